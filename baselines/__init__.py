@@ -1,0 +1,1 @@
+"""Rivals of teacher-guided training, one file each, by the same contract (`tgt.method.Method`)."""

@@ -1,0 +1,102 @@
+"""Data-free distillation, DFAD (Fang et al. 2019, arXiv 1912.11006): a generator learnt from scratch, against the student."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tgt.method import Batch, Method, MethodConfig, TrainingData
+
+
+@dataclass(frozen=True)
+class DataFreeConfig(MethodConfig):
+    generator_lr: float = 1e-3
+    noise_dim: int = 100
+    width: int = 16
+    student_steps: int = 5  # student updates between two updates of the generator
+
+
+class NoiseDecoder(nn.Module):
+    """DFAD's generator: noise -> 4x-upsampled image. The last batch-norm without affine fixes the output's scale."""
+
+    def __init__(self, noise_dim: int, width: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        channels, height, size = shape
+        self.first = nn.Linear(noise_dim, 2 * width * (height // 4) * (size // 4))
+        self.body = nn.Sequential(
+            nn.Unflatten(1, (2 * width, height // 4, size // 4)),
+            nn.BatchNorm2d(2 * width),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(2 * width, 2 * width, 3, padding=1),
+            nn.BatchNorm2d(2 * width),
+            nn.LeakyReLU(0.2),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(2 * width, width, 3, padding=1),
+            nn.BatchNorm2d(width),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, channels, 3, padding=1),
+            nn.Tanh(),
+            nn.BatchNorm2d(channels, affine=False),
+        )
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return self.body(self.first(noise))
+
+
+class DataFree(Method):
+    """Student and generator play on the L1 distance of logits: the student lowers it, the generator raises it.
+
+    No real sample and no label is used. Inputs must be images (B, C, H, W) with H and W multiples of 4.
+    """
+
+    Config = DataFreeConfig
+    search = {
+        "lr": [1e-3, 2e-3, 4e-3, 8e-3],
+        "generator_lr": [3e-4, 1e-3, 3e-3],
+        "noise_dim": [32, 100],
+        "student_steps": [2, 5],
+    }
+    config: DataFreeConfig
+
+    def __init__(self, config: DataFreeConfig, data: TrainingData, rng: torch.Generator) -> None:
+        super().__init__(config, data, rng)
+        channels, height, width = data.inputs.shape[1:]
+        with torch.random.fork_rng(devices=[]):  # layers draw their start from the global state: lend it this run's
+            torch.manual_seed(int(torch.randint(2**62, (), generator=rng, device=rng.device)))
+            self.decoder = NoiseDecoder(config.noise_dim, config.width, (channels, height, width))
+        self.decoder.to(data.inputs.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = torch.optim.Adam(self.decoder.parameters(), lr=config.generator_lr)
+        self.step = 0
+
+    @property
+    def real_share(self) -> float:
+        return 0.0
+
+    def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        if self.step % self.config.student_steps == 0:
+            self.train_decoder(student, batch.room)
+        self.step += 1
+        with torch.no_grad(), self.teacher.costs.phase("decode"):
+            fakes = self.decoder(self.noise(batch.room))
+        self.teacher.costs.add("decodes", batch.room)
+        return {"generated": F.l1_loss(student(fakes), self.teacher.label(fakes))}
+
+    def noise(self, count: int) -> Tensor:
+        return torch.randn(count, self.config.noise_dim, generator=self.rng, device=self.rng.device)
+
+    def train_decoder(self, student: nn.Module, count: int) -> None:
+        """One step of the decoder up the disagreement; the student in eval mode, its gradients untouched."""
+        was_training = student.training
+        student.eval()
+        with self.teacher.costs.phase("explore"):
+            fakes = self.decoder(self.noise(count))
+            disagreement = F.l1_loss(student(fakes), self.teacher.label(fakes))
+            parameters = list(self.decoder.parameters())
+            for parameter, gradient in zip(parameters, torch.autograd.grad(-disagreement, parameters), strict=True):
+                parameter.grad = gradient
+            self.optimiser.step()
+        self.teacher.costs.add("gradient_evaluations", count)
+        student.train(was_training)

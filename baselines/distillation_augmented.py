@@ -1,0 +1,16 @@
+"""Distillation on augmented samples: the labeler is asked again for every augmented input."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from baselines.distillation import Distillation
+from tgt.method import Batch
+
+
+class AugmentedDistillation(Distillation):
+    """Consistent teaching (Beyer et al. 2022): student and labeler see the same augmented view."""
+
+    def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        views = self.data.augment(batch.inputs, self.rng)
+        return self.terms(student(views), batch.labels, self.teacher.label(views))

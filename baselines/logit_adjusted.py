@@ -1,0 +1,33 @@
+"""Logit adjustment (Menon et al. 2021, arXiv 2007.07314, eq. 10): a loss made for long-tailed labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tgt.method import Batch, Method, MethodConfig, TrainingData
+
+
+@dataclass(frozen=True)
+class LogitAdjustedConfig(MethodConfig):
+    tau: float = 1.0  # 1 is consistent for balanced error; with it the loss is also balanced softmax
+
+
+class LogitAdjusted(Method):
+    """Cross-entropy on f(x) + tau * log(class prior), so that rare classes must win by a larger margin."""
+
+    Config = LogitAdjustedConfig
+    search = {"lr": [1e-3, 2e-3, 4e-3, 8e-3], "tau": [0.5, 1.0, 1.5]}
+    config: LogitAdjustedConfig
+
+    def __init__(self, config: LogitAdjustedConfig, data: TrainingData, rng: torch.Generator) -> None:
+        super().__init__(config, data, rng)
+        # A class without samples counts as one, for log 0 would forbid it.
+        prior = data.class_counts.clamp_min(1).float()
+        self.adjustment = config.tau * (prior / prior.sum()).log()
+
+    def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {"supervised": F.cross_entropy(student(batch.inputs) + self.adjustment, batch.labels)}

@@ -1,0 +1,27 @@
+"""Plain training on the labels: what a student learns without any teacher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tgt.method import Batch, Method, MethodConfig
+
+
+@dataclass(frozen=True)
+class OneHotConfig(MethodConfig):
+    label_smoothing: float = 0.0
+
+
+class OneHot(Method):
+    """Cross-entropy on the one-hot labels."""
+
+    Config = OneHotConfig
+    search = {"lr": [5e-4, 1e-3, 2e-3, 4e-3, 8e-3], "label_smoothing": [0.0, 0.1]}
+    config: OneHotConfig
+
+    def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        logits = student(batch.inputs)
+        return {"supervised": F.cross_entropy(logits, batch.labels, label_smoothing=self.config.label_smoothing)}

@@ -1,0 +1,28 @@
+"""Distillation with decoded samples of the generator's prior: a generator without the training points' guidance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from tgt.guided import TGT, TGTConfig
+from tgt.method import Batch
+
+
+@dataclass(frozen=True)
+class PriorSamplingConfig(TGTConfig):
+    start: str = "prior"
+
+
+class PriorSampling(TGT):
+    """TGT's objective with x~ = Dec(z), z drawn from the prior: only where the samples come from differs.
+
+    The strongest simple rival: if it wins, exploring around training points bought nothing.
+    """
+
+    Config = PriorSamplingConfig
+    search = {"lr": [1e-3, 2e-3, 4e-3, 8e-3], "temperature": [1.0, 2.0, 4.0], "w_tgt": [1.0, 2.0, 4.0]}
+
+    def starting_points(self, batch: Batch) -> Tensor:
+        return self.teacher.sample_prior(batch.room, self.rng)

@@ -1,0 +1,1 @@
+"""The harness: tasks, teachers, the one training loop, records, tables and figures."""

@@ -1,0 +1,101 @@
+"""The one training loop: every method, every task. It owns the optimiser, the schedule, the batches and the checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tgt import Batch, Costs, Method, TrainingData
+
+CHECKPOINTS = 5  # evaluations spread over a run, the last at its end
+LOOK_EVERY = 25  # steps between two looks at the loss's value
+
+
+class Diverged(RuntimeError):
+    """The loss is not a finite number."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and on how many samples a step. `match` says whose samples are equal for all methods.
+
+    `samples`: each step shows the student 2 * batch samples; a method that generates takes its share of them from its
+    generator. `real`: each step shows `batch` real samples; a method that generates adds its own on top.
+    """
+
+    steps: int
+    batch: int
+    match: str = "samples"
+    weight_decay: float = 1e-4
+
+    def step_sizes(self, real_share: float) -> tuple[int, int]:
+        """(real, generated) samples a step for a method's share of real samples."""
+        if self.match == "samples" or real_share == 0:
+            total = 2 * self.batch if self.match == "samples" else self.batch
+            real = round(total * real_share)
+            return real, total - real
+        return self.batch, round(self.batch * (1 - real_share) / real_share)
+
+
+def index_batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tensor]:
+    """Endless batches of indices: one shuffled pass over the samples after another, also across a batch's border."""
+    queue = torch.empty(0, dtype=torch.long)
+    while True:
+        while len(queue) < size:
+            queue = torch.cat([queue, torch.randperm(count, generator=rng)])
+        yield queue[:size]
+        queue = queue[size:]
+
+
+def train(
+    student: nn.Module,
+    method: Method,
+    data: TrainingData,
+    schedule: Schedule,
+    rng: torch.Generator,
+    costs: Costs,
+    evaluate: Callable[[int], None],
+    watch: Callable[[int, float], None] = lambda step, loss: None,
+) -> None:
+    """Train `student` in place with AdamW and a cosine schedule.
+
+    Args:
+        rng: draws the real samples of each step. Under `match="samples"` every method draws the same 2 * batch indices
+            and takes the first of them, so paired runs see the same real samples.
+        evaluate: called with the step at each checkpoint, student in eval mode. watch: step and loss, now and then.
+
+    Raises:
+        Diverged: the loss became infinite or not a number.
+    """
+    real, room = schedule.step_sizes(method.real_share)
+    drawn = index_batches(len(data), 2 * schedule.batch, rng)
+    optimiser = torch.optim.AdamW(student.parameters(), lr=method.config.lr, weight_decay=schedule.weight_decay)
+    decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, schedule.steps)
+    checkpoints = {schedule.steps * (i + 1) // CHECKPOINTS for i in range(CHECKPOINTS)}
+    student.train()
+    for step in range(1, schedule.steps + 1):
+        with costs.phase("data"):
+            batch = Batch(data, next(drawn)[:real].to(data.labels.device), room)
+        with costs.phase("forward"):
+            loss = torch.stack(list(method.loss(student, batch).values())).sum()
+        with costs.phase("backward"):
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+        with costs.phase("optimiser"):
+            optimiser.step()
+            decay.step()
+        costs.add("student_samples", real + room)
+        if step % LOOK_EVERY == 0 or step == schedule.steps:
+            value = loss.item()
+            if not torch.isfinite(loss):
+                raise Diverged(f"the loss is {value} at step {step}")
+            watch(step, value)
+        if step in checkpoints:
+            student.eval()
+            with costs.phase("evaluate"), torch.no_grad():
+                evaluate(step)
+            student.train()
+    student.eval()

@@ -1,0 +1,38 @@
+"""Classification metrics, and many/medium/few-shot accuracy for long tails."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Boundaries of classifier-balancing (Kang et al. 2020); OLTR's differ (>= 100, <= 20), so tables name the rule.
+SHOT_RULE = "many > 100, medium 20..100, few < 20 training samples a class"
+
+
+def classification(
+    predicted: np.ndarray, labels: np.ndarray, classes: int, train_counts: np.ndarray
+) -> dict[str, float | None]:
+    """Metrics in [0, 1]. A group without a class is None, never 0.
+
+    Args:
+        predicted, labels: class indices (N,). train_counts: training samples of each class (C,).
+    """
+    tested = np.bincount(labels, minlength=classes)
+    hits = np.bincount(labels[predicted == labels], minlength=classes)
+    guessed = np.bincount(predicted, minlength=classes)
+    present = tested > 0
+    recall = hits / np.maximum(tested, 1)
+    # Classes that neither occur nor are predicted have no F1 (scikit-learn's macro average leaves them out as well).
+    occurring = (tested + guessed) > 0
+    f1 = 2 * hits / np.maximum(tested + guessed, 1)
+
+    def mean(values: np.ndarray, chosen: np.ndarray) -> float | None:
+        return float(values[chosen].mean()) if chosen.any() else None
+
+    return {
+        "accuracy": float(hits.sum() / tested.sum()),
+        "balanced_accuracy": mean(recall, present),
+        "macro_f1": mean(f1, occurring),
+        "many_shot": mean(recall, present & (train_counts > 100)),
+        "medium_shot": mean(recall, present & (train_counts >= 20) & (train_counts <= 100)),
+        "few_shot": mean(recall, present & (train_counts < 20)),
+    }

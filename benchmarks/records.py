@@ -1,0 +1,109 @@
+"""Records: one validated JSON line a run, appended whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Spec(BaseModel):
+    """The cell a run fills: what a person asks for. What else decides its number is in `Record.identity`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str
+    size: str
+    teacher: Literal["full", "same-data"]
+    budget: int
+    seed: int
+    method: str
+    match: Literal["samples", "real"] = "samples"
+    trial: int | None = None  # of a hyper-parameter search
+
+    @property
+    def label(self) -> str:
+        trial = "" if self.trial is None else f" trial {self.trial}"
+        return f"{self.task} {self.teacher} n={self.budget} {self.method} seed {self.seed}{trial}"
+
+
+class Checkpoint(BaseModel):
+    step: int
+    seconds: float  # of training up to here, evaluation excluded
+    labeler_queries: int
+    validation: dict[str, float | None] | None  # None where the budget took the validation samples
+    test: dict[str, float | None]
+
+
+class Record(BaseModel):
+    """A finished or failed run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str
+    status: Literal["ok", "failed"]
+    reason: str = ""
+    spec: Spec
+    metrics: dict[str, float | None] = {}  # on the test set, after the last step
+    curve: list[Checkpoint] = []
+    costs: dict[str, float] = {}
+    phases: dict[str, float] = {}  # seconds, evaluation among them
+    identity: dict[str, Any]
+    environment: dict[str, Any]
+
+    def line(self) -> str:
+        """Canonical JSON; task, teacher, budget, seed and method stand at the top level for readers of the file."""
+        data = self.model_dump()
+        return json.dumps({**data.pop("spec"), **data}, allow_nan=False)
+
+    @classmethod
+    def parse(cls, line: str) -> Record:
+        data = json.loads(line)
+        data["spec"] = {name: data.pop(name) for name in Spec.model_fields if name in data}
+        return cls.model_validate(data)
+
+
+class Store:
+    """A `records.jsonl`. Appending is safe against other processes and against being killed in the middle."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "records.jsonl"
+
+    def read(self) -> dict[str, Record]:
+        """Records by key, the latest of each. A torn last line (a killed writer's) is passed over.
+
+        Raises:
+            ValueError: a complete line that is not a valid record.
+        """
+        if not self.path.exists():
+            return {}
+        lines = self.path.read_text().split("\n")
+        records = {}
+        for number, line in enumerate(lines[:-1], 1):
+            if not line:
+                continue
+            try:
+                record = Record.parse(line)
+            except (ValidationError, ValueError, TypeError) as error:
+                summary = str(error).splitlines()[0]
+                raise ValueError(f"{self.path}, line {number}, is not a valid record: {summary}") from error
+            records[record.key] = record
+        return records
+
+    def append(self, record: Record) -> None:
+        """Add a record durably."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_suffix(".lock")), open(self.path, "a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    content = self.path.read_bytes()
+                    file.truncate(content.rfind(b"\n") + 1)
+            file.write(record.line().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())

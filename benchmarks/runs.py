@@ -1,0 +1,236 @@
+"""From a spec to a record: resolve all that decides the number, name it by a key, train, measure."""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+
+from benchmarks import methods, splits, tasks, teachers
+from benchmarks.environment import environment
+from benchmarks.hashing import array_digest, digest, module_digest, seed_of
+from benchmarks.records import Checkpoint, Record, Spec
+from benchmarks.tasks import Task
+
+PRECISION = "float32"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A spec with everything that it stands for, computed when asked for."""
+
+    spec: Spec
+    overrides: tuple[tuple[str, Any], ...] | None = None  # hyper-parameters in place of the tuned ones
+
+    @cached_property
+    def task(self) -> Task:
+        return tasks.get(self.spec.task)
+
+    @cached_property
+    def split(self) -> splits.Split:
+        return _split(self.spec.task, self.spec.budget, self.spec.seed)
+
+    @cached_property
+    def recipes(self) -> dict[str, teachers.Recipe]:
+        return {
+            part: teachers.recipe(self.task, self.spec.size, part, self.spec.teacher, self.split)
+            for part in teachers.PARTS
+        }
+
+    @cached_property
+    def config(self) -> Any:
+        overrides = None if self.overrides is None else dict(self.overrides)
+        return methods.config(self.spec.method, self.task.tuned_on or self.task.family, self.spec.size, overrides)
+
+    @property
+    def has_teachers(self) -> bool:
+        return all(recipe.trained for recipe in self.recipes.values())
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that can change the number. Needs the teachers, for their weights are part of it."""
+        spec, size = self.spec, self.task.sizes[self.spec.size]
+        row = methods.METHODS[spec.method]
+        return {
+            **spec.model_dump(exclude={"trial"}),
+            "data_sha256": _data_sha256(spec.task),
+            "profile": asdict(self.task.profile),
+            "split_sha256": self.split.sha256,
+            "config": asdict(self.config),
+            "method_class": row.target,
+            "method_sha256": module_digest(row.module),
+            "networks_sha256": module_digest("benchmarks.networks"),
+            "loop_sha256": module_digest("benchmarks.loop"),
+            "steps": size.steps,
+            "batch": size.batch,
+            "test_limit": size.test_limit,
+            "teacher_sha256": {part: teachers.metadata(recipe)["sha256"] for part, recipe in self.recipes.items()},
+            "precision": PRECISION,
+        }
+
+    @cached_property
+    def key(self) -> str:
+        return digest(self.identity)[:24]
+
+
+@cache
+def _split(task_name: str, budget: int, seed: int) -> splits.Split:
+    task = tasks.get(task_name)
+    examples = task.examples()
+    return splits.draw(
+        task.name, examples.pool_labels, examples.classes, task.profile, budget, seed, last=examples.validation
+    )
+
+
+@cache
+def _data_sha256(task_name: str) -> str:
+    examples = tasks.get(task_name).examples()
+    arrays = {name: value for name, value in vars(examples).items() if isinstance(value, np.ndarray)}
+    return array_digest(arrays)
+
+
+def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, steps, loss: None) -> Record:
+    """Train the student and measure it. A failure of the run becomes a record with its reason.
+
+    Args:
+        watch: called now and then with step, steps and loss.
+    """
+    common = {"key": run.key, "spec": run.spec, "identity": run.identity, "environment": environment()}
+    try:
+        metrics, curve, costs, phases = _train(run, watch)
+    except (RuntimeError, ValueError, ArithmeticError) as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return Record(status="failed", reason=reason, **common)
+    return Record(status="ok", metrics=metrics, curve=curve, costs=costs, phases=phases, **common)
+
+
+def teacher_and_data(run: Run, costs: Any) -> Any:
+    """The run's frozen teacher and training samples, as a `TrainingData`."""
+    import torch
+
+    from tgt import Teacher, TrainingData
+
+    examples, indices = run.task.examples(), run.split.indices
+    parts = {part: teachers.load(run.task, recipe) for part, recipe in run.recipes.items()}
+    return TrainingData(
+        inputs=run.task.tensor(examples.pool_inputs[indices]),
+        labels=torch.from_numpy(examples.pool_labels[indices]),
+        num_classes=examples.classes,
+        teacher=Teacher(parts["generator"], parts["labeler"], costs),
+        augment=run.task.augment,
+    )
+
+
+def new_student(run: Run) -> Any:
+    """The untrained student. Its start depends on task and seed alone: all methods of a cell begin as the same one."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("student", run.spec.task, run.spec.seed) % 2**63)
+        student = run.task.networks().student(run.task.examples().classes)
+    return student.to(memory_format=torch.channels_last)
+
+
+def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, list[Checkpoint], dict, dict]:
+    import torch
+
+    from benchmarks import loop
+    from tgt import Costs
+
+    task, spec, size = run.task, run.spec, run.task.sizes[run.spec.size]
+    examples, indices = task.examples(), run.split.indices
+    run.split.write()
+    _reset_peak_memory()
+    costs = Costs()
+    data, student = teacher_and_data(run, costs), new_student(run)
+    method = methods.METHODS[spec.method].load()(run.config, data, _generator("method", spec))
+
+    counts = np.bincount(examples.pool_labels[indices], minlength=examples.classes)
+    clean_validation = not np.isin(examples.validation, indices).any()
+    held_out = {"test": (examples.test_inputs[: size.test_limit], examples.test_labels[: size.test_limit])}
+    if clean_validation:
+        held_out["validation"] = examples.pool_inputs[examples.validation], examples.pool_labels[examples.validation]
+    curve: list[Checkpoint] = []
+
+    def evaluate(step: int) -> None:
+        scores = {
+            name: teachers.evaluate(student, task, inputs, labels, examples.classes, counts)
+            for name, (inputs, labels) in held_out.items()
+        }
+        curve.append(
+            Checkpoint(
+                step=step,
+                seconds=round(sum(s for phase, s in costs.seconds.items() if phase != "evaluate"), 3),
+                labeler_queries=costs.counts["labeler_queries"],
+                validation=scores.get("validation"),
+                test=scores["test"],
+            )
+        )
+
+    schedule = loop.Schedule(size.steps, size.batch, spec.match)
+    with costs.phase("untracked"):
+        loop.train(
+            student,
+            method,
+            data,
+            schedule,
+            _generator("batches", spec),
+            costs,
+            evaluate,
+            lambda step, loss: watch(step, size.steps, loss),
+        )
+    weights = torch.cat([parameter.detach().flatten() for parameter in student.parameters()])
+    if not math.isfinite(weights.sum().item()):
+        raise loop.Diverged("the student's weights are not finite after the last step")
+    paid: dict[str, float] = {
+        name: costs.counts[name]
+        for name in ("student_samples", "labeler_queries", "encodes", "decodes", "gradient_evaluations")
+    }
+    paid["seconds"] = round(curve[-1].seconds, 3)
+    paid["peak_memory_mb"] = round(_peak_memory_mb(), 1)
+    paid["student_parameters"] = sum(parameter.numel() for parameter in student.parameters())
+    paid["student_macs"] = _macs(student, data.inputs[:1])
+    phases = {name: round(seconds, 3) for name, seconds in sorted(costs.seconds.items())}
+    return curve[-1].test, curve, paid, phases
+
+
+def _generator(purpose: str, spec: Spec) -> Any:
+    """Random numbers of one purpose. The method's name is no axis: methods of a cell are paired draw by draw."""
+    import torch
+
+    return torch.Generator().manual_seed(seed_of(purpose, spec.task, spec.budget, spec.seed) % 2**63)
+
+
+def _macs(student: Any, one: Any) -> int:
+    """Multiply-adds of one sample's forward pass."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        student(one)
+    return counter.get_total_flops() // 2
+
+
+def _reset_peak_memory() -> None:
+    """Start the process's high-water mark anew (Linux), so that a worker's earlier runs do not count."""
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        pass
+
+
+def _peak_memory_mb() -> float:
+    """The process's peak resident memory; reported as the shape of the platform allows."""
+    try:
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        unit = 1024 if os.uname().sysname == "Darwin" else 1
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / unit

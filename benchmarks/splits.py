@@ -1,0 +1,125 @@
+"""Which training samples a budget means: nested, the same for all methods, drawn by a seed of their own.
+
+Each class has its samples in one shuffled order for a seed, and a budget takes a prefix of each class. Class counts never
+shrink as the budget grows, so a smaller budget is a subset of a larger one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import paths
+from benchmarks.hashing import array_digest, seed_of
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How a budget is spread over classes: `balanced`, `exponential` (with its imbalance ratio) or `natural`."""
+
+    kind: str
+    ratio: float = 1.0
+
+    def counts(self, available: np.ndarray, budget: int) -> np.ndarray:
+        """Samples of each class (C,) for at most `budget` samples. Raises ValueError if the pool cannot give them."""
+        if budget < 1 or budget > available.sum():
+            raise ValueError(f"budget {budget} is not between 1 and the {available.sum()} samples of the pool")
+        if self.kind == "balanced":
+            counts = _balanced(len(available), budget)
+        elif self.kind == "exponential":
+            n_max = _largest(lambda n: int(exponential(len(available), n, self.ratio).sum()), budget)
+            counts = exponential(len(available), n_max, self.ratio)
+        elif self.kind == "natural":
+            thousandths = _largest(lambda n: int(_natural(available, n).sum()), budget)
+            counts = _natural(available, thousandths)
+        else:
+            raise ValueError(f"unknown profile {self.kind!r}")
+        short = np.flatnonzero(counts > available)
+        if len(short):
+            raise ValueError(
+                f"budget {budget} asks for {counts[short[0]]} samples of class {short[0]}, "
+                f"the pool has {available[short[0]]}"
+            )
+        if counts.sum() == 0:
+            raise ValueError(f"budget {budget} is too small: it leaves every class without a sample")
+        return counts
+
+
+def exponential(classes: int, n_max: int, ratio: float) -> np.ndarray:
+    """n_i = int(n_max * f^(i / (C - 1))) with f = 1 / ratio, in label order (Cao et al. 2019, CIFAR-LT)."""
+    powers = [(1.0 / ratio) ** (i / (classes - 1.0)) for i in range(classes)]
+    return np.array([int(n_max * power) for power in powers], np.int64)
+
+
+def _balanced(classes: int, budget: int) -> np.ndarray:
+    return np.array([budget // classes + (i < budget % classes) for i in range(classes)], np.int64)
+
+
+def _natural(available: np.ndarray, thousandths: int) -> np.ndarray:
+    """A share of each class in 1/1000, at least one sample: unlike rounding to a total, never shrinks with the share."""
+    return np.maximum(available * thousandths // 1000, 1) if thousandths else np.zeros_like(available)
+
+
+def _largest(total: Callable[[int], int], budget: int) -> int:
+    """The largest n whose total stays within the budget; `total` must not decrease."""
+    low, high = 0, 1
+    while total(high) <= budget and high < 2**24:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if total(middle) <= budget else (low, middle)
+    return low
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices into a task's training pool for one (budget, seed), and the hash that names them."""
+
+    task: str
+    budget: int
+    seed: int
+    indices: np.ndarray
+
+    @property
+    def sha256(self) -> str:
+        return array_digest({"indices": self.indices})
+
+    def write(self) -> Path:
+        """Keep the manifest on disk. Raises ValueError if another one has its name, for then splits are not pinned."""
+        path = paths.cache() / "splits" / f"{self.task}-n{self.budget}-seed{self.seed}-{self.sha256[:12]}.json"
+        manifest = {"task": self.task, "budget": self.budget, "seed": self.seed, "sha256": self.sha256}
+        if path.exists():
+            kept = np.array(json.loads(path.read_text())["indices"], np.int64)
+            if array_digest({"indices": kept}) != self.sha256:
+                raise ValueError(f"{path} was changed: its indices do not have the hash in its name; delete it")
+        else:
+            with paths.atomic(path) as temporary:
+                temporary.write_text(json.dumps({**manifest, "indices": self.indices.tolist()}))
+        return path
+
+
+def draw(
+    task: str, labels: np.ndarray, classes: int, profile: Profile, budget: int, seed: int, last: np.ndarray | None = None
+) -> Split:
+    """The split of a budget.
+
+    Args:
+        labels: labels of the pool (N,). last: pool indices that a budget reaches only when nothing else of their class
+            is left (the validation samples, which only the full budget may use).
+    """
+    rng = np.random.default_rng(seed_of("split", task, seed))
+    counts = profile.counts(np.bincount(labels, minlength=classes), budget)
+    is_last = np.zeros(len(labels), bool)
+    if last is not None:
+        is_last[last] = True
+    chosen = []
+    for label, count in enumerate(counts):
+        members = np.flatnonzero(labels == label)
+        order = rng.permutation(members)
+        order = np.concatenate([order[~is_last[order]], order[is_last[order]]])
+        chosen.append(order[:count])
+    return Split(task, budget, seed, np.sort(np.concatenate(chosen)).astype(np.int64))

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# usage: ./reproduce.sh TARGET... [options]
+#
+#   targets   table1 fig1 fig2 all tune report data teachers list test
+#   options   --size smoke|small  --tasks A,B  --methods A,B  --budgets N,M  --seeds N  --teacher full|same-data|both
+#             --match samples|real  --ratio R  --jobs N  --plan  --retry  --results DIR  --help
+#
+# The first call makes a virtual environment in .venv and installs the project (several minutes); later calls start at once.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() { sed -n '2,/^$/{/^#/s/^# \{0,1\}//p}' reproduce.sh | sed '/^set /,$d'; }
+
+# Set-up depends on these two files alone: their content is the stamp that tells an environment is up to date.
+stamp=$(cat pyproject.toml constraints.txt | cksum)
+if [ "$(cat .venv/.installed 2>/dev/null || true)" != "$stamp" ]; then
+  case "${1:---help}" in -h | --help | help) usage; exit 0 ;; esac
+  python=${PYTHON:-python3}
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+    echo "reproduce.sh: Python 3.11 or newer is needed (set PYTHON to its path)" >&2; exit 2; }
+  exec 9>.venv.lock
+  if command -v flock >/dev/null; then flock 9; fi # a second call waits here rather than install beside the first
+  if [ "$(cat .venv/.installed 2>/dev/null || true)" != "$stamp" ]; then
+    echo "reproduce.sh: installing into .venv (once; several minutes, about 6 GB)" >&2
+    [ -x .venv/bin/python ] || "$python" -m venv .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' >&2
+    echo "$stamp" >.venv/.installed
+  fi
+  exec 9>&-
+fi
+
+if [ "${1:-}" = test ]; then
+  shift
+  exec .venv/bin/python -m pytest "$@"
+fi
+exec .venv/bin/python -m benchmarks "$@"

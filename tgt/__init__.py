@@ -1,0 +1,28 @@
+"""Teacher-guided training: a frozen generator and a frozen labeler teach a compact student."""
+
+from tgt.costs import Costs
+from tgt.explore import ascend, isotropic, project
+from tgt.guided import TGT, TGTConfig
+from tgt.losses import DISTANCES, kl, mse, soft_cross_entropy
+from tgt.method import Batch, Method, MethodConfig, TrainingData
+from tgt.teacher import Generator, Teacher, freeze
+
+__all__ = [
+    "DISTANCES",
+    "TGT",
+    "Batch",
+    "Costs",
+    "Generator",
+    "Method",
+    "MethodConfig",
+    "TGTConfig",
+    "Teacher",
+    "TrainingData",
+    "ascend",
+    "freeze",
+    "isotropic",
+    "kl",
+    "mse",
+    "project",
+    "soft_cross_entropy",
+]

@@ -1,0 +1,110 @@
+"""The contract between a training loop and a method: what a method is given, and the one thing it must answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tgt.teacher import Teacher
+
+_CHUNK = 256  # samples a call when the whole training set passes through a frozen network once
+
+
+class TrainingData:
+    """The labelled samples of one run, with what the teacher says of them computed on first use and kept.
+
+    A method that never reads `labeler_logits` or `latents` never pays for them.
+
+    Args:
+        inputs: (N, ...); labels: (N,) int64; num_classes: L; teacher: the frozen teacher.
+        augment: inputs (B, ...), generator -> augmented inputs; None where the domain has no augmentation.
+    """
+
+    def __init__(self, inputs: Tensor, labels: Tensor, num_classes: int, teacher: Teacher, augment: Any = None) -> None:
+        self.inputs, self.labels, self.num_classes, self.teacher = inputs, labels, num_classes, teacher
+        self._augment = augment
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def labeler_logits(self) -> Tensor:
+        """Labeler's logits of every sample (N, L), computed once."""
+        return torch.cat([self.teacher.label(chunk) for chunk in self.inputs.split(_CHUNK)])
+
+    @cached_property
+    def latents(self) -> Tensor:
+        """Encoder's latents of every sample (N, ...), computed once."""
+        return torch.cat([self.teacher.encode(chunk) for chunk in self.inputs.split(_CHUNK)])
+
+    @cached_property
+    def class_counts(self) -> Tensor:
+        """Training samples in each class (L,)."""
+        return torch.bincount(self.labels, minlength=self.num_classes)
+
+    def balanced_indices(self, count: int, rng: torch.Generator) -> Tensor:
+        """`count` sample indices, with replacement, every class that has samples equally likely."""
+        weights = 1.0 / self.class_counts.clamp_min(1).double()[self.labels]
+        return torch.multinomial(weights, count, replacement=True, generator=rng)
+
+    def augment(self, inputs: Tensor, rng: torch.Generator) -> Tensor:
+        """Label-preserving random change of inputs. Raises ValueError if the task has none."""
+        if self._augment is None:
+            raise ValueError("this task defines no augmentation")
+        return self._augment(inputs, rng)
+
+
+@dataclass
+class Batch:
+    """One step's real samples, and how many more the method may show to the student beside them."""
+
+    data: TrainingData
+    indices: Tensor
+    room: int = 0
+
+    @property
+    def inputs(self) -> Tensor:
+        return self.data.inputs[self.indices]
+
+    @property
+    def labels(self) -> Tensor:
+        return self.data.labels[self.indices]
+
+    @property
+    def labeler_logits(self) -> Tensor:
+        return self.data.labeler_logits[self.indices]
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """Hyper-parameters that every method has; a method's own config adds to them."""
+
+    lr: float = 2e-3
+
+
+class Method:
+    """A way to teach a student. Subclasses set `Config` and write `loss`; the loop owns everything else.
+
+    Attributes:
+        Config: frozen dataclass of hyper-parameters.
+        search: values to try for each hyper-parameter when defaults are chosen on validation data.
+        real_share: share of a step's samples that are real; the rest is the batch's `room`.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = MethodConfig
+    search: ClassVar[dict[str, list[Any]]] = {}
+
+    def __init__(self, config: Any, data: TrainingData, rng: torch.Generator) -> None:
+        self.config, self.data, self.teacher, self.rng = config, data, data.teacher, rng
+
+    @property
+    def real_share(self) -> float:
+        return 1.0
+
+    def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Named scalar terms; the loop minimises their sum in the student's parameters."""
+        raise NotImplementedError
