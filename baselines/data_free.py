@@ -1,4 +1,4 @@
-"""Data-free distillation, DFAD (Fang et al. 2019, arXiv 1912.11006): a generator learnt from scratch, against the student."""
+"""Data-free distillation, DFAD (Fang et al. 2019, arXiv 1912.11006): a generator learnt against the student."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class NoiseDecoder(nn.Module):
         )
 
     def forward(self, noise: Tensor) -> Tensor:
-        return self.body(self.first(noise))
+        # The body's scale is that of images in [-1, 1], DFAD's convention; here images lie in [0, 1].
+        return (self.body(self.first(noise)) + 1) / 2
 
 
 class DataFree(Method):

@@ -1,4 +1,4 @@
-"""MixUp distillation: convex mixtures of inputs, labelled by the labeler (as in Beyer et al. 2022, function matching)."""
+"""MixUp distillation: mixtures of inputs, labelled by the labeler (function matching, Beyer et al. 2022)."""
 
 from __future__ import annotations
 

@@ -177,7 +177,8 @@ def emoji_from_npm(folder: Path) -> Arrays:
     """Every emoji of two vendors over white, 32x32 RGB; sub-category and row of emoji.json of each."""
     from PIL import Image
 
-    images, rows, labels, names = [], [], [], {}
+    names: dict[str, int] = {}
+    images, rows, labels = [], [], []
     for vendor in ("google", "twitter"):
         inside = folder / vendor
         inside.mkdir()

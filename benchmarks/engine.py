@@ -80,7 +80,7 @@ def train_teachers(plan: Plan, jobs: int, done: Callable[[str], None]) -> None:
 
 
 def _train_teacher(spec, part: str) -> str:
-    _one_thread()
+    one_thread()
     run = Run(spec)
     info = teachers.train(run.task, run.recipes[part], run.split)
     return f"{run.recipes[part].path.name}: {info['seconds']} s"
@@ -104,7 +104,7 @@ def run_missing(plan: Plan, store: Store, jobs: int, done: Callable[[Record], No
 
 def _run_cell(spec, overrides, folder: Path, patient: bool):
     """One cell, under its claim. Returns the record's line, or None where another process holds the claim."""
-    _one_thread()
+    one_thread()
     run = Run(spec, overrides)
     store = Store(folder)
     claims = folder / ".claims"
@@ -128,7 +128,7 @@ def _parallel(jobs: int, calls):
         yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")(calls)
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     """Two multi-threaded processes on two cores slow each other down many times over."""
     import torch
 

@@ -1,4 +1,4 @@
-"""The one training loop: every method, every task. It owns the optimiser, the schedule, the batches and the checkpoints."""
+"""The one training loop, for every method and task. It owns optimiser, schedule, batches and checkpoints."""
 
 from __future__ import annotations
 

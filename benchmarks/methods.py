@@ -13,7 +13,7 @@ from benchmarks.paths import REFERENCE
 if TYPE_CHECKING:
     from tgt import Method
 
-_STEPS = {"step_size": [0.5, 1.0, 2.0, 3.0], "ascent_steps": [1, 2]}
+_STEPS: dict[str, list[Any]] = {"step_size": [0.5, 1.0, 2.0, 3.0], "ascent_steps": [1, 2]}
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,10 @@ METHODS: dict[str, Row] = {
         "tgt.guided:TGT", "TGT, isotropic, class-balanced starts", {"explore": "isotropic", "start": "balanced"}
     ),
     "tgt-gradient-balanced": Row(
-        "tgt.guided:TGT", "TGT, gradient-based, class-balanced starts", {"explore": "gradient", "start": "balanced"}, _STEPS
+        "tgt.guided:TGT",
+        "TGT, gradient-based, class-balanced starts",
+        {"explore": "gradient", "start": "balanced"},
+        _STEPS,
     ),
 }
 

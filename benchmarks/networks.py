@@ -49,7 +49,10 @@ class VAE(nn.Module):
         self.latent = latent
         side = size // 4
         self.encoder = nn.Sequential(
-            conv(channels, width, 2), conv(width, 2 * width, 2), nn.Flatten(), nn.Linear(2 * width * side**2, 2 * latent)
+            conv(channels, width, 2),
+            conv(width, 2 * width, 2),
+            nn.Flatten(),
+            nn.Linear(2 * width * side**2, 2 * latent),
         )
         self.decoder = nn.Sequential(
             nn.Linear(latent, 2 * width * side**2),

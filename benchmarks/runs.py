@@ -101,7 +101,7 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
     Args:
         watch: called now and then with step, steps and loss.
     """
-    common = {"key": run.key, "spec": run.spec, "identity": run.identity, "environment": environment()}
+    common: dict[str, Any] = {"key": run.key, "spec": run.spec, "identity": run.identity, "environment": environment()}
     try:
         metrics, curve, costs, phases = _train(run, watch)
     except (RuntimeError, ValueError, ArithmeticError) as error:
@@ -149,7 +149,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, li
     _reset_peak_memory()
     costs = Costs()
     data, student = teacher_and_data(run, costs), new_student(run)
-    method = methods.METHODS[spec.method].load()(run.config, data, _generator("method", spec))
+    method = methods.METHODS[spec.method].load()(run.config, data, generator("method", spec))
 
     counts = np.bincount(examples.pool_labels[indices], minlength=examples.classes)
     clean_validation = not np.isin(examples.validation, indices).any()
@@ -180,7 +180,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, li
             method,
             data,
             schedule,
-            _generator("batches", spec),
+            generator("batches", spec),
             costs,
             evaluate,
             lambda step, loss: watch(step, size.steps, loss),
@@ -200,7 +200,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, li
     return curve[-1].test, curve, paid, phases
 
 
-def _generator(purpose: str, spec: Spec) -> Any:
+def generator(purpose: str, spec: Spec) -> Any:
     """Random numbers of one purpose. The method's name is no axis: methods of a cell are paired draw by draw."""
     import torch
 

@@ -1,7 +1,7 @@
 """Which training samples a budget means: nested, the same for all methods, drawn by a seed of their own.
 
-Each class has its samples in one shuffled order for a seed, and a budget takes a prefix of each class. Class counts never
-shrink as the budget grows, so a smaller budget is a subset of a larger one.
+Each class has its samples in one shuffled order for a seed, and a budget takes a prefix of each class. Class counts
+never shrink as the budget grows, so a smaller budget is a subset of a larger one.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _balanced(classes: int, budget: int) -> np.ndarray:
 
 
 def _natural(available: np.ndarray, thousandths: int) -> np.ndarray:
-    """A share of each class in 1/1000, at least one sample: unlike rounding to a total, never shrinks with the share."""
+    """A share of each class in 1/1000, at least one sample: unlike rounding to a total, it never shrinks."""
     return np.maximum(available * thousandths // 1000, 1) if thousandths else np.zeros_like(available)
 
 
@@ -103,7 +103,13 @@ class Split:
 
 
 def draw(
-    task: str, labels: np.ndarray, classes: int, profile: Profile, budget: int, seed: int, last: np.ndarray | None = None
+    task: str,
+    labels: np.ndarray,
+    classes: int,
+    profile: Profile,
+    budget: int,
+    seed: int,
+    last: np.ndarray | None = None,
 ) -> Split:
     """The split of a budget.
 

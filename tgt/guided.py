@@ -1,4 +1,4 @@
-"""Teacher-guided training (arXiv 2208.06825): learn from decoded, labelled neighbours of the training points' latents."""
+"""Teacher-guided training (arXiv 2208.06825): learn from decoded, labelled neighbours of the training points."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ FASHION_LT = Task(
             budget=120, budgets=(120,), steps=12, batch=16, labeler_steps=40, generator_steps=40, test_limit=500
         ),
         "small": Size(
-            budget=2478, budgets=(620, 2478, 9918), steps=1000, batch=64, labeler_steps=1600, generator_steps=2000
+            budget=2478, budgets=(620, 2478, 9918), steps=1000, batch=64, labeler_steps=2400, generator_steps=2000
         ),
     },
     examples=fashion_examples,
@@ -168,7 +168,7 @@ EMOJI_LT = Task(
             budget=150, budgets=(150,), steps=12, batch=16, labeler_steps=40, generator_steps=40, test_limit=500
         ),
         "small": Size(
-            budget=2000, budgets=(500, 1000, 2000), steps=1000, batch=64, labeler_steps=1200, generator_steps=1500
+            budget=2000, budgets=(500, 1000, 2000), steps=1000, batch=64, labeler_steps=1500, generator_steps=1500
         ),
     },
     examples=emoji_examples,

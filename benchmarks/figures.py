@@ -1,0 +1,137 @@
+"""Figures from records, each as PNG and PDF with its data as CSV beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from benchmarks import stats, tables, tasks
+from benchmarks.hashing import seed_of
+from benchmarks.paths import atomic
+from benchmarks.tables import BASELINE, Cells, Group
+
+plt.switch_backend("agg")
+
+#: One colour a method in all figures (Okabe & Ito's palette, told apart by colour-blind readers), TGT drawn thicker.
+COLOURS = {
+    "one-hot": "#999999", "logit-adjusted": "#555555", "distillation": "#0072B2", "distillation-balanced": "#004c78",
+    "distillation-augmented": "#56B4E9", "distillation-mixup": "#009E73", "data-free": "#F0E442",
+    "prior-sampling": "#CC79A7", "tgt-random": "#E69F00", "tgt-gradient": "#D55E00",
+    "tgt-random-balanced": "#b37a00", "tgt-gradient-balanced": "#8f3f00",
+}  # fmt: skip
+DRAWS = 2000  # bootstrap draws over seeds for the multiplier's interval
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """PNG and PDF without time stamps, so that the same data give the same files."""
+    written = []
+    for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None, "Producer": None})):
+        with atomic(path.with_suffix(suffix)) as temporary:
+            figure.savefig(temporary, format=suffix[1:], dpi=150, bbox_inches="tight", metadata=metadata)
+        written.append(path.with_suffix(suffix))
+    plt.close(figure)
+    return written
+
+
+def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Path) -> list[Path]:
+    """Accuracy against labelled samples, one panel a (task, teacher), intervals shaded; beside it the multiplier."""
+    frame = tables.summary(groups)
+    panels = list(dict.fromkeys((task, teacher) for task, teacher, _, _ in groups))
+    figure, axes = plt.subplots(len(panels), 2, figsize=(11, 4.2 * len(panels)), squeeze=False, width_ratios=[3, 2])
+    for (task, teacher), (left, right) in zip(panels, axes, strict=True):
+        metric = tasks.get(task).metric
+        rows = frame[(frame.task == task) & (frame.teacher == teacher) & (frame.metric == metric)]
+        for method, line in rows.groupby("method", sort=False):
+            line = line.sort_values("budget")
+            width = 2.4 if tables.is_tgt(str(method)) else 1.4
+            left.plot(
+                line.budget, 100 * line["mean"], "o-", ms=3, lw=width, color=COLOURS.get(str(method)), label=method
+            )
+            left.fill_between(line.budget, 100 * line.low, 100 * line.high, color=COLOURS.get(str(method)), alpha=0.15)
+        left.set(xscale="log", xlabel="labelled samples", ylabel=f"{metric.replace('_', ' ')} (%)")
+        left.set_title(f"{tasks.get(task).title}, teacher {teacher}", loc="left", fontsize=10)
+        left.grid(alpha=0.3)
+        left.legend(fontsize=8, loc="lower right")
+        found = multipliers[(multipliers.task == task) & (multipliers.teacher == teacher)]
+        for method, line in found.groupby("method", sort=False):
+            colour = COLOURS.get(str(method))
+            exact = line[~line.bound]
+            right.errorbar(
+                exact.budget,
+                exact.multiplier,
+                yerr=[exact.multiplier - exact.low, exact.high.clip(upper=1e4) - exact.multiplier],
+                fmt="o-", ms=4, color=colour, capsize=2, label=method,
+            )  # fmt: skip
+            right.plot(line[line.bound].budget, line[line.bound].multiplier, "^", ms=7, mfc="none", color=colour)
+        right.axhline(1, color="#888888", lw=0.8)
+        right.set(xscale="log", yscale="log", xlabel="labelled samples", ylabel="times the data distillation needs")
+        right.set_title("to match TGT (open triangle: more than)", loc="left", fontsize=10)
+        right.grid(alpha=0.3, which="both")
+        if len(found):
+            right.legend(fontsize=8)
+    written = save(figure, path)
+    with atomic(path.with_name(path.name + "-multiplier.csv")) as temporary:
+        temporary.write_text(tables.to_csv(multipliers))
+    return [*written, path.with_name(path.name + "-multiplier.csv")]
+
+
+MULTIPLIER_COLUMNS = ["task", "teacher", "method", "budget", "multiplier", "low", "high", "bound", "n_seeds"]
+
+
+def multipliers(groups: dict[Group, Cells]) -> pd.DataFrame:
+    """Claim C2: the data distillation needs to match TGT, over the data TGT had, at each budget.
+
+    The interval is a percentile bootstrap over seeds, both methods resampled together. `bound`: distillation does not
+    reach TGT's accuracy at the largest budget measured, so the multiplier is at least the value given.
+    """
+    rows = []
+    for task, teacher, match in dict.fromkeys((task, teacher, match) for task, teacher, _, match in groups):
+        budgets = sorted(b for t, k, b, m in groups if (t, k, m) == (task, teacher, match))
+        if len(budgets) < 2:
+            continue
+        metric = tasks.get(task).metric
+        scores = {
+            method: [tables.values(groups[task, teacher, budget, match].get(method, {}), metric) for budget in budgets]
+            for method in dict.fromkeys(method for b in budgets for method in groups[task, teacher, b, match])
+        }
+        if BASELINE not in scores or not all(scores[BASELINE]):
+            continue
+        for method in filter(tables.is_tgt, scores):
+            common = set.intersection(*(set(found) for found in scores[method] + scores[BASELINE]))
+            if not common:
+                continue
+            seeds = sorted(common)
+            ours = np.array([[found[seed] for seed in seeds] for found in scores[method]])
+            theirs = np.array([[found[seed] for seed in seeds] for found in scores[BASELINE]])
+            rows += _multiplier_rows(np.array(budgets), ours, theirs, (task, teacher, method))
+    return pd.DataFrame(rows, columns=MULTIPLIER_COLUMNS)
+
+
+def _multiplier_rows(budgets: np.ndarray, ours: np.ndarray, theirs: np.ndarray, names: tuple) -> list[tuple]:
+    """Arrays (budgets, seeds). One row a budget."""
+    rng = np.random.default_rng(seed_of("multiplier", *names))
+    draws = rng.integers(ours.shape[1], size=(DRAWS, ours.shape[1]))
+    rows = []
+    for i, budget in enumerate(budgets):
+        needed = stats.budget_to_reach(budgets, theirs.mean(1), ours[i].mean())
+        drawn = [stats.budget_to_reach(budgets, theirs[:, d].mean(1), ours[i, d].mean()) for d in draws]
+        low, high = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf") / budget
+        bound = not np.isfinite(needed)
+        rows.append((*names, int(budget), (budgets[-1] if bound else needed) / budget, low, high, bound, ours.shape[1]))
+    return rows
+
+
+def multiplier_lines(frame: pd.DataFrame) -> Iterable[str]:
+    """The multiplier in words, one line a (method, budget)."""
+    for row in frame.to_dict("records"):
+        more = "more than " if row["bound"] else ""
+        high = f"{row['high']:.1f}" if np.isfinite(row["high"]) else "beyond the largest budget"
+        yield (
+            f"{row['task']} {row['method']}, {row['budget']:,} samples: distillation needs {more}"
+            f"{row['multiplier']:.1f} times the data (95 % bootstrap {row['low']:.1f} to {high}, {row['n_seeds']} seeds)"
+        )

@@ -1,0 +1,265 @@
+"""From records to tables: summaries over seeds, and one neutral grid rendered for terminal, Markdown and LaTeX.
+
+Reads records only. Nothing here trains anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+from rich.table import Table
+
+from benchmarks import stats, tasks
+from benchmarks.metrics import SHOT_RULE
+from benchmarks.records import Record, Spec
+
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "many_shot", "medium_shot", "few_shot")
+BASELINE = "distillation"
+COLUMNS = [
+    "task", "teacher", "budget", "method", "metric", "n_seeds", "mean", "low", "high",
+    "diff", "diff_low", "diff_high", "p",
+    "rival", "rival_diff", "rival_diff_low", "rival_diff_high", "rival_p", "match",
+]  # fmt: skip
+
+#: One group of comparable rows: everything but method and seed.
+Group = tuple[str, str, int, str]
+#: The records of a group by method and seed; None where a run is still to come.
+Cells = dict[str, dict[int, Record | None]]
+
+
+def is_tgt(method: str) -> bool:
+    return method.startswith("tgt-")
+
+
+def cells(pairs: Iterable[tuple[Spec, Record | None]]) -> dict[Group, Cells]:
+    """Group records. Raises ValueError if records of different teachers would meet in one group."""
+    groups: dict[Group, Cells] = {}
+    teachers: dict[tuple, dict] = {}
+    for spec, record in pairs:
+        group = spec.task, spec.teacher, spec.budget, spec.match
+        groups.setdefault(group, {}).setdefault(spec.method, {})[spec.seed] = record
+        if record is not None:
+            # A same-data teacher is made anew from each seed's samples; a full one serves all seeds.
+            unit = (*group, spec.seed if spec.teacher == "same-data" else None)
+            found = record.identity["teacher_sha256"]
+            if teachers.setdefault(unit, found) != found:
+                raise ValueError(
+                    f"records of different teachers meet in {spec.task} ({spec.teacher}, n={spec.budget}): "
+                    "they are not comparable; delete the records of one of them"
+                )
+    return groups
+
+
+def values(seeds: dict[int, Record | None], metric: str) -> dict[int, float]:
+    """A metric by seed, of the finished runs that have it."""
+    found = {}
+    for seed, record in seeds.items():
+        if record is not None and record.status == "ok":
+            value = record.metrics.get(metric)
+            if value is not None:
+                found[seed] = value
+    return found
+
+
+def best_rival(group: Cells, metric: str) -> str | None:
+    """The method outside TGT with the highest mean; None if none has a value."""
+    means = {
+        method: sum(found.values()) / len(found)
+        for method, seeds in group.items()
+        if not is_tgt(method) and (found := values(seeds, metric))
+    }
+    return max(means, key=means.__getitem__) if means else None
+
+
+def summary(groups: dict[Group, Cells], metrics: Iterable[str] = METRICS) -> pd.DataFrame:
+    """Long table, one row a (group, method, metric), in fractions, with the columns `COLUMNS`."""
+    rows = []
+    for (task, teacher, budget, match), group in groups.items():
+        for metric in metrics:
+            rival = best_rival(group, metric)
+            for method, seeds in group.items():
+                found = values(seeds, metric)
+                if not found:
+                    continue
+                mean = stats.interval(list(found.values()))
+                row = {
+                    "task": task, "teacher": teacher, "budget": budget, "method": method, "metric": metric,
+                    "n_seeds": mean.n, "mean": mean.mean, "low": mean.low, "high": mean.high, "match": match,
+                }  # fmt: skip
+                if method != BASELINE and BASELINE in group:
+                    row |= _difference(stats.paired(found, values(group[BASELINE], metric)), "diff", "p")
+                if rival is not None and method != rival:
+                    row |= _difference(stats.paired(found, values(group[rival], metric)), "rival_diff", "rival_p")
+                    row["rival"] = rival
+                rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _difference(found: stats.Difference | None, name: str, p: str) -> dict[str, float]:
+    if found is None:
+        return {}
+    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high, p: found.p}
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as people read it: a caption, column heads, rows of cells, and notes below."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...]
+
+    def rich(self) -> Table:
+        table = Table(title=self.title, caption="\n".join(self.notes), title_justify="left", caption_justify="left")
+        for i, head in enumerate(self.heads):
+            table.add_column(head, justify="left" if i == 0 else "right", no_wrap=i == 0)
+        for row in self.rows:
+            table.add_row(*(f"[bold]{cell.text}[/bold]" if cell.bold else cell.text for cell in row))
+        return table
+
+    def markdown(self) -> str:
+        lines = [f"### {self.title}", "", "| " + " | ".join(self.heads) + " |"]
+        lines.append("|---" + "|---:" * (len(self.heads) - 1) + "|")
+        for row in self.rows:
+            lines.append("| " + " | ".join(f"**{cell.text}**" if cell.bold else cell.text for cell in row) + " |")
+        return "\n".join([*lines, "", *(f"{note}  " for note in self.notes), ""])
+
+    def latex(self) -> str:
+        """A booktabs table (needs the packages booktabs and, for wide ones, graphicx)."""
+
+        def text(cell: Cell) -> str:
+            escaped = _escape(cell.text)
+            return rf"\textbf{{{escaped}}}" if cell.bold else escaped
+
+        frame = pd.DataFrame(
+            [[text(cell) for cell in row] for row in self.rows], columns=[_escape(head) for head in self.heads]
+        )
+        body = frame.style.hide(axis="index").to_latex(
+            hrules=True, column_format="l" + "r" * (len(self.heads) - 1), caption=_escape(self.title), position="t"
+        )
+        notes = r"\\ ".join(_escape(note) for note in self.notes)
+        return body.replace(r"\end{table}", rf"\par\footnotesize {notes}" + "\n" + r"\end{table}")
+
+
+def _escape(text: str) -> str:
+    for plain, tex in {
+        "\\": r"\textbackslash ", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$",
+        "±": r"$\pm$", "Δ": r"$\Delta$", "–": "--", "≥": r"$\geq$", "<": r"$<$", ">": r"$>$",
+    }.items():  # fmt: skip
+        text = text.replace(plain, tex)
+    return text
+
+
+def grid(name: Group, group: Cells, labeler: dict | None = None) -> Grid:
+    """The table of one group: accuracy, shots, paired differences, and what each method paid.
+
+    Args:
+        labeler: the labeler's metrics on the same test set, for a note.
+    """
+    task_name, teacher, budget, match = name
+    task = tasks.get(task_name)
+    metric = task.metric
+    rival = best_rival(group, metric)
+    winner = _clear_winner(group, metric)
+    long_tail = task.profile.kind != "balanced"
+    heads = ["method", f"{metric.replace('_', ' ')} %"]
+    heads += ["many", "medium", "few"] if long_tail else []
+    heads += [f"Δ {BASELINE}", "Δ best rival", "seconds", "labeler queries", "seeds"]
+    rows = []
+    for method, seeds in group.items():
+        found = values(seeds, metric)
+        row = [Cell(method + (" *" if method == rival else ""))]
+        if not found:
+            row += [Cell(_absence(seeds))] + [Cell("")] * (len(heads) - 2)
+            rows.append(tuple(row))
+            continue
+        row.append(Cell(_percent(stats.interval(list(found.values()))), bold=method == winner))
+        if long_tail:
+            for shot in ("many_shot", "medium_shot", "few_shot"):
+                shots = list(values(seeds, shot).values())
+                row.append(Cell(f"{100 * sum(shots) / len(shots):.1f}" if shots else "n/a"))
+        row.append(Cell(_delta(found, values(group[BASELINE], metric)) if BASELINE in group else ""))
+        row.append(Cell(_delta(found, values(group[rival], metric)) if rival else ""))
+        row += [Cell(_cost(seeds, "seconds", "{:.0f}")), Cell(_cost(seeds, "labeler_queries", "{:,.0f}"))]
+        row.append(Cell(_count(seeds)))
+        rows.append(tuple(row))
+    return Grid(
+        title=f"{task.title}: {budget:,} labelled samples, teacher {teacher}",
+        heads=tuple(heads),
+        rows=tuple(rows),
+        notes=tuple(_notes(task, group, match, metric, long_tail, labeler)),
+    )
+
+
+def _notes(task, group: Cells, match: str, metric: str, long_tail: bool, labeler: dict | None) -> Iterable[str]:
+    yield task.note + "."
+    equal = "equally many samples shown to the student" if match == "samples" else "equally many real samples"
+    yield (
+        f"Mean ± half of the {stats.METHOD}; Δ: paired difference in points [interval]; each step: {equal}; "
+        "last step reported. * best rival outside TGT. Bold: paired interval over the second best excludes zero."
+    )
+    if long_tail:
+        yield f"Shots by training count: {SHOT_RULE}."
+    record = next((r for seeds in group.values() for r in seeds.values() if r is not None and r.status == "ok"), None)
+    if record is not None:
+        costs = record.costs
+        line = f"Student: {costs['student_parameters']:,.0f} parameters, {costs['student_macs']:,.0f} multiply-adds."
+        if labeler is not None and labeler.get(metric) is not None:
+            line += f" Labeler: {100 * labeler[metric]:.1f} % on the same test set."
+        yield line
+
+
+def _clear_winner(group: Cells, metric: str) -> str | None:
+    """The best method, if its paired interval over the second best excludes zero."""
+    scored = {method: found for method, seeds in group.items() if (found := values(seeds, metric))}
+    order = sorted(scored, key=lambda method: -sum(scored[method].values()) / len(scored[method]))
+    if len(order) < 2:
+        return None
+    difference = stats.paired(scored[order[0]], scored[order[1]])
+    return order[0] if difference and difference.n > 1 and difference.low > 0 else None
+
+
+def _absence(seeds: dict[int, Record | None]) -> str:
+    failed = [record for record in seeds.values() if record is not None]
+    return f"FAILED: {failed[0].reason}" if failed else "not run"
+
+
+def _count(seeds: dict[int, Record | None]) -> str:
+    good = sum(record is not None and record.status == "ok" for record in seeds.values())
+    failed = sum(record is not None and record.status == "failed" for record in seeds.values())
+    return f"{good}" if good == len(seeds) else f"{good}/{len(seeds)}" + (f", {failed} FAILED" if failed else "")
+
+
+def _percent(found: stats.Interval) -> str:
+    return f"{100 * found.mean:.1f}" + ("" if math.isnan(found.half) else f" ± {100 * found.half:.1f}")
+
+
+def _delta(ours: dict[int, float], theirs: dict[int, float]) -> str:
+    if ours is theirs or ours == theirs:
+        return "–"
+    difference = stats.paired(ours, theirs)
+    if difference is None:
+        return "n/a"
+    if difference.n < 2:
+        return f"{100 * difference.mean:+.1f}"
+    return f"{100 * difference.mean:+.1f} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
+
+
+def _cost(seeds: dict[int, Record | None], name: str, form: str) -> str:
+    paid = [record.costs[name] for record in seeds.values() if record is not None and record.status == "ok"]
+    return form.format(sum(paid) / len(paid))
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """Six decimals: more than any digit that means something, few enough that a table stays readable."""
+    return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n")
