@@ -19,7 +19,9 @@ from benchmarks.runs import Run
 
 def run(options: Options, choice: Choice) -> int:
     """Do the targets in order; the worst exit status."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 160  # a log has no edge to fit into
     folder = options.results / choice.size
     status = 0
     for target in experiments_of(options.targets):
@@ -94,7 +96,9 @@ def _experiment(name: str, options: Options, choice: Choice, folder: Path, conso
     from benchmarks import output
 
     runs, absent = available([name], choice, console)
-    plan, status = fill(runs, folder, options, console, table=lambda records: output.live(name, runs, records, absent))
+    plan, status = fill(
+        runs, folder, options, console, table=lambda records: output.live(console.width, name, runs, records, absent)
+    )
     if not options.plan:
         output.write(name, plan, absent, folder, console)
     return status

@@ -68,7 +68,7 @@ def grid(name: str, choice: Choice) -> list[Run]:
         size = tasks.get(task_name).sizes[choice.size]
         for teacher in choice.teachers:
             for budget in choice.budgets or (size.budgets if experiment.curve else (size.budget,)):
-                for seed in range(choice.seeds or experiment.seeds):
+                for seed in range(choice.seeds or size.seeds or experiment.seeds):
                     for method in choice.methods or experiment.methods:
                         spec = Spec(
                             task=task_name,

@@ -52,7 +52,8 @@ def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Pa
             left.plot(
                 line.budget, 100 * line["mean"], "o-", ms=3, lw=width, color=COLOURS.get(str(method)), label=method
             )
-            left.fill_between(line.budget, 100 * line.low, 100 * line.high, color=COLOURS.get(str(method)), alpha=0.15)
+            colour = COLOURS.get(str(method))
+            left.fill_between(line.budget, 100 * line.low, 100 * line.high, color=colour, alpha=0.15)
         left.set(xscale="log", xlabel="labelled samples", ylabel=f"{metric.replace('_', ' ')} (%)")
         left.set_title(f"{tasks.get(task).title}, teacher {teacher}", loc="left", fontsize=10)
         left.grid(alpha=0.3)
@@ -133,5 +134,6 @@ def multiplier_lines(frame: pd.DataFrame) -> Iterable[str]:
         high = f"{row['high']:.1f}" if np.isfinite(row["high"]) else "beyond the largest budget"
         yield (
             f"{row['task']} {row['method']}, {row['budget']:,} samples: distillation needs {more}"
-            f"{row['multiplier']:.1f} times the data (95 % bootstrap {row['low']:.1f} to {high}, {row['n_seeds']} seeds)"
+            f"{row['multiplier']:.1f} times the data "
+            f"(95 % bootstrap {row['low']:.1f} to {high}, {row['n_seeds']} seeds)"
         )

@@ -57,7 +57,8 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
     rng = runs.generator("figure", run.spec)
     # One sample of each of the first classes in a random order: rare classes have their turn.
     order = torch.randperm(len(data), generator=rng)
-    chosen = [int(order[(data.labels[order] == c).nonzero()[0]]) for c in range(data.num_classes)]
+    present = [c for c in range(data.num_classes) if data.class_counts[c]]
+    chosen = [int(order[(data.labels[order] == c).nonzero()[0]]) for c in present]
     index = torch.tensor(chosen)[torch.randperm(len(chosen), generator=rng)[:SHOWN]]
     start, teacher = data.latents[index], data.teacher
 

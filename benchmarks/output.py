@@ -12,13 +12,13 @@ from benchmarks.records import Record
 from benchmarks.runs import Run
 
 
-def live(name: str, runs: list[Run], records: dict[str, Record], absent: dict[str, str]) -> Group:
+def live(width: int, name: str, runs: list[Run], records: dict[str, Record], absent: dict[str, str]) -> Group:
     """The table as it stands while cells come in."""
     pairs = [(run.spec, records.get(run.key)) for run in runs]
     grids = [tables.grid(group, cells) for group, cells in tables.cells(pairs).items()]
     # A curve has one grid a budget: on a screen the latest that has something to show is enough.
     filled = [grid for grid in grids if any(cell.text for row in grid.rows for cell in row[2:])] or grids[:1]
-    return Group(*(grid.rich() for grid in (filled[-1:] if experiments.EXPERIMENTS[name].curve else filled)))
+    return Group(*(grid.rich(width) for grid in (filled[-1:] if experiments.EXPERIMENTS[name].curve else filled)))
 
 
 def write(name: str, plan: Plan, absent: dict[str, str], folder: Path, console: Console) -> list[Path]:
@@ -31,7 +31,7 @@ def write(name: str, plan: Plan, absent: dict[str, str], folder: Path, console: 
     grids = [tables.grid(group, cells, _labeler(first[group])) for group, cells in groups.items()]
     missing = [f"Task {task} is unavailable: {reason}" for task, reason in absent.items()]
     for grid in grids:
-        console.print(grid.rich())
+        console.print(grid.rich(console.width))
     frame = tables.summary(groups)
     written = [
         _write(folder / f"{name}.csv", tables.to_csv(frame)),

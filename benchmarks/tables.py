@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
+from rich import box
+from rich.console import Group as RichGroup
 from rich.table import Table
+from rich.text import Text
 
 from benchmarks import stats, tasks
 from benchmarks.metrics import SHOT_RULE
@@ -119,13 +122,21 @@ class Grid:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...]
 
-    def rich(self) -> Table:
-        table = Table(title=self.title, caption="\n".join(self.notes), title_justify="left", caption_justify="left")
-        for i, head in enumerate(self.heads):
-            table.add_column(head, justify="left" if i == 0 else "right", no_wrap=i == 0)
+    def rich(self, width: int) -> RichGroup:
+        """For a terminal of `width` columns; what does not fit is left out from the right, and that is said."""
+        widths = [
+            2 + max(len(head), *(len(row[i].text) for row in self.rows)) for i, head in enumerate(self.heads)
+        ]  # fmt: skip
+        shown = max((n for n in range(2, len(widths) + 1) if sum(widths[:n]) <= width), default=2)
+        table = Table(title=Text(self.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        for i, head in enumerate(self.heads[:shown]):
+            table.add_column(Text(head), justify="left" if i == 0 else "right", no_wrap=True)
         for row in self.rows:
-            table.add_row(*(f"[bold]{cell.text}[/bold]" if cell.bold else cell.text for cell in row))
-        return table
+            table.add_row(*(Text(cell.text, "bold" if cell.bold else "") for cell in row[:shown]))
+        notes = list(self.notes)
+        if shown < len(self.heads):
+            notes.append(f"Left out for want of width: {', '.join(self.heads[shown:])}.")
+        return RichGroup(table, *(Text(note, "dim") for note in notes), Text(""))
 
     def markdown(self) -> str:
         lines = [f"### {self.title}", "", "| " + " | ".join(self.heads) + " |"]

@@ -26,6 +26,7 @@ class Size:
     batch: int  # real samples a step; methods that generate show as many generated ones beside them
     labeler_steps: int
     generator_steps: int
+    seeds: int | None = None  # replications unless --seeds says otherwise; None: the experiment's own number
     test_limit: int | None = None  # evaluate on the first so many test samples
 
 

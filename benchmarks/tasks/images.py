@@ -132,7 +132,14 @@ FASHION_LT = Task(
     profile=Profile("exponential", ratio=100.0),
     sizes={
         "smoke": Size(
-            budget=120, budgets=(120,), steps=12, batch=16, labeler_steps=40, generator_steps=40, test_limit=500
+            budget=120,
+            budgets=(120,),
+            steps=12,
+            batch=16,
+            labeler_steps=40,
+            generator_steps=40,
+            seeds=2,
+            test_limit=500,
         ),
         "small": Size(
             budget=2478, budgets=(620, 2478, 9918), steps=1000, batch=64, labeler_steps=2400, generator_steps=2000
@@ -165,7 +172,14 @@ EMOJI_LT = Task(
     profile=Profile("natural"),
     sizes={
         "smoke": Size(
-            budget=150, budgets=(150,), steps=12, batch=16, labeler_steps=40, generator_steps=40, test_limit=500
+            budget=150,
+            budgets=(150,),
+            steps=12,
+            batch=16,
+            labeler_steps=40,
+            generator_steps=40,
+            seeds=2,
+            test_limit=500,
         ),
         "small": Size(
             budget=2000, budgets=(500, 1000, 2000), steps=1000, batch=64, labeler_steps=1500, generator_steps=1500

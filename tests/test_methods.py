@@ -1,0 +1,157 @@
+"""The contract that every row of the tables keeps, and what is particular to single methods."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from conftest import rng
+from torch.nn import functional as F
+
+from baselines.data_free import DataFree, DataFreeConfig
+from baselines.distillation import Distillation, DistillationConfig
+from baselines.distillation_mixup import MixupConfig, MixupDistillation
+from baselines.logit_adjusted import LogitAdjusted, LogitAdjustedConfig
+from benchmarks.experiments import TRIALS, settings
+from benchmarks.loop import Diverged, Schedule, index_batches, train
+from benchmarks.methods import METHODS
+from tgt import Batch, Costs, Method
+
+
+def build(name: str, data) -> Method:
+    row = METHODS[name]
+    return row.load()(row.load().Config(**row.fixed), data, rng(5))
+
+
+def run(name, data, student, steps=3, match="samples"):
+    costs = data.teacher.costs
+    method = build(name, data)
+    seen = []
+    hook = student.register_forward_pre_hook(lambda module, args: seen.append((module.training, len(args[0]))))
+    train(student, method, data, Schedule(steps, 8, match), rng(7), costs, lambda step: None)
+    hook.remove()
+    return costs.counts, [count for training, count in seen if training]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_contract(name, data, student):
+    teacher = data.teacher
+    frozen = [module.state_dict() for module in (teacher.generator, teacher.labeler)]
+    before = [{key: value.clone() for key, value in state.items()} for state in frozen]
+    weights = [parameter.detach().clone() for parameter in student.parameters()]
+    counts, shown = run(name, data, student)
+    for state, old in zip(frozen, before, strict=True):
+        for key, value in state.items():
+            assert torch.equal(value, old[key]), f"{key} of the teacher moved"
+    assert not teacher.generator.training
+    assert not teacher.labeler.training
+    assert any(not torch.equal(a, b) for a, b in zip(weights, student.parameters(), strict=True))
+    # The same number of samples a step for every method, counted at the student's door.
+    assert shown == [16, 16, 16]
+    assert counts["student_samples"] == 48
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_counters_are_true(name, data, student):
+    """Counted by the wrappers = seen at the networks' doors."""
+    passed = {"labeler_queries": 0, "encodes": 0, "decodes": 0}
+
+    def count(key):
+        return lambda module, args: passed.__setitem__(key, passed[key] + len(args[0]))
+
+    data.teacher.labeler.register_forward_pre_hook(count("labeler_queries"))
+    data.teacher.generator.encoder.register_forward_pre_hook(count("encodes"))
+    data.teacher.generator.decoder.register_forward_pre_hook(count("decodes"))
+    counts, _ = run(name, data, student)
+    if name == "data-free":  # decodes with a generator of its own, every step's 16 fakes
+        passed["decodes"] = 48
+    assert {key: counts[key] for key in passed} == passed
+    expected = {"data-free": 16, "tgt-gradient": 24, "tgt-gradient-balanced": 24}.get(name, 0)
+    assert counts["gradient_evaluations"] == expected
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_is_deterministic_and_independent_of_the_global_generator(name, data, student):
+    import copy
+
+    other = copy.deepcopy(student)
+    run(name, data, student)
+    torch.rand(11)
+    run(name, data, other)
+    for a, b in zip(student.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_tries_equally_many_distinct_settings_its_defaults_first(name):
+    tried = settings(name, "fashion-lt")
+    assert len(tried) == TRIALS
+    assert tried[0] == {}
+    row = METHODS[name]
+    configs = [row.load().Config(**{**setting, **row.fixed}) for setting in tried]
+    assert all(tried.count(setting) == 1 for setting in tried)
+    assert len(configs) == TRIALS
+
+
+def test_match_real_gives_equal_real_samples():
+    assert Schedule(1, 64, "real").step_sizes(1.0) == (64, 0)
+    assert Schedule(1, 64, "real").step_sizes(0.5) == (64, 64)
+    assert Schedule(1, 64, "samples").step_sizes(1.0) == (128, 0)
+    assert Schedule(1, 64, "samples").step_sizes(0.5) == (64, 64)
+    assert Schedule(1, 64, "samples").step_sizes(0.0) == (0, 128)
+    assert Schedule(1, 64, "samples").step_sizes(0.75) == (96, 32)
+
+
+def test_batches_pass_over_all_samples_before_any_returns():
+    batches = index_batches(10, 4, rng())
+    drawn = torch.cat([next(batches) for _ in range(5)])
+    assert sorted(drawn[:10].tolist()) == list(range(10)) == sorted(drawn[10:].tolist())
+
+
+def test_distillation_weights_by_hand(data, student):
+    method = Distillation(DistillationConfig(temperature=2.0, w_sup=0.3, w_kd=0.6), data, rng())
+    batch = Batch(data, torch.arange(6))
+    logits = student.eval()(batch.inputs)
+    terms = method.loss(student, batch)
+    target = F.softmax(data.teacher.label(batch.inputs) / 2, 1)
+    by_hand = (target * (target.log() - F.log_softmax(logits / 2, 1))).sum(1).mean() * 4
+    torch.testing.assert_close(terms["distillation"], 0.6 * by_hand)
+    torch.testing.assert_close(terms["supervised"], 0.3 * F.cross_entropy(logits, batch.labels))
+
+
+def test_logit_adjustment_by_hand(data, student):
+    method = LogitAdjusted(LogitAdjustedConfig(tau=1.0), data, rng())
+    torch.testing.assert_close(method.adjustment, (torch.tensor([28.0, 7, 3, 2]) / 40).log())
+
+
+def test_mixup_stays_between_its_inputs_and_is_uniform_at_alpha_one(data):
+    method = MixupDistillation(MixupConfig(), data, rng())
+    mixed = method.mix(Batch(data, torch.arange(8), room=16))
+    assert mixed.shape == (16, 1, 8, 8)
+    assert mixed.min() >= data.inputs[:8].min()
+    assert mixed.max() <= data.inputs[:8].max()
+
+
+def test_data_free_generator_gets_the_adversarial_gradient(data, student):
+    """The bug of a well-known repository: student and teacher the same network there, so no gradient at all."""
+    method = DataFree(DataFreeConfig(), data, rng())
+    start = [parameter.detach().clone() for parameter in method.decoder.parameters()]
+    student.train()
+    method.train_decoder(student, 8)
+    assert student.training
+    assert all(parameter.grad is not None for parameter in method.decoder.parameters())
+    assert sum(parameter.grad.abs().sum() for parameter in method.decoder.parameters()) > 0
+    assert any(not torch.equal(a, b) for a, b in zip(start, method.decoder.parameters(), strict=True))
+    assert all(parameter.grad is None for parameter in student.parameters())
+
+
+def test_data_free_never_reads_the_data(data, student):
+    data.inputs, data.labels = torch.full_like(data.inputs, math.nan), torch.full_like(data.labels, -1)
+    run("data-free", data, student)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(data, student):
+    data.inputs[:] = math.nan
+    with pytest.raises(Diverged, match="loss is nan"):
+        train(student, build("one-hot", data), data, Schedule(2, 8), rng(), Costs(), lambda step: None)
