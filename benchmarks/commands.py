@@ -34,6 +34,8 @@ def run(options: Options, choice: Choice) -> int:
         elif target == "teachers":
             runs, _ = available(list(EXPERIMENTS), choice, console)
             status = max(status, fill(runs, folder, options, console, teachers_only=True)[1])
+        elif target == "report":
+            status = max(status, _report(folder, choice, console))
         elif target == "fig1":
             status = max(status, _neighbours(options, choice, folder, console))
         elif target in EXPERIMENTS:
@@ -117,6 +119,18 @@ def _neighbours(options: Options, choice: Choice, folder: Path, console: Console
         if not options.plan:
             written = neighbours.draw(run, folder / f"fig1-{name}")
             console.print("written: " + ", ".join(str(path) for path in written), markup=False)
+    return 0
+
+
+def _report(folder: Path, choice: Choice, console: Console) -> int:
+    from benchmarks import report
+
+    text = report.markdown(folder, REFERENCE / choice.size)
+    path = folder / "report.md"
+    with paths.atomic(path) as temporary:
+        temporary.write_text(text)
+    console.print(text, markup=False)
+    console.print(f"written: {path}", markup=False)
     return 0
 
 

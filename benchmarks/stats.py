@@ -57,11 +57,29 @@ def paired(ours: dict[int, float], theirs: dict[int, float], level: float = LEVE
     found = interval(differences, level)
     if found.n < 2:
         p = float("nan")
-    elif np.ptp(differences) == 0:
-        p = float(differences[0] == 0)  # the t statistic is 0/0 or infinite
+    elif np.ptp(differences) < 1e-12:
+        p = float(abs(differences[0]) < 1e-12)  # the t statistic is 0/0 or infinite
     else:
         p = float(stats.ttest_1samp(differences, 0.0).pvalue)
     return Difference(found.n, found.mean, found.low, found.high, p)
+
+
+def reproduced(ours: list[float], reference: list[float], level: float = LEVEL) -> bool | None:
+    """Whether our values agree with the reference's: the interval of their difference of means holds zero.
+
+    Welch's interval; for a single value of ours, the reference's prediction interval. None for fewer than two of the
+    reference's.
+    """
+    if not ours or len(reference) < 2:
+        return None
+    if len(ours) == 1:
+        spread = np.std(reference, ddof=1) * np.sqrt(1 + 1 / len(reference))
+        half = stats.t.ppf(0.5 + level / 2, len(reference) - 1) * spread
+        return bool(abs(ours[0] - np.mean(reference)) <= half)
+    if np.ptp(ours) < 1e-12 and np.ptp(reference) < 1e-12:
+        return bool(abs(ours[0] - reference[0]) < 1e-12)
+    found = stats.ttest_ind(ours, reference, equal_var=False).confidence_interval(level)
+    return bool(found.low <= 0 <= found.high)
 
 
 def budget_to_reach(budgets: np.ndarray, scores: np.ndarray, target: float) -> float:

@@ -1,0 +1,61 @@
+"""One's own records beside the committed reference: reproduced within the interval, or not; the claims' verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks import ledger, stats, tables, tasks
+from benchmarks.records import Record, Store
+
+
+def markdown(folder: Path, reference: Path) -> str:
+    """The report of a results folder against a reference folder, from records and tables alone."""
+    ours, theirs = _cells(folder), _cells(reference)
+    parts = ["# Report", "", "## Yours beside the reference", ""]
+    parts += _comparison(ours, theirs) or ["No cell is recorded in both."]
+    parts += ["", "## Claims, by the reference's records", "", *ledger.lines(theirs)]
+    if folder != reference and ours:
+        parts += ["## Claims, by your records", "", *ledger.lines(ours)]
+    return "\n".join(parts) + "\n"
+
+
+def _cells(folder: Path) -> dict[tables.Group, tables.Cells]:
+    records = list(Store(folder).read().values())
+    return tables.cells(_latest(records))
+
+
+def _latest(records: list[Record]):
+    """(spec, record) pairs; of several records of a cell (the code changed between them) the last written."""
+    last = {record.spec: record for record in records}
+    return last.items()
+
+
+def _comparison(ours: dict[tables.Group, tables.Cells], theirs: dict[tables.Group, tables.Cells]) -> list[str]:
+    rows, agree, compared = [], 0, 0
+    for group, cells in ours.items():
+        task, teacher, budget, _ = group
+        metric = tasks.get(task).metric
+        for method, seeds in cells.items():
+            mine = list(tables.values(seeds, metric).values())
+            reference = list(tables.values(theirs.get(group, {}).get(method, {}), metric).values())
+            found = stats.reproduced(mine, reference)
+            if found is None:
+                continue
+            compared, agree = compared + 1, agree + found
+            verdict = "reproduced" if found else "NOT reproduced"
+            cell = f"| {task} | {teacher} | {budget:,} | {method} "
+            rows.append(f"{cell}| {_text(reference)} | {_text(mine)} | {verdict} |")
+    if not rows:
+        return []
+    heads = ["| task | teacher | samples | method | reference % | yours % | |", "|---|---|---:|---|---:|---:|---|"]
+    note = (
+        f"{agree} of {compared} cells agree with the reference (95 % interval of the difference of means holds zero; "
+        "about one in twenty would not even if nothing differed)."
+    )
+    return [note, "", *heads, *rows]
+
+
+def _text(values: list[float]) -> str:
+    found = stats.interval(values)
+    half = "" if found.n < 2 else f" ± {100 * found.half:.1f}"
+    return f"{100 * found.mean:.1f}{half} ({found.n})"
