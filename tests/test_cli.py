@@ -1,0 +1,199 @@
+"""The command a person types: help, bad words, plans, failures, kills, and two harnesses at once. Real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import paths
+from benchmarks.records import Spec, Store
+from benchmarks.runs import Run, execute
+
+GRID = ["table1", "--size", "smoke", "--tasks", "fashion-lt", "--methods", "one-hot,distillation,tgt-random"]
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "benchmarks", *words]
+
+
+def call(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(*words), cwd=paths.ROOT, capture_output=True, text=True, timeout=250, env={**os.environ, **(env or {})}
+    )
+
+
+def lines(folder: Path) -> list[dict]:
+    path = folder / "smoke" / "records.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["table9"], "unknown target 'table9'; there are table1, fig1"),
+        (["table1", "--methods", "magic"], "unknown method 'magic'; there are one-hot"),
+        (["table1", "--tasks", "mnist"], "unknown task 'mnist'; there are fashion-lt"),
+        (["table1", "--budgets", "many"], "--budgets takes whole numbers above 0, not 'many'"),
+        (["table1", "--seeds", "0"], "--seeds must be at least 1"),
+        (["table1", "--size", "paper"], "size paper is not there yet; there are smoke and small"),
+        (["table1", "--ratio", "50", "--tasks", "emoji-lt"], "the classes of emoji-lt are natural"),
+        (["table1", "--n-max", "50"], "--n-max goes with --tasks fashion-lt"),
+    ],
+)
+def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
+    done = call(*words, "--results", str(tmp_path / "r"))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_budget_the_pool_cannot_give_is_refused_before_anything_runs(tmp_path):
+    done = call(*GRID, "--budgets", "50000", "--results", str(tmp_path))
+    assert (done.returncode, "asks for" in done.stderr, done.stderr.count("\n")) == (1, True, 1)
+    assert not lines(tmp_path)
+
+
+def test_help_and_bad_words_load_no_torch():
+    code = "import sys; from benchmarks.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+    for words in (["--help"], ["table9"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code + "assert 'torch' not in sys.modules", *words],
+            cwd=paths.ROOT,
+            capture_output=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_an_unwritable_results_folder_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = call(*GRID, "--results", str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert "cannot write to" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_plan_runs_nothing(tmp_path):
+    done = call(*GRID, "--plan", "--results", str(tmp_path / "r"))
+    assert done.returncode == 0
+    assert "6 cells: 0 recorded, 6 missing" in done.stdout
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_missing_client_leaves_the_task_unavailable_and_visible(tmp_path):
+    """No npm, no cached emoji: the other task's table is made, and the absence stands in it."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("apt-get", "dpkg-deb", "git"):
+        (tools / tool).symlink_to(subprocess.check_output(["which", tool], text=True).strip())
+    cache = tmp_path / "cache" / "data"
+    cache.mkdir(parents=True)
+    (cache / "fashion-mnist.safetensors").symlink_to(paths.cache() / "data" / "fashion-mnist.safetensors")
+    done = call(
+        *["table1", "--size", "smoke", "--methods", "one-hot", "--seeds", "1", "--results", str(tmp_path / "r")],
+        env={"PATH": str(tools), "TGT_CACHE": str(tmp_path / "cache")},
+    )
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "r" / "smoke" / "table1.md").read_text()
+    assert "Task emoji-lt is unavailable" in written
+    assert "npm is not installed" in written
+    assert "Fashion-MNIST, long tail" in written
+
+
+def test_killed_in_the_middle_resumes_to_the_same_table(tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert call(*GRID, "--seeds", "3", "--results", str(whole)).returncode == 0
+    harness = subprocess.Popen(
+        command(*GRID, "--seeds", "3", "--results", str(cut)),
+        cwd=paths.ROOT,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(lines(cut)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(harness.pid, signal.SIGKILL)
+    harness.wait()
+    finished = len(lines(cut))
+    assert 2 <= finished < 9
+    done = call(*GRID, "--seeds", "3", "--results", str(cut))
+    assert done.returncode == 0
+    assert f"/{9 - finished}]" in done.stdout  # only what was missing
+    for name in ("table1.csv",):
+        assert (cut / "smoke" / name).read_bytes() == (whole / "smoke" / name).read_bytes()
+    # Determinism: both folders hold byte-equal metrics under equal keys.
+    metrics = [{line["key"]: json.dumps(line["metrics"]) for line in lines(folder)} for folder in (whole, cut)]
+    assert metrics[0] == metrics[1]
+    assert len(metrics[0]) == len(lines(cut)) == 9
+    again = call(*GRID, "--seeds", "3", "--results", str(cut))
+    assert "[1/" not in again.stdout
+
+
+def test_two_harnesses_on_one_folder_lose_and_repeat_nothing(tmp_path):
+    grid = command(*GRID, "--seeds", "3", "--jobs", "1", "--results", str(tmp_path))
+    both = [subprocess.Popen(grid, cwd=paths.ROOT, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [harness.wait(timeout=200) for harness in both] == [0, 0]
+    keys = [line["key"] for line in lines(tmp_path)]
+    assert len(keys) == len(set(keys)) == 9
+
+
+@pytest.fixture(scope="module")
+def smoke_run() -> Run:
+    from benchmarks import teachers
+
+    run = Run(Spec(task="fashion-lt", size="smoke", teacher="full", budget=120, seed=0, method="one-hot"))
+    for recipe in run.recipes.values():
+        teachers.train(run.task, recipe, run.split)
+    return run
+
+
+def test_a_diverging_run_is_a_failed_record_with_its_reason(smoke_run, tmp_path):
+    broken = Run(smoke_run.spec, (("lr", 1e30),))
+    record = execute(broken)
+    assert record.status == "failed"
+    assert record.reason.startswith("Diverged")
+    Store(tmp_path).append(record)
+    assert Store(tmp_path).read()[broken.key] == record
+
+
+def test_an_unknown_hyper_parameter_is_named(smoke_run):
+    with pytest.raises(ValueError, match=r"one-hot: .*unexpected keyword argument 'sigma'"):
+        _ = Run(smoke_run.spec, (("sigma", 1.0),)).key
+
+
+def test_the_key_follows_everything_that_can_change_the_number(smoke_run):
+    changes = {"seed": 1, "method": "distillation", "budget": 100, "match": "real", "teacher": "same-data"}
+    from benchmarks import teachers
+
+    keys = {smoke_run.key, Run(smoke_run.spec, (("lr", 1e-4),)).key}
+    for name, value in changes.items():
+        run = Run(smoke_run.spec.model_copy(update={name: value}))
+        for recipe in run.recipes.values():
+            teachers.train(run.task, recipe, run.split)
+        keys.add(run.key)
+    assert len(keys) == 2 + len(changes)
+    assert smoke_run.key == Run(smoke_run.spec).key
+
+
+def test_a_changed_teacher_file_is_refused(smoke_run, tmp_path, monkeypatch):
+    from safetensors.torch import load_file, save_file
+
+    from benchmarks import teachers
+
+    recipe = smoke_run.recipes["labeler"]
+    info = teachers.metadata(recipe)
+    weights = load_file(recipe.path)
+    monkeypatch.setenv("TGT_CACHE", str(tmp_path))
+    recipe.path.parent.mkdir(parents=True)
+    name = next(name for name, tensor in weights.items() if tensor.is_floating_point())
+    weights[name] = weights[name] + 1e-3
+    save_file(weights, recipe.path, metadata={"teacher": json.dumps(info)})
+    with pytest.raises(ValueError, match="was changed since it was trained"):
+        teachers.load(smoke_run.task, recipe)
