@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tgt.method import Batch, Method, MethodConfig, TrainingData
+from tgt.method import LEARNING_RATES, Batch, Method, MethodConfig, TrainingData
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,9 @@ class DataFree(Method):
 
     Config = DataFreeConfig
     search = {
-        "lr": [1e-3, 2e-3, 4e-3, 8e-3],
+        "lr": LEARNING_RATES,
         "generator_lr": [3e-4, 1e-3, 3e-3],
         "noise_dim": [32, 100],
-        "student_steps": [2, 5],
     }
     config: DataFreeConfig
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tgt.method import Batch, Method, MethodConfig, TrainingData
+from tgt.method import LEARNING_RATES, Batch, Method, MethodConfig, TrainingData
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class LogitAdjusted(Method):
     """Cross-entropy on f(x) + tau * log(class prior), so that rare classes must win by a larger margin."""
 
     Config = LogitAdjustedConfig
-    search = {"lr": [1e-3, 2e-3, 4e-3, 8e-3], "tau": [0.5, 1.0, 1.5]}
+    search = {"lr": LEARNING_RATES, "tau": [0.5, 1.0, 1.5]}
     config: LogitAdjustedConfig
 
     def __init__(self, config: LogitAdjustedConfig, data: TrainingData, rng: torch.Generator) -> None:

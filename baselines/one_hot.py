@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tgt.method import Batch, Method, MethodConfig
+from tgt.method import LEARNING_RATES, Batch, Method, MethodConfig
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class OneHot(Method):
     """Cross-entropy on the one-hot labels."""
 
     Config = OneHotConfig
-    search = {"lr": [5e-4, 1e-3, 2e-3, 4e-3, 8e-3], "label_smoothing": [0.0, 0.1]}
+    search = {"lr": LEARNING_RATES, "label_smoothing": [0.0, 0.1]}
     config: OneHotConfig
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:

@@ -91,7 +91,7 @@ def search(choice: Choice) -> list[Run]:
     from benchmarks.runs import Run
 
     runs = []
-    for task_name in choice.tasks or EXPERIMENTS["table1"].tasks:
+    for task_name in choice.tasks or tuple(dict.fromkeys(task.tuned_on for task in tasks.TASKS.values())):
         size = tasks.get(task_name).sizes[choice.size]
         for method in choice.methods or tuple(METHODS):
             for trial, setting in enumerate(settings(method, task_name)):

@@ -13,7 +13,7 @@ from benchmarks.paths import REFERENCE
 if TYPE_CHECKING:
     from tgt import Method
 
-_STEPS: dict[str, list[Any]] = {"step_size": [0.5, 1.0, 2.0, 3.0], "ascent_steps": [1, 2]}
+_STEPS: dict[str, list[Any]] = {"step_size": [0.5, 1.0, 2.0, 4.0]}
 
 
 @dataclass(frozen=True)

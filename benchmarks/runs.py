@@ -46,7 +46,7 @@ class Run:
     @cached_property
     def config(self) -> Any:
         overrides = None if self.overrides is None else dict(self.overrides)
-        return methods.config(self.spec.method, self.task.tuned_on or self.task.family, self.spec.size, overrides)
+        return methods.config(self.spec.method, self.task.tuned_on, self.spec.size, overrides)
 
     @property
     def has_teachers(self) -> bool:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from tgt.explore import ascend, isotropic
 from tgt.losses import DISTANCES
-from tgt.method import Batch, Method, MethodConfig
+from tgt.method import LEARNING_RATES, Batch, Method, MethodConfig
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TGT(Method):
 
     Config = TGTConfig
     search = {
-        "lr": [1e-3, 2e-3, 4e-3],
+        "lr": LEARNING_RATES,
         "sigma": [0.5, 1.0, 1.5, 2.0],
         "temperature": [1.0, 2.0, 4.0],
         "w_tgt": [1.0, 2.0, 4.0],

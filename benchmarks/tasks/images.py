@@ -175,7 +175,6 @@ FASHION_BALANCED = replace(
         "small": replace(FASHION_LT.sizes["small"], budget=500, budgets=(50, 150, 500, 1500, 5000, 15000, 60000)),
     },
     metric="accuracy",
-    tuned_on="fashion-lt",
 )
 
 EMOJI_LT = Task(
