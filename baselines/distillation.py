@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tgt.losses import DISTANCES
-from tgt.method import LEARNING_RATES, Batch, Method, MethodConfig
+from tgt.method import DISTILLATION_SEARCH, Batch, Method, MethodConfig
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Distillation(Method):
     """w_sup * CE(f(x), y) + w_kd * l_d(f(x), h(x))."""
 
     Config = DistillationConfig
-    search = {"lr": LEARNING_RATES, "temperature": [1.0, 2.0, 4.0, 8.0], "w_sup": [0.0, 0.1, 1.0]}
+    search = DISTILLATION_SEARCH
     config: DistillationConfig
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:

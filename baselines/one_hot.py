@@ -19,7 +19,7 @@ class OneHot(Method):
     """Cross-entropy on the one-hot labels."""
 
     Config = OneHotConfig
-    search = {"lr": LEARNING_RATES, "label_smoothing": [0.0, 0.1]}
+    search = {"lr": LEARNING_RATES, "label_smoothing": [0.0, 0.1, 0.2]}
     config: OneHotConfig
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:

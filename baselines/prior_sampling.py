@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from tgt.guided import TGT, TGTConfig
-from tgt.method import LEARNING_RATES, Batch
+from tgt.method import DISTILLATION_SEARCH, Batch
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class PriorSampling(TGT):
     """
 
     Config = PriorSamplingConfig
-    search = {"lr": LEARNING_RATES, "temperature": [1.0, 2.0, 4.0], "w_tgt": [1.0, 2.0, 4.0]}
+    search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0]}
 
     def starting_points(self, batch: Batch) -> Tensor:
         return self.teacher.sample_prior(batch.room, self.rng)

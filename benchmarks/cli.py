@@ -19,7 +19,7 @@ TARGETS = {
     "fig2": "accuracy against labelled images, and how many times the data distillation needs to match TGT",
     "all": "every table and figure",
     "tune": "choose hyper-parameters on validation samples (writes results/reference/SIZE/tuned.json)",
-    "report": "set your records beside the committed reference",
+    "report": "make tables and figures of all that is recorded, and set it beside the committed reference",
     "data": "fetch and check the data sets",
     "teachers": "train the generators and labelers that the tables need",
     "list": "tasks, methods and targets",

@@ -102,7 +102,7 @@ def _experiment(name: str, options: Options, choice: Choice, folder: Path, conso
         runs, folder, options, console, table=lambda records: output.live(console.width, name, runs, records, absent)
     )
     if not options.plan:
-        output.write(name, plan, absent, folder, console)
+        output.write(name, [(run.spec, plan.record(run)) for run in plan.runs], absent, folder, console)
     return status
 
 
@@ -123,8 +123,11 @@ def _neighbours(options: Options, choice: Choice, folder: Path, console: Console
 
 
 def _report(folder: Path, choice: Choice, console: Console) -> int:
-    from benchmarks import report
+    from benchmarks import output, report
 
+    for name in EXPERIMENTS:
+        if pairs := report.recorded(name, folder):
+            output.write(name, pairs, {}, folder, console)
     text = report.markdown(folder, REFERENCE / choice.size)
     path = folder / "report.md"
     with paths.atomic(path) as temporary:

@@ -13,7 +13,7 @@ from benchmarks.paths import REFERENCE
 if TYPE_CHECKING:
     from tgt import Method
 
-_STEPS: dict[str, list[Any]] = {"step_size": [0.5, 1.0, 2.0, 4.0]}
+_STEPS: dict[str, list[Any]] = {"step_size": [1.0, 2.0, 4.0, 8.0]}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ METHODS: dict[str, Row] = {
     "distillation-mixup": Row(
         "baselines.distillation_mixup:MixupDistillation", "distillation, half of each step mixed from pairs"
     ),
-    "data-free": Row("baselines.data_free:DataFree", "DFAD: no data, a generator learnt against the student"),
+    "data-free": Row("baselines.data_free:DataFree", "no data: a generator learnt from scratch against the student"),
     "prior-sampling": Row(
         "baselines.prior_sampling:PriorSampling", "distillation, half of each step decoded from the generator's prior"
     ),

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from rich.console import Console, Group
 
-from benchmarks import experiments, figures, paths, tables, teachers
-from benchmarks.engine import Plan
-from benchmarks.records import Record
+from benchmarks import experiments, figures, paths, tables
+from benchmarks.records import Record, Spec
 from benchmarks.runs import Run
+
+Pairs = list[tuple[Spec, Record | None]]
 
 
 def live(width: int, name: str, runs: list[Run], records: dict[str, Record], absent: dict[str, str]) -> Group:
@@ -21,14 +22,10 @@ def live(width: int, name: str, runs: list[Run], records: dict[str, Record], abs
     return Group(*(grid.rich(width) for grid in (filled[-1:] if experiments.EXPERIMENTS[name].curve else filled)))
 
 
-def write(name: str, plan: Plan, absent: dict[str, str], folder: Path, console: Console) -> list[Path]:
+def write(name: str, pairs: Pairs, absent: dict[str, str], folder: Path, console: Console) -> list[Path]:
     """Write an experiment's table (CSV, Markdown, LaTeX) and, for a curve, its figure; print the table."""
-    pairs = [(run.spec, plan.record(run)) for run in plan.runs]
     groups = tables.cells(pairs)
-    first: dict[tables.Group, Run] = {
-        (run.spec.task, run.spec.teacher, run.spec.budget, run.spec.match): run for run in reversed(plan.runs)
-    }
-    grids = [tables.grid(group, cells, _labeler(first[group])) for group, cells in groups.items()]
+    grids = [tables.grid(group, cells) for group, cells in groups.items()]
     missing = [f"Task {task} is unavailable: {reason}" for task, reason in absent.items()]
     for grid in grids:
         console.print(grid.rich(console.width))
@@ -47,14 +44,6 @@ def write(name: str, plan: Plan, absent: dict[str, str], folder: Path, console: 
         console.print(line, markup=False)
     console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     return written
-
-
-def _labeler(run: Run) -> dict | None:
-    """The labeler's metrics on the test set; None before it is trained, or where each seed has its own."""
-    recipe = run.recipes["labeler"]
-    if run.spec.teacher == "same-data" or not recipe.trained:
-        return None
-    return teachers.metadata(recipe)["metrics"]["test"]
 
 
 def _write(path: Path, text: str) -> Path:

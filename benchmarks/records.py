@@ -52,6 +52,7 @@ class Record(BaseModel):
     curve: list[Checkpoint] = []
     costs: dict[str, float] = {}
     phases: dict[str, float] = {}  # seconds, evaluation among them
+    teachers: dict[str, dict[str, Any]] = {}  # generator and labeler: hash of the weights, metrics, seconds of training
     identity: dict[str, Any]
     environment: dict[str, Any]
 

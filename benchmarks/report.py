@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks import ledger, stats, tables, tasks
-from benchmarks.records import Record, Store
+from benchmarks.experiments import EXPERIMENTS
+from benchmarks.methods import METHODS
+from benchmarks.records import Record, Spec, Store
+
+ROWS = tuple(METHODS)
 
 
 def markdown(folder: Path, reference: Path) -> str:
@@ -20,14 +24,25 @@ def markdown(folder: Path, reference: Path) -> str:
 
 
 def _cells(folder: Path) -> dict[tables.Group, tables.Cells]:
-    records = list(Store(folder).read().values())
-    return tables.cells(_latest(records))
+    return tables.cells(_latest(folder))
 
 
-def _latest(records: list[Record]):
+def _latest(folder: Path) -> list[tuple[Spec, Record]]:
     """(spec, record) pairs; of several records of a cell (the code changed between them) the last written."""
-    last = {record.spec: record for record in records}
-    return last.items()
+    return list({record.spec: record for record in Store(folder).read().values()}.items())
+
+
+def recorded(experiment: str, folder: Path) -> list[tuple[Spec, Record | None]]:
+    """All recorded cells of an experiment's tasks, in the order of the tables."""
+    order = EXPERIMENTS[experiment].tasks
+
+    def rank(pair: tuple[Spec, Record]) -> tuple:
+        spec = pair[0]
+        family = order.index(tasks.get(spec.task).family)
+        return family, spec.task, spec.teacher, spec.match != "samples", spec.budget, ROWS.index(spec.method), spec.seed
+
+    wanted = [pair for pair in _latest(folder) if tasks.get(pair[0].task).family in order and pair[0].trial is None]
+    return [*sorted(wanted, key=rank)]
 
 
 def _comparison(ours: dict[tables.Group, tables.Cells], theirs: dict[tables.Group, tables.Cells]) -> list[str]:

@@ -53,6 +53,12 @@ class Run:
         return all(recipe.trained for recipe in self.recipes.values())
 
     @cached_property
+    def teachers(self) -> dict[str, dict[str, Any]]:
+        """Hash of the weights, metrics and seconds of training of the generator and the labeler, once trained."""
+        found = {part: teachers.metadata(recipe) for part, recipe in self.recipes.items()}
+        return {part: {name: info[name] for name in ("sha256", "metrics", "seconds")} for part, info in found.items()}
+
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything that can change the number. Needs the teachers, for their weights are part of it."""
         spec, size = self.spec, self.task.sizes[self.spec.size]
@@ -70,7 +76,7 @@ class Run:
             "steps": size.steps,
             "batch": size.batch,
             "test_limit": size.test_limit,
-            "teacher_sha256": {part: teachers.metadata(recipe)["sha256"] for part, recipe in self.recipes.items()},
+            "teacher_sha256": {part: info["sha256"] for part, info in self.teachers.items()},
             "precision": PRECISION,
         }
 
@@ -101,7 +107,13 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
     Args:
         watch: called now and then with step, steps and loss.
     """
-    common: dict[str, Any] = {"key": run.key, "spec": run.spec, "identity": run.identity, "environment": environment()}
+    common: dict[str, Any] = {
+        "key": run.key,
+        "spec": run.spec,
+        "teachers": run.teachers,
+        "identity": run.identity,
+        "environment": environment(),
+    }
     try:
         metrics, curve, costs, phases = _train(run, watch)
     except (RuntimeError, ValueError, ArithmeticError) as error:

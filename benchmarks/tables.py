@@ -171,12 +171,8 @@ def _escape(text: str) -> str:
     return text
 
 
-def grid(name: Group, group: Cells, labeler: dict | None = None) -> Grid:
-    """The table of one group: accuracy, shots, paired differences, and what each method paid.
-
-    Args:
-        labeler: the labeler's metrics on the same test set, for a note.
-    """
+def grid(name: Group, group: Cells) -> Grid:
+    """The table of one group: accuracy, shots, paired differences, and what each method paid."""
     task_name, teacher, budget, match = name
     task = tasks.get(task_name)
     metric = task.metric
@@ -208,11 +204,11 @@ def grid(name: Group, group: Cells, labeler: dict | None = None) -> Grid:
         title=f"{task.title}: {budget:,} labelled samples, teacher {teacher}",
         heads=tuple(heads),
         rows=tuple(rows),
-        notes=tuple(_notes(task, group, match, metric, long_tail, labeler)),
+        notes=tuple(_notes(task, group, match, metric, long_tail)),
     )
 
 
-def _notes(task, group: Cells, match: str, metric: str, long_tail: bool, labeler: dict | None) -> Iterable[str]:
+def _notes(task, group: Cells, match: str, metric: str, long_tail: bool) -> Iterable[str]:
     yield task.note + "."
     equal = "equally many samples shown to the student" if match == "samples" else "equally many real samples"
     yield (
@@ -221,13 +217,15 @@ def _notes(task, group: Cells, match: str, metric: str, long_tail: bool, labeler
     )
     if long_tail:
         yield f"Shots by training count: {SHOT_RULE}."
-    record = next((r for seeds in group.values() for r in seeds.values() if r is not None and r.status == "ok"), None)
-    if record is not None:
-        costs = record.costs
-        line = f"Student: {costs['student_parameters']:,.0f} parameters, {costs['student_macs']:,.0f} multiply-adds."
-        if labeler is not None and labeler.get(metric) is not None:
-            line += f" Labeler: {100 * labeler[metric]:.1f} % on the same test set."
-        yield line
+    done = [r for seeds in group.values() for r in seeds.values() if r is not None and r.status == "ok"]
+    if done:
+        costs = done[0].costs
+        yield f"Student: {costs['student_parameters']:,.0f} parameters, {costs['student_macs']:,.0f} multiply-adds."
+        # Of a same-data teacher each seed has its own; a full one is the same for all.
+        labelers = {r.spec.seed: r.teachers["labeler"]["metrics"]["test"][metric] for r in done if r.teachers}
+        if labelers:
+            mean = sum(labelers.values()) / len(labelers)
+            yield f"Labeler: {100 * mean:.1f} % {metric.replace('_', ' ')} on the same test set."
 
 
 def _clear_winner(group: Cells, metric: str) -> str | None:

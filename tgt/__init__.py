@@ -4,11 +4,12 @@ from tgt.costs import Costs
 from tgt.explore import ascend, isotropic, project
 from tgt.guided import TGT, TGTConfig
 from tgt.losses import DISTANCES, kl, mse, soft_cross_entropy
-from tgt.method import LEARNING_RATES, Batch, Method, MethodConfig, TrainingData
+from tgt.method import DISTILLATION_SEARCH, LEARNING_RATES, Batch, Method, MethodConfig, TrainingData
 from tgt.teacher import Generator, Teacher, freeze
 
 __all__ = [
     "DISTANCES",
+    "DISTILLATION_SEARCH",
     "LEARNING_RATES",
     "TGT",
     "Batch",

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from tgt.explore import ascend, isotropic
 from tgt.losses import DISTANCES
-from tgt.method import LEARNING_RATES, Batch, Method, MethodConfig
+from tgt.method import DISTILLATION_SEARCH, Batch, Method, MethodConfig
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class TGTConfig(MethodConfig):
     radius: float | None = None  # of the ball around the starting latent, None: free
     share: float = 0.5  # of a step's samples that are generated
     distance: str = "kl"  # or "soft-ce", "mse"
-    temperature: float = 2.0
-    w_sup: float = 1.0
-    w_kd: float = 1.0
+    temperature: float = 4.0
+    w_sup: float = 0.1  # this and the next as in the published distillation recipe of `baselines.distillation`
+    w_kd: float = 0.9
     w_tgt: float = 1.0
 
     def __post_init__(self) -> None:
@@ -47,12 +47,7 @@ class TGT(Method):
     """R(f) = w_sup CE(f(x), y) + w_kd l_d(f(x), h(x)) + w_tgt l_d(f(x~), h(x~)), x~ = Dec(explored latent)."""
 
     Config = TGTConfig
-    search = {
-        "lr": LEARNING_RATES,
-        "sigma": [0.5, 1.0, 1.5, 2.0],
-        "temperature": [1.0, 2.0, 4.0],
-        "w_tgt": [1.0, 2.0, 4.0],
-    }
+    search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0], "sigma": [0.5, 1.0, 2.0, 3.0]}
     config: TGTConfig
 
     @property

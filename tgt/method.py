@@ -81,6 +81,12 @@ class Batch:
 
 #: Learning rates that every method's search tries alike: no setting decides more, so none may have a better choice.
 LEARNING_RATES = [4e-3, 8e-3, 1.6e-2]
+#: What every method that distils tries alike; each adds what is its own.
+DISTILLATION_SEARCH: dict[str, list[Any]] = {
+    "lr": LEARNING_RATES,
+    "temperature": [1.0, 2.0, 4.0],
+    "w_sup": [0.0, 0.1, 1.0],
+}
 
 
 @dataclass(frozen=True)
