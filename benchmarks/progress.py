@@ -85,8 +85,10 @@ def _worker(status: dict) -> str:
 
 
 def _score(record: Record) -> str:
-    score = record.metrics.get("balanced_accuracy")
-    return f"{100 * score:.1f} % balanced accuracy" if score is not None else "done"
+    """A run's score on the test set; of a search's trial on the validation samples, for those are what it may see."""
+    searched = record.spec.trial is not None and record.curve[-1].validation
+    score = (searched or record.metrics).get("balanced_accuracy")
+    return f"{100 * score:.1f} % {'validation' if searched else 'balanced accuracy'}" if score is not None else "done"
 
 
 def _minutes(seconds: float) -> str:

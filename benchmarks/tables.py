@@ -221,6 +221,9 @@ def _notes(task, group: Cells, match: str, metric: str, long_tail: bool) -> Iter
     if done:
         costs = done[0].costs
         yield f"Student: {costs['student_parameters']:,.0f} parameters, {costs['student_macs']:,.0f} multiply-adds."
+        machines = {f"{e.get('cpu')}, {e.get('cores')} cores" for e in (r.environment for r in done) if e}
+        if machines:
+            yield f"Seconds: training alone, evaluation excluded, one thread; {'; '.join(sorted(machines))}."
         # Of a same-data teacher each seed has its own; a full one is the same for all.
         labelers = {r.spec.seed: r.teachers["labeler"]["metrics"]["test"][metric] for r in done if r.teachers}
         if labelers:
