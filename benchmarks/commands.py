@@ -32,8 +32,7 @@ def run(options: Options, choice: Choice) -> int:
         elif target == "tune":
             status = max(status, _tune(console, options, choice))
         elif target == "teachers":
-            runs, _ = available(list(EXPERIMENTS), choice, console)
-            status = max(status, fill(runs, folder, options, console, teachers_only=True)[1])
+            status = max(status, _teachers(options, choice, folder, console))
         elif target == "report":
             status = max(status, _report(folder, choice, console))
         elif target == "fig1":
@@ -103,6 +102,27 @@ def _experiment(name: str, options: Options, choice: Choice, folder: Path, conso
     )
     if not options.plan:
         output.write(name, [(run.spec, plan.record(run)) for run in plan.runs], absent, folder, console)
+    return status
+
+
+def _teachers(options: Options, choice: Choice, folder: Path, console: Console) -> int:
+    runs, _ = available(list(EXPERIMENTS), choice, console)
+    _, status = fill(runs, folder, options, console, teachers_only=True)
+    if options.plan:
+        return status
+    import pandas as pd
+
+    from benchmarks import fidelity, tables
+
+    paths.check_writable(folder)
+    # One run for each pair of networks is enough: methods share them, and seeds do where the teacher is full.
+    pairs = {tuple(recipe.path for recipe in run.recipes.values()): run for run in reversed(runs)}
+    frame = pd.concat([fidelity.judge(run) for run in reversed(pairs.values())])
+    for line in fidelity.lines(frame):
+        console.print(line, markup=False)
+    with paths.atomic(folder / "teachers.csv") as temporary:
+        temporary.write_text(tables.to_csv(frame))
+    console.print(f"written: {folder / 'teachers.csv'}", markup=False)
     return status
 
 

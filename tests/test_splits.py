@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks import tasks
 from benchmarks.splits import Profile, draw, exponential
 
 LABELS = np.repeat(np.arange(10), 200)
@@ -75,6 +76,20 @@ def test_manifest_is_kept_and_a_changed_one_refused(tmp_path, monkeypatch):
     path.write_text(path.read_text().replace('"indices": [', '"indices": [1999, '))
     with pytest.raises(ValueError, match="was changed"):
         split.write()
+
+
+def test_the_emoji_note_tells_the_truth():
+    task = tasks.get("emoji-lt")
+    examples = task.examples()
+    validation, test = len(examples.validation), len(examples.test_labels)
+    train = len(examples.pool_labels) - validation
+    majority = np.bincount(examples.test_labels).max() / test
+    for fact in (
+        f"{train + validation + test:,} images of the {examples.classes} sub-categories",
+        f"{train:,} to train on, {validation} for validation, {test:,} for testing",
+        f"{100 * majority:.1f} % of the test images",
+    ):
+        assert fact in task.note
 
 
 def test_tasks_do_not_leak():

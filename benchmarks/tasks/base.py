@@ -65,7 +65,9 @@ class Task:
         examples: loads the data (numpy only). networks: loads the network builders (imports torch).
         tensor: stored inputs -> float tensor for the networks. augment: see `TrainingData`.
         metric: the metric that tables lead with.
-        beta: weight of the generator's KL term.
+        beta: weight of the generator's KL term. Chosen on validation inputs by how often the labeler keeps its class on
+            a reconstruction: on fashion 71 % of them at 1, 81 % at 0.3, 88 % at 0.1, and a neighbour at sigma 1 also
+            gains (51, 63, 67 %).
     """
 
     name: str
@@ -78,7 +80,7 @@ class Task:
     tensor: Callable[[np.ndarray], Any]
     augment: Callable[..., Any]
     metric: str = "balanced_accuracy"
-    beta: float = 1.0
+    beta: float = 0.1
     tuned_on: str = "fashion-lt"  # hyper-parameters are chosen once, on one task of a modality
     family_name: str | None = None  # of a task that varies another
 

@@ -180,7 +180,9 @@ FASHION_BALANCED = replace(
 EMOJI_LT = Task(
     name="emoji-lt",
     title="Colour emoji, natural long tail",
-    note="Noto and Twemoji drawings at 32x32, sub-categories with at least 10 emoji; split by emoji; balanced accuracy",
+    note="Noto and Twemoji drawings at 32x32: 6,652 images of the 58 sub-categories with at least 10 emoji, split by "
+    "emoji into 4,200 to train on, 538 for validation, 1,914 for testing; "
+    "the largest class has 15.0 % of the test images",
     profile=Profile("natural"),
     sizes={
         "smoke": Size(

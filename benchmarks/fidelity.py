@@ -1,0 +1,62 @@
+"""How good a task's teachers are: the labeler on held-out data, and the generator as the labeler sees it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks.engine import one_thread
+from benchmarks.hashing import seed_of
+from benchmarks.runs import Run, load_teacher
+
+SIGMAS = (0.0, 0.5, 1.0, 2.0, 3.0)  # of the noise on the latent; 0: plain reconstruction
+SAMPLES = 500
+
+
+def judge(run: Run) -> pd.DataFrame:
+    """One row a noise scale, on validation inputs that neither network was trained on.
+
+    Columns: `agreement`, the share of decoded neighbours that the labeler gives the class it gives the original;
+    `entropy` of its label in nats; `classes`, the effective number of classes among the labels (exp of the entropy of
+    their mean); beside the labeler's score on the test set and the variance the generator's reconstruction explains.
+    """
+    import torch
+
+    from tgt import Costs, isotropic
+
+    one_thread()
+    examples, teacher = run.task.examples(), load_teacher(run, Costs())
+    rng = torch.Generator().manual_seed(seed_of("fidelity", run.spec.task) % 2**63)
+    chosen = torch.randperm(len(examples.validation), generator=rng)[:SAMPLES].numpy()
+    inputs = run.task.tensor(examples.pool_inputs[examples.validation[chosen]])
+    own = teacher.label(inputs).argmax(1)
+    latents = teacher.encode(inputs)
+    rows = []
+    for sigma in SIGMAS:
+        label = teacher.label(teacher.decode(isotropic(latents, sigma, rng))).softmax(1)
+        rows.append(
+            {
+                "task": run.spec.task,
+                "teacher": run.spec.teacher,
+                "labeler_score": run.teachers["labeler"]["metrics"]["test"][run.task.metric],
+                "explained_variance": run.teachers["generator"]["metrics"]["explained_variance"],
+                "sigma": sigma,
+                "agreement": (label.argmax(1) == own).float().mean().item(),
+                "entropy": torch.special.entr(label).sum(1).mean().item(),
+                "classes": torch.special.entr(label.mean(0)).sum().exp().item(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def lines(frame: pd.DataFrame) -> list[str]:
+    """The judgement in words."""
+    out = []
+    for (task, teacher), rows in frame.groupby(["task", "teacher"], sort=False):
+        score, variance = rows[["labeler_score", "explained_variance"]].mean()
+        kept = rows.groupby("sigma")["agreement"].mean()
+        out.append(
+            f"{task}, teacher {teacher}: labeler {100 * score:.1f} % on the test set; generator explains "
+            f"{100 * variance:.0f} % of the variance; the labeler keeps its class on "
+            + ", ".join(f"{100 * share:.0f} % (sigma {sigma:g})" for sigma, share in kept.items())
+        )
+    return out
