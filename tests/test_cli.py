@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmarks import paths
@@ -134,6 +135,28 @@ def test_killed_in_the_middle_resumes_to_the_same_table(tmp_path):
     assert len(metrics[0]) == len(lines(cut)) == 9
     again = call(*GRID, "--seeds", "3", "--results", str(cut))
     assert "[1/" not in again.stdout
+    # From the records alone, the same table.
+    table = cut / "smoke" / "table1.csv"
+    made = table.read_bytes()
+    table.unlink()
+    done = call("report", "--size", "smoke", "--results", str(cut))
+    assert done.returncode == 0, done.stderr
+    assert table.read_bytes() == made
+    assert "## Claims, by your records" in (cut / "smoke" / "report.md").read_text()
+
+
+def test_teachers_are_judged_and_the_picture_has_its_data(tmp_path):
+    done = call("teachers", "fig1", "--size", "smoke", "--tasks", "fashion-lt", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "the labeler keeps its class on" in done.stdout
+    judged = pd.read_csv(tmp_path / "smoke" / "teachers.csv")
+    assert judged.sigma.tolist() == [0, 0.5, 1, 2, 3]
+    assert judged.agreement.between(0, 1).all()
+    picture = tmp_path / "smoke" / "fig1-fashion-lt"
+    assert {path.suffix for path in picture.parent.glob("fig1-*")} == {".png", ".pdf", ".csv"}
+    rows = pd.read_csv(picture.with_suffix(".csv"))
+    assert set(rows.kind) == {"original", "reconstruction", "random", "gradient"}
+    assert (rows.kl >= -1e-6).all()
 
 
 def test_two_harnesses_on_one_folder_lose_and_repeat_nothing(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from baselines.data_free import DataFree, DataFreeConfig
 from baselines.distillation import Distillation, DistillationConfig
 from baselines.distillation_mixup import MixupConfig, MixupDistillation
 from baselines.logit_adjusted import LogitAdjusted, LogitAdjustedConfig
+from benchmarks import paths
 from benchmarks.experiments import TRIALS, settings
 from benchmarks.loop import Diverged, Schedule, index_batches, train
 from benchmarks.methods import METHODS
@@ -92,6 +94,16 @@ def test_every_method_tries_equally_many_distinct_settings_its_defaults_first(na
     configs = [row.load().Config(**{**setting, **row.fixed}) for setting in tried]
     assert all(tried.count(setting) == 1 for setting in tried)
     assert len(configs) == TRIALS
+
+
+def test_the_method_in_the_readme_trains(data, student):
+    (code,) = re.findall(r"```python\n(.*?)```", (paths.ROOT / "README.md").read_text(), re.DOTALL)
+    names: dict = {}
+    exec(code, names)
+    mine = names["Mine"](names["MineConfig"](), data, rng())
+    before = [parameter.detach().clone() for parameter in student.parameters()]
+    train(student, mine, data, Schedule(2, 8), rng(), Costs(), lambda step: None)
+    assert any(not torch.equal(a, b) for a, b in zip(before, student.parameters(), strict=True))
 
 
 def test_match_real_gives_equal_real_samples():
