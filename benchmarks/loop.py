@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tgt import Batch, Costs, Method, TrainingData
+# From their own files, not from `tgt`: a run's key holds the hash of all that this file imports, and nothing more should.
+from tgt.costs import Costs
+from tgt.method import Batch, Method, TrainingData
 
 CHECKPOINTS = 5  # evaluations spread over a run, the last at its end
 LOOK_EVERY = 25  # steps between two looks at the loss's value
