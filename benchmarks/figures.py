@@ -20,8 +20,8 @@ plt.switch_backend("agg")
 #: One colour a method in all figures (Okabe & Ito's palette, told apart by colour-blind readers), TGT drawn thicker.
 COLOURS = {
     "one-hot": "#999999", "logit-adjusted": "#555555", "distillation": "#0072B2", "distillation-balanced": "#004c78",
-    "distillation-augmented": "#56B4E9", "distillation-mixup": "#009E73", "data-free": "#F0E442",
-    "prior-sampling": "#CC79A7", "tgt-random": "#E69F00", "tgt-gradient": "#D55E00",
+    "distillation-augmented": "#56B4E9", "distillation-mixup": "#009E73", "distillation-unlabelled": "#000000",
+    "data-free": "#F0E442", "prior-sampling": "#CC79A7", "tgt-random": "#E69F00", "tgt-gradient": "#D55E00",
     "tgt-random-balanced": "#b37a00", "tgt-gradient-balanced": "#8f3f00",
 }  # fmt: skip
 DRAWS = 2000  # bootstrap draws over seeds for the multiplier's interval

@@ -143,6 +143,7 @@ def teacher_and_data(run: Run, costs: Any) -> Any:
         num_classes=examples.classes,
         teacher=load_teacher(run, costs),
         augment=run.task.augment,
+        unlabelled=lambda: run.task.tensor(teachers.unlabelled(examples, run.spec.teacher, run.split)),
     )
 
 

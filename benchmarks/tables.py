@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import stats, tasks
+from benchmarks.methods import CEILING
 from benchmarks.metrics import SHOT_RULE
 from benchmarks.records import Record, Spec
 
@@ -68,11 +69,11 @@ def values(seeds: dict[int, Record | None], metric: str) -> dict[int, float]:
 
 
 def best_rival(group: Cells, metric: str) -> str | None:
-    """The method outside TGT with the highest mean; None if none has a value."""
+    """The method outside TGT with the highest mean, the ceiling apart; None if none has a value."""
     means = {
         method: sum(found.values()) / len(found)
         for method, seeds in group.items()
-        if not is_tgt(method) and (found := values(seeds, metric))
+        if not is_tgt(method) and method != CEILING and (found := values(seeds, metric))
     }
     return max(means, key=means.__getitem__) if means else None
 
@@ -215,6 +216,8 @@ def _notes(task, group: Cells, match: str, metric: str, long_tail: bool) -> Iter
         f"Mean ± half of the {stats.METHOD}; Δ: paired difference in points [interval]; each step: {equal}; "
         "last step reported. * best rival outside TGT. Bold: paired interval over the second best excludes zero."
     )
+    if CEILING in group:
+        yield f"{CEILING} sees real samples that only the generator saw: a ceiling, not counted as a rival."
     if long_tail:
         yield f"Shots by training count: {SHOT_RULE}."
     done = [r for seeds in group.values() for r in seeds.values() if r is not None and r.status == "ok"]

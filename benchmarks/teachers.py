@@ -62,6 +62,14 @@ def training_indices(examples: Examples, kind: str, split: Split) -> np.ndarray:
     return split.indices
 
 
+def unlabelled(examples: Examples, kind: str, split: Split) -> np.ndarray:
+    """The inputs that a generator of this kind is trained on."""
+    inputs = examples.pool_inputs[training_indices(examples, kind, split)]
+    if kind == "full" and examples.extra_unlabelled is not None:
+        inputs = np.concatenate([inputs, examples.extra_unlabelled])
+    return inputs
+
+
 def recipe(task: Task, size: str, part: str, kind: str, split: Split) -> Recipe:
     """The recipe of one network. Raises ValueError for an unknown part or kind."""
     if part not in PARTS or kind not in KINDS:
@@ -132,11 +140,10 @@ def train(task: Task, recipe: Recipe, split: Split) -> dict[str, Any]:
     with FileLock(recipe.path.with_suffix(".lock")):
         if not recipe.trained:
             examples = task.examples()
-            indices = training_indices(examples, recipe.kind, split)
             start = time.perf_counter()
             module = networks_of(task)[recipe.part]
             fit = _fit_generator if recipe.part == "generator" else _fit_labeler
-            metrics = fit(module, task, examples, indices, recipe)
+            metrics = fit(module, task, examples, recipe, split)
             tensors = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
             info = {
                 "sha256": content_sha256(tensors),
@@ -159,12 +166,9 @@ def _optimiser(module: nn.Module, recipe: Recipe) -> tuple[torch.optim.Optimizer
     return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.lr, recipe.steps, pct_start=0.2)
 
 
-def _fit_generator(module: Any, task: Task, examples: Examples, indices: np.ndarray, recipe: Recipe) -> dict[str, Any]:
-    """A VAE on unlabelled inputs. Reported: bits of the reconstruction on validation inputs no network saw."""
-    unlabelled = examples.pool_inputs[indices]
-    if recipe.kind == "full" and examples.extra_unlabelled is not None:
-        unlabelled = np.concatenate([unlabelled, examples.extra_unlabelled])
-    inputs = task.tensor(unlabelled)
+def _fit_generator(module: Any, task: Task, examples: Examples, recipe: Recipe, split: Split) -> dict[str, Any]:
+    """A VAE on unlabelled inputs. Reported: its reconstruction of validation inputs that no network saw."""
+    inputs = task.tensor(unlabelled(examples, recipe.kind, split))
     rng = torch.Generator().manual_seed(seed_of("generator", recipe.data_sha256) % 2**63)
     optimiser, schedule = _optimiser(module, recipe)
     module.train()
@@ -188,8 +192,9 @@ def _fit_generator(module: Any, task: Task, examples: Examples, indices: np.ndar
     }
 
 
-def _fit_labeler(module: Any, task: Task, examples: Examples, indices: np.ndarray, recipe: Recipe) -> dict[str, Any]:
+def _fit_labeler(module: Any, task: Task, examples: Examples, recipe: Recipe, split: Split) -> dict[str, Any]:
     """A classifier with augmentation and logit adjustment (Menon et al. 2021), which is void where classes balance."""
+    indices = training_indices(examples, recipe.kind, split)
     inputs = task.tensor(examples.pool_inputs[indices])
     labels = torch.from_numpy(examples.pool_labels[indices])
     counts = torch.bincount(labels, minlength=examples.classes).clamp_min(1).float()

@@ -29,7 +29,9 @@ def data() -> TrainingData:
         teacher = Teacher(VAE(1, 8, latent=6, width=4), labeler_cnn(1, CLASSES, width=4))
     labels = torch.tensor([0] * 28 + [1] * 7 + [2] * 3 + [3] * 2)
     images = torch.rand(40, 1, 8, 8, generator=rng()) * 0.3 + 0.2 * labels[:, None, None, None]
-    return TrainingData(images, labels, CLASSES, teacher, flip_and_shift)
+    return TrainingData(
+        images, labels, CLASSES, teacher, flip_and_shift, lambda: torch.rand(50, 1, 8, 8, generator=rng(2))
+    )
 
 
 @pytest.fixture

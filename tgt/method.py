@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -22,11 +23,20 @@ class TrainingData:
     Args:
         inputs: (N, ...); labels: (N,) int64; num_classes: L; teacher: the frozen teacher.
         augment: inputs (B, ...), generator -> augmented inputs; None where the domain has no augmentation.
+        unlabelled: loads the inputs (M, ...) that the generator was trained on; None where they cannot be had.
     """
 
-    def __init__(self, inputs: Tensor, labels: Tensor, num_classes: int, teacher: Teacher, augment: Any = None) -> None:
+    def __init__(
+        self,
+        inputs: Tensor,
+        labels: Tensor,
+        num_classes: int,
+        teacher: Teacher,
+        augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+        unlabelled: Callable[[], Tensor] | None = None,
+    ) -> None:
         self.inputs, self.labels, self.num_classes, self.teacher = inputs, labels, num_classes, teacher
-        self._augment = augment
+        self._augment, self._unlabelled = augment, unlabelled
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -40,6 +50,13 @@ class TrainingData:
     def latents(self) -> Tensor:
         """Encoder's latents of every sample (N, ...), computed once."""
         return torch.cat([self.teacher.encode(chunk) for chunk in self.inputs.split(_CHUNK)])
+
+    @cached_property
+    def unlabelled(self) -> Tensor:
+        """What the generator was trained on, real and without labels. Raises ValueError if it cannot be had."""
+        if self._unlabelled is None:
+            raise ValueError("this task gives no unlabelled samples")
+        return self._unlabelled()
 
     @cached_property
     def class_counts(self) -> Tensor:
