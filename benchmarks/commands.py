@@ -97,9 +97,7 @@ def _experiment(name: str, options: Options, choice: Choice, folder: Path, conso
     from benchmarks import output
 
     runs, absent = available([name], choice, console)
-    plan, status = fill(
-        runs, folder, options, console, table=lambda records: output.live(console.width, name, runs, records, absent)
-    )
+    plan, status = fill(runs, folder, options, console, table=lambda records: output.live(console, runs, records))
     if not options.plan:
         output.write(name, [(run.spec, plan.record(run)) for run in plan.runs], absent, folder, console)
     return status

@@ -13,13 +13,19 @@ from benchmarks.runs import Run
 Pairs = list[tuple[Spec, Record | None]]
 
 
-def live(width: int, name: str, runs: list[Run], records: dict[str, Record], absent: dict[str, str]) -> Group:
-    """The table as it stands while cells come in."""
+def live(console: Console, runs: list[Run], records: dict[str, Record]) -> Group:
+    """The tables as they stand while cells come in, without notes: of those that show something, the last that fit."""
     pairs = [(run.spec, records.get(run.key)) for run in runs]
     grids = [tables.grid(group, cells) for group, cells in tables.cells(pairs).items()]
-    # A curve has one grid a budget: on a screen the latest that has something to show is enough.
     filled = [grid for grid in grids if any(cell.text for row in grid.rows for cell in row[2:])] or grids[:1]
-    return Group(*(grid.rich(width) for grid in (filled[-1:] if experiments.EXPERIMENTS[name].curve else filled)))
+    shown: list[Group] = []
+    room = console.height - 8  # the workers' lines and the bar stand below
+    for grid in reversed(filled):
+        room -= len(grid.rows) + 5
+        if shown and room < 0:
+            break
+        shown.insert(0, grid.rich(console.width, notes=False))
+    return Group(*shown)
 
 
 def write(name: str, pairs: Pairs, absent: dict[str, str], folder: Path, console: Console) -> list[Path]:

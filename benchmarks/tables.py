@@ -123,10 +123,11 @@ class Grid:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...]
 
-    def rich(self, width: int) -> RichGroup:
+    def rich(self, width: int, notes: bool = True) -> RichGroup:
         """For a terminal of `width` columns; what does not fit is left out from the right, and that is said."""
+        # Text, a space on either side, and the box's divider.
         widths = [
-            2 + max(len(head), *(len(row[i].text) for row in self.rows)) for i, head in enumerate(self.heads)
+            3 + max(len(head), *(len(row[i].text) for row in self.rows)) for i, head in enumerate(self.heads)
         ]  # fmt: skip
         shown = max((n for n in range(2, len(widths) + 1) if sum(widths[:n]) <= width), default=2)
         table = Table(title=Text(self.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -134,10 +135,10 @@ class Grid:
             table.add_column(Text(head), justify="left" if i == 0 else "right", no_wrap=True)
         for row in self.rows:
             table.add_row(*(Text(cell.text, "bold" if cell.bold else "") for cell in row[:shown]))
-        notes = list(self.notes)
+        below = list(self.notes) if notes else []
         if shown < len(self.heads):
-            notes.append(f"Left out for want of width: {', '.join(self.heads[shown:])}.")
-        return RichGroup(table, *(Text(note, "dim") for note in notes), Text(""))
+            below.append(f"Left out for want of width: {', '.join(self.heads[shown:])}.")
+        return RichGroup(table, *(Text(note, "dim") for note in below), Text(""))
 
     def markdown(self) -> str:
         lines = [f"### {self.title}", "", "| " + " | ".join(self.heads) + " |"]
