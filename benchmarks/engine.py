@@ -93,7 +93,8 @@ def run_missing(plan: Plan, store: Store, jobs: int, done: Callable[[Record], No
     for patient in (False, True):
         # A cell that another harness is at work on is left to the end, then waited for.
         busy = []
-        calls = (delayed(_run_cell)(run.spec, run.overrides, folder, patient) for run in waiting)
+        harness = os.getpid()
+        calls = (delayed(_run_cell)(run.spec, run.overrides, folder, patient, harness) for run in waiting)
         for run_spec, overrides, line in _parallel(jobs, calls):
             if line is None:
                 busy.append(Run(run_spec, overrides))
@@ -102,9 +103,10 @@ def run_missing(plan: Plan, store: Store, jobs: int, done: Callable[[Record], No
         waiting = busy
 
 
-def _run_cell(spec, overrides, folder: Path, patient: bool):
+def _run_cell(spec, overrides, folder: Path, patient: bool, harness: int):
     """One cell, under its claim. Returns the record's line, or None where another process holds the claim."""
     one_thread()
+    _end_with(harness)
     run = Run(spec, overrides)
     store = Store(folder)
     claims = folder / ".claims"
@@ -114,7 +116,7 @@ def _run_cell(spec, overrides, folder: Path, patient: bool):
             kept = store.read().get(run.key)
             if kept is not None and kept.status == "ok":
                 return spec, overrides, kept.line()
-            record = execute(run, _watcher(folder, run))
+            record = execute(run, _watcher(folder, run, harness))
             store.append(record)
             return spec, overrides, record.line()
     except Timeout:
@@ -139,11 +141,18 @@ def _status_path(folder: Path) -> Path:
     return folder / ".claims" / f"{os.getpid()}.status"
 
 
-def _watcher(folder: Path, run: Run) -> Callable[[int, int, float], None]:
+def _end_with(harness: int) -> None:
+    """End this worker if the harness is gone: a killed command leaves nothing running."""
+    if harness not in (os.getpid(), os.getppid()):  # with one job the harness itself does the work
+        os._exit(1)
+
+
+def _watcher(folder: Path, run: Run, harness: int) -> Callable[[int, int, float], None]:
     """Writes what this worker is doing to a file that the harness shows."""
     path = _status_path(folder)
 
     def watch(step: int, steps: int, loss: float) -> None:
+        _end_with(harness)
         with paths.atomic(path) as temporary:
             temporary.write_text(json.dumps({"cell": run.spec.label, "step": step, "steps": steps, "loss": loss}))
 

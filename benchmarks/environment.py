@@ -40,10 +40,10 @@ def _cpu() -> str:
 
 def _git() -> dict[str, Any]:
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     try:
         changed = [line for line in git("status", "--porcelain").splitlines() if not line[3:].startswith("results/")]
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(changed)}
+        return {"commit": git("rev-parse", "HEAD").strip(), "dirty": bool(changed)}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}

@@ -159,6 +159,32 @@ def test_teachers_are_judged_and_the_picture_has_its_data(tmp_path):
     assert (rows.kl >= -1e-6).all()
 
 
+def test_a_killed_harness_leaves_no_worker_at_work(tmp_path):
+    harness = subprocess.Popen(
+        command(*GRID, "--seeds", "9", "--results", str(tmp_path)), cwd=paths.ROOT, stdout=subprocess.DEVNULL
+    )
+    claims = tmp_path / "smoke" / ".claims"
+    deadline = time.monotonic() + 120
+    while not list(claims.glob("*.status")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    workers = [int(path.stem) for path in claims.glob("*.status")]
+    assert workers
+    harness.kill()
+    harness.wait()
+    deadline = time.monotonic() + 30
+    while any(map(running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(running, workers))
+    assert len(lines(tmp_path)) < 27
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_two_harnesses_on_one_folder_lose_and_repeat_nothing(tmp_path):
     grid = command(*GRID, "--seeds", "3", "--jobs", "1", "--results", str(tmp_path))
     both = [subprocess.Popen(grid, cwd=paths.ROOT, stdout=subprocess.DEVNULL) for _ in range(2)]
