@@ -103,7 +103,7 @@ def _load(asset: Asset, path: Path, stamp: int) -> Arrays:
     return arrays
 
 
-def _run(command: list[str], folder: Path) -> bytes:
+def run_client(command: list[str], folder: Path) -> bytes:
     """Output of a registry's own client, run in `folder`."""
     if shutil.which(command[0]) is None:
         raise Unavailable(f"{command[0]} is not installed")
@@ -117,20 +117,20 @@ def _run(command: list[str], folder: Path) -> bytes:
 def deb(package: str, folder: Path) -> tarfile.TarFile:
     """Contents of a Debian package, fetched without root."""
     try:
-        _run(["apt-get", "download", package], folder)
+        run_client(["apt-get", "download", package], folder)
     except Unavailable:
         # A machine whose package lists were never fetched: fetch them into the temporary folder and ask again.
         (folder / "lists" / "partial").mkdir(parents=True)
         private = ["-o", f"Dir::State::Lists={folder / 'lists'}", "-o", f"Dir::Cache={folder}"]
-        _run(["apt-get", *private, "update"], folder)
-        _run(["apt-get", *private, "download", package], folder)
+        run_client(["apt-get", *private, "update"], folder)
+        run_client(["apt-get", *private, "download", package], folder)
     archive = next(folder.glob("*.deb"))
-    return tarfile.open(fileobj=io.BytesIO(_run(["dpkg-deb", "--fsys-tarfile", archive.name], folder)))
+    return tarfile.open(fileobj=io.BytesIO(run_client(["dpkg-deb", "--fsys-tarfile", archive.name], folder)))
 
 
 def npm(package: str, folder: Path) -> tarfile.TarFile:
     """Contents of an npm package."""
-    _run(["npm", "pack", "--silent", package], folder)
+    run_client(["npm", "pack", "--silent", package], folder)
     return tarfile.open(next(folder.glob("*.tgz")))
 
 

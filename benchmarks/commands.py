@@ -15,6 +15,9 @@ from benchmarks.paths import REFERENCE
 from benchmarks.progress import Progress
 from benchmarks.records import Record, Store
 from benchmarks.runs import Run
+from benchmarks.text_assets import MINILM, MOVIES, QUESTIONS, SUMMARIES
+
+ASSETS = (FASHION, EMOJI, MOVIES, QUESTIONS, SUMMARIES, MINILM)
 
 
 def run(options: Options, choice: Choice) -> int:
@@ -186,11 +189,11 @@ def _tune(console: Console, options: Options, choice: Choice) -> int:
 
 def _data(console: Console) -> int:
     status = 0
-    for asset in (FASHION, EMOJI):
+    for asset in ASSETS:
         try:
             arrays = asset.load()
-            count = sum(len(a) for name, a in arrays.items() if "images" in name)
-            console.print(f"{asset.name}: {count:,} images; {asset.licence}; {asset.origin}", markup=False)
+            size = sum(array.nbytes for array in arrays.values()) / 2**20
+            console.print(f"{asset.name}: {size:.0f} MB decoded; {asset.licence}; {asset.origin}", markup=False)
         except RuntimeError as error:
             console.print(f"{asset.name}: {error}", markup=False)
             status = 1

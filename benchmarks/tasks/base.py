@@ -41,6 +41,7 @@ class Examples:
     test_labels: np.ndarray
     class_names: tuple[str, ...]
     extra_unlabelled: np.ndarray | None = None  # inputs without a class of the task, for the generator
+    vocabulary: np.ndarray | None = None  # of text: the word piece of the pretrained encoder behind each token of ours
 
     @property
     def classes(self) -> int:
