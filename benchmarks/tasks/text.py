@@ -14,7 +14,9 @@ from benchmarks.hashing import seed_of
 from benchmarks.tasks.base import Examples
 from benchmarks.text_assets import MINILM, MOVIES, QUESTIONS, SUMMARIES, normal, unpack
 
-PAD, UNKNOWN = 0, 1
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]")  # our first tokens; the last stands before a text where a network wants it
+PAD, UNKNOWN, CLS = range(3)
+MIN_COUNT = 3  # of a word piece in the text that is trained on, or it is unknown
 TEST, VALIDATION = 0.2, 0.1  # shares of the texts
 
 
@@ -121,10 +123,10 @@ def _examples(
         word_pieces(of(chosen[test]), length),
     ]
     # Word pieces of text that is trained on; what occurs in validation or test text alone is unknown there.
-    seen = np.unique(np.concatenate([pieces[0][side[pool] == 0].ravel(), pieces[1].ravel()]))
-    vocabulary = np.concatenate(
-        [[_piece("[PAD]"), _piece("[UNK]")], np.setdiff1d(seen, [_piece("[PAD]"), _piece("[UNK]")])]
-    )
+    trained = np.concatenate([pieces[0][side[pool] == 0].ravel(), pieces[1].ravel()])
+    special = np.array([_pieces()[name] for name in SPECIAL])
+    frequent = np.flatnonzero(np.bincount(trained, minlength=len(_pieces())) >= MIN_COUNT)
+    vocabulary = np.concatenate([special, np.setdiff1d(frequent, special)])
     token = np.full(len(_pieces()), UNKNOWN, np.int32)
     token[vocabulary] = np.arange(len(vocabulary))
     inputs = [token[array] for array in pieces]
@@ -145,10 +147,6 @@ def _pieces() -> dict[str, int]:
     return {piece: i for i, piece in enumerate(unpack(MINILM.load()["vocabulary"]))}
 
 
-def _piece(name: str) -> int:
-    return _pieces()[name]
-
-
 def word_pieces(texts: list[str], length: int) -> np.ndarray:
     """WordPiece ids (N, length) of the pretrained encoder's own vocabulary, cut or padded; no [CLS], no [SEP]."""
     from tokenizers import Tokenizer
@@ -160,7 +158,7 @@ def word_pieces(texts: list[str], length: int) -> np.ndarray:
     tokenizer.normalizer = BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = BertPreTokenizer()
     tokenizer.enable_truncation(length)
-    tokenizer.enable_padding(pad_id=_piece("[PAD]"), pad_token="[PAD]", length=length)
+    tokenizer.enable_padding(pad_id=_pieces()["[PAD]"], pad_token="[PAD]", length=length)
     encoded = tokenizer.encode_batch(texts)
     return np.array([one.ids for one in encoded], np.int32).reshape(len(texts), length)
 
