@@ -69,7 +69,7 @@ METHODS: dict[str, Row] = {
 }
 
 
-#: Sees real samples that no other row sees: shown in every table, but not called a rival.
+#: Sees real samples that else only the teacher saw: shown in every table, but not called a rival.
 CEILING = "distillation-unlabelled"
 
 

@@ -218,7 +218,7 @@ def _notes(task, group: Cells, match: str, metric: str, long_tail: bool) -> Iter
         "last step reported. * best rival outside TGT. Bold: paired interval over the second best excludes zero."
     )
     if CEILING in group:
-        yield f"{CEILING} sees real samples that only the generator saw: a ceiling, not counted as a rival."
+        yield f"{CEILING} sees real samples that else only the teacher saw: a ceiling, not counted as a rival."
     if long_tail:
         yield f"Shots by training count: {SHOT_RULE}."
     done = [r for seeds in group.values() for r in seeds.values() if r is not None and r.status == "ok"]
