@@ -6,25 +6,29 @@ import pandas as pd
 
 from benchmarks.engine import one_thread
 from benchmarks.hashing import seed_of
-from benchmarks.runs import Run, load_teacher
+from benchmarks.metrics import FEW
+from benchmarks.runs import Run, teacher_and_data
 
 SIGMAS = (0.0, 0.5, 1.0, 2.0, 3.0)  # of the noise on the latent; 0: plain reconstruction
-SAMPLES = 500
+SAMPLES, NEIGHBOURS = 500, 2000
 
 
 def judge(run: Run) -> pd.DataFrame:
-    """One row a noise scale, on validation inputs that neither network was trained on.
+    """One row a noise scale.
 
-    Columns: `agreement`, the share of decoded neighbours that the labeler gives the class it gives the original;
-    `entropy` of its label in nats; `classes`, the effective number of classes among the labels (exp of the entropy of
-    their mean); beside the labeler's score on the test set and the variance the generator's reconstruction explains.
+    Columns, of validation inputs that neither network was trained on: `agreement`, the share of decoded neighbours that
+    the labeler gives the class it gives the original; `entropy` of its label in nats; `classes`, the effective number of
+    classes among the labels (exp of the entropy of their mean). Of training samples: `few_shot`, the share of decoded
+    neighbours that the labeler puts into a few-shot class (`few_shot_data`: the share of the samples themselves). Beside
+    them the labeler's score on the test set and the variance that the generator's reconstruction explains.
     """
     import torch
 
     from tgt import Costs, isotropic
 
     one_thread()
-    examples, teacher = run.task.examples(), load_teacher(run, Costs())
+    examples, data = run.task.examples(), teacher_and_data(run, Costs())
+    teacher, rare = data.teacher, data.class_counts < FEW
     rng = torch.Generator().manual_seed(seed_of("fidelity", run.spec.task) % 2**63)
     chosen = torch.randperm(len(examples.validation), generator=rng)[:SAMPLES].numpy()
     inputs = run.task.tensor(examples.pool_inputs[examples.validation[chosen]])
@@ -33,6 +37,8 @@ def judge(run: Run) -> pd.DataFrame:
     rows = []
     for sigma in SIGMAS:
         label = teacher.label(teacher.decode(isotropic(latents, sigma, rng))).softmax(1)
+        around = data.latents[torch.randint(len(data), (NEIGHBOURS,), generator=rng)]
+        drawn = teacher.label(teacher.decode(isotropic(around, sigma, rng))).argmax(1)
         rows.append(
             {
                 "task": run.spec.task,
@@ -43,6 +49,8 @@ def judge(run: Run) -> pd.DataFrame:
                 "agreement": (label.argmax(1) == own).float().mean().item(),
                 "entropy": torch.special.entr(label).sum(1).mean().item(),
                 "classes": torch.special.entr(label.mean(0)).sum().exp().item(),
+                "few_shot": rare[drawn].float().mean().item(),
+                "few_shot_data": rare[data.labels].float().mean().item(),
             }
         )
     return pd.DataFrame(rows)

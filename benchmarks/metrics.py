@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 #: Boundaries of classifier-balancing (Kang et al. 2020); OLTR's differ (>= 100, <= 20), so tables name the rule.
-SHOT_RULE = "many > 100, medium 20..100, few < 20 training samples a class"
+MANY, FEW = 100, 20
+SHOT_RULE = f"many > {MANY}, medium {FEW}..{MANY}, few < {FEW} training samples a class"
 
 
 def classification(
@@ -32,7 +33,7 @@ def classification(
         "accuracy": float(hits.sum() / tested.sum()),
         "balanced_accuracy": mean(recall, present),
         "macro_f1": mean(f1, occurring),
-        "many_shot": mean(recall, present & (train_counts > 100)),
-        "medium_shot": mean(recall, present & (train_counts >= 20) & (train_counts <= 100)),
-        "few_shot": mean(recall, present & (train_counts < 20)),
+        "many_shot": mean(recall, present & (train_counts > MANY)),
+        "medium_shot": mean(recall, present & (train_counts >= FEW) & (train_counts <= MANY)),
+        "few_shot": mean(recall, present & (train_counts < FEW)),
     }
