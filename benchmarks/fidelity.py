@@ -16,11 +16,12 @@ SAMPLES, NEIGHBOURS = 500, 2000
 def judge(run: Run) -> pd.DataFrame:
     """One row a noise scale.
 
-    Columns, of validation inputs that neither network was trained on: `agreement`, the share of decoded neighbours that
-    the labeler gives the class it gives the original; `entropy` of its label in nats; `classes`, the effective number of
-    classes among the labels (exp of the entropy of their mean). Of training samples: `few_shot`, the share of decoded
-    neighbours that the labeler puts into a few-shot class (`few_shot_data`: the share of the samples themselves). Beside
-    them the labeler's score on the test set and the variance that the generator's reconstruction explains.
+    Columns, of validation inputs that neither network was trained on: `agreement`, the share of decoded neighbours
+    that the labeler gives the class it gives the original; `entropy` of its label in nats; `classes`, the effective
+    number of classes among the labels (exp of the entropy of their mean). Of training samples: `few_shot`, the
+    share of decoded neighbours that the labeler puts into a few-shot class (`few_shot_data`: the share of the
+    samples themselves). Beside them the labeler's score on the test set and the variance that the generator's
+    reconstruction explains.
     """
     import torch
 
