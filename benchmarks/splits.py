@@ -129,3 +129,28 @@ def draw(
         order = np.concatenate([order[~is_last[order]], order[is_last[order]]])
         chosen.append(order[:count])
     return Split(task, budget, seed, np.sort(np.concatenate(chosen)).astype(np.int64))
+
+
+def linked(*labels: np.ndarray, edges: np.ndarray | None = None) -> np.ndarray:
+    """Numbers the samples (N,) so that those which must stand on one side of a split have the same one.
+
+    Args:
+        labels: of each sample (N,); samples with an equal label of one kind are linked, a label below 0 is none.
+        edges: further pairs of samples (2, M) that are linked.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    count = total = len(labels[0])
+    rows, columns = [], []
+    if edges is not None:
+        rows.append(edges[0])
+        columns.append(edges[1])
+    for label in labels:
+        named = np.flatnonzero(label >= 0)
+        rows.append(named)
+        columns.append(total + label[named])
+        total += int(label.max(initial=-1)) + 1
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    graph = coo_array((np.ones(len(row), np.int8), (row, column)), shape=(total, total))
+    return connected_components(graph, directed=False)[1][:count].astype(np.int64)

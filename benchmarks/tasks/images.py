@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.assets import EMOJI, FASHION
 from benchmarks.hashing import seed_of
-from benchmarks.splits import Profile
+from benchmarks.splits import Profile, linked
 from benchmarks.tasks.base import Examples, Networks, Size, Task
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def emoji_examples() -> Examples:
     """
     arrays = EMOJI.load()
     labels, images = arrays["labels"], arrays["images"]
-    rows = _joined(arrays["rows"], images)
+    drawings = np.unique(images.reshape(len(images), -1), axis=0, return_inverse=True)[1].ravel()
+    rows = linked(arrays["rows"], drawings)
     names = bytes(arrays["names"]).decode().split("\n")
     rng = np.random.default_rng(seed_of("validation", "emoji"))
     part = np.full(len(rows), "unused", dtype="<U10")
@@ -80,17 +81,6 @@ def emoji_examples() -> Examples:
         class_names=tuple(names[label].split("/", 1)[1] for label in kept),  # sub-categories have names of their own
         extra_unlabelled=images[part == "unused"],
     )
-
-
-def _joined(rows: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Rows renumbered so that those with an identical image have one number."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    drawings = np.unique(images.reshape(len(images), -1), axis=0, return_inverse=True)[1].ravel()
-    count = rows.max() + 1
-    links = coo_array((np.ones(len(rows)), (rows, count + drawings)), shape=(count + len(rows),) * 2)
-    return connected_components(links, directed=False)[1][rows]
 
 
 def to_tensor(images: np.ndarray) -> torch.Tensor:
@@ -185,16 +175,7 @@ EMOJI_LT = Task(
     "the largest class has 15.0 % of the test images",
     profile=Profile("natural"),
     sizes={
-        "smoke": Size(
-            budget=150,
-            budgets=(150,),
-            steps=12,
-            batch=16,
-            labeler_steps=40,
-            generator_steps=40,
-            seeds=2,
-            test_limit=500,
-        ),
+        "smoke": replace(FASHION_LT.sizes["smoke"], budget=150, budgets=(150,)),
         "small": Size(
             budget=2000, budgets=(500, 1000, 2000), steps=1000, batch=64, labeler_steps=1500, generator_steps=1500
         ),
