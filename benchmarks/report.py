@@ -13,12 +13,16 @@ ROWS = tuple(METHODS)
 
 
 def markdown(folder: Path, reference: Path) -> str:
-    """The report of a results folder against a reference folder, from records and tables alone."""
-    ours, theirs = _cells(folder), _cells(reference)
+    """The report of a results folder against a reference folder, from records alone; the reference's own has verdicts."""
+    theirs = _cells(reference)
+    verdicts = ["## Claims, by the reference's records", "", *ledger.lines(theirs)]
+    if folder.resolve() == reference.resolve():
+        return "\n".join(["# Reference", "", *verdicts]) + "\n"
+    ours = _cells(folder)
     parts = ["# Report", "", "## Yours beside the reference", ""]
     parts += _comparison(ours, theirs) or ["No cell is recorded in both."]
-    parts += ["", "## Claims, by the reference's records", "", *ledger.lines(theirs)]
-    if folder != reference and ours:
+    parts += ["", *verdicts]
+    if ours:
         parts += ["## Claims, by your records", "", *ledger.lines(ours)]
     return "\n".join(parts) + "\n"
 
