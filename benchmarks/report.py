@@ -13,7 +13,7 @@ ROWS = tuple(METHODS)
 
 
 def markdown(folder: Path, reference: Path) -> str:
-    """The report of a results folder against a reference folder, from records alone; the reference's own has verdicts."""
+    """A results folder set beside a reference folder, from records alone; of the reference itself only its verdicts."""
     theirs = _cells(reference)
     verdicts = ["## Claims, by the reference's records", "", *ledger.lines(theirs)]
     if folder.resolve() == reference.resolve():
