@@ -206,11 +206,11 @@ def grid(name: Group, group: Cells) -> Grid:
         title=f"{task.title}: {budget:,} labelled samples, teacher {teacher}",
         heads=tuple(heads),
         rows=tuple(rows),
-        notes=tuple(_notes(task, group, match, metric, long_tail)),
+        notes=tuple(_notes(task, group, teacher, match, metric, long_tail)),
     )
 
 
-def _notes(task, group: Cells, match: str, metric: str, long_tail: bool) -> Iterable[str]:
+def _notes(task, group: Cells, teacher: str, match: str, metric: str, long_tail: bool) -> Iterable[str]:
     yield task.note + "."
     equal = "equally many samples shown to the student" if match == "samples" else "equally many real samples"
     yield (
@@ -218,7 +218,8 @@ def _notes(task, group: Cells, match: str, metric: str, long_tail: bool) -> Iter
         "last step reported. * best rival outside TGT. Bold: paired interval over the second best excludes zero."
     )
     if CEILING in group:
-        yield f"{CEILING} sees real samples that else only the teacher saw: a ceiling, not counted as a rival."
+        seen = "real samples that else only the teacher saw" if teacher == "full" else "the student's own samples again"
+        yield f"{CEILING} sees {seen}: a ceiling, not counted as a rival."
     if long_tail:
         yield f"Shots by training count: {SHOT_RULE}."
     done = [r for seeds in group.values() for r in seeds.values() if r is not None and r.status == "ok"]
