@@ -57,7 +57,8 @@ def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Pa
         left.set(xscale="log", xlabel="labelled samples", ylabel=f"{metric.replace('_', ' ')} (%)")
         left.set_title(f"{tasks.get(task).title}, teacher {teacher}", loc="left", fontsize=10)
         left.grid(alpha=0.3)
-        left.legend(fontsize=8, loc="lower right")
+        left.set_ylim(max(100 * rows["mean"].min() - 5, 0), None)  # a wide interval must not press the others together
+        left.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=3)
         found = multipliers[(multipliers.task == task) & (multipliers.teacher == teacher)]
         for method, line in found.groupby("method", sort=False):
             colour = COLOURS.get(str(method))
@@ -123,7 +124,7 @@ def _multiplier_rows(budgets: np.ndarray, ours: np.ndarray, theirs: np.ndarray, 
     rng = np.random.default_rng(seed_of("multiplier", *names))
     draws = rng.integers(ours.shape[1], size=(DRAWS, ours.shape[1]))
     rows = []
-    for i, budget in enumerate(budgets):
+    for i, budget in enumerate(budgets[:-1]):  # beyond the largest nothing was measured
         needed = stats.budget_to_reach(budgets, theirs.mean(1), ours[i].mean())
         drawn = [stats.budget_to_reach(budgets, theirs[:, d].mean(1), ours[i, d].mean()) for d in draws]
         low, high = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf") / budget
@@ -136,9 +137,11 @@ def multiplier_lines(frame: pd.DataFrame) -> Iterable[str]:
     """The multiplier in words, one line a (method, budget)."""
     for row in frame.to_dict("records"):
         more = "more than " if row["bound"] else ""
-        high = f"{row['high']:.1f}" if np.isfinite(row["high"]) else "beyond the largest budget"
+        low, high = (
+            f"{row[end]:.1f}" if np.isfinite(row[end]) else "beyond the largest budget" for end in ("low", "high")
+        )
         yield (
             f"{row['task']} {row['method']}, {row['budget']:,} samples: distillation needs {more}"
             f"{row['multiplier']:.1f} times the data "
-            f"(95 % bootstrap {row['low']:.1f} to {high}, {row['n_seeds']} seeds)"
+            f"(95 % bootstrap {low} to {high}, {row['n_seeds']} seeds)"
         )

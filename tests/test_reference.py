@@ -1,0 +1,55 @@
+"""The committed reference: its tables are what its records give, and the README quotes them as they stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import figures, ledger, paths, report, tables
+from benchmarks.experiments import EXPERIMENTS, TRIALS
+from benchmarks.records import Record
+
+FOLDER = paths.REFERENCE / "small"
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_committed_tables_are_what_the_committed_records_give(name):
+    groups = tables.cells(report.recorded(name, FOLDER))
+    assert (FOLDER / f"{name}.csv").read_text() == tables.to_csv(tables.summary(groups))
+    if EXPERIMENTS[name].curve:
+        assert (FOLDER / f"{name}-multiplier.csv").read_text() == tables.to_csv(figures.multipliers(groups))
+
+
+def test_the_readme_quotes_the_reference():
+    readme = (paths.ROOT / "README.md").read_text()
+    groups = tables.cells(report.recorded("table1", FOLDER))
+    quoted = [tables.grid(name, group) for name, group in groups.items() if name[:2] == ("fashion-lt", "full")]
+    assert len(quoted) == 1
+    assert quoted[0].markdown().strip() in readme
+
+
+def test_every_reference_cell_has_all_its_seeds_and_none_failed():
+    wanted = {"table1": 5, "fig2": 3}
+    for name, seeds in wanted.items():
+        for group, cells in tables.cells(report.recorded(name, FOLDER)).items():
+            for method, found in cells.items():
+                assert len(found) == seeds, (group, method)
+                assert all(record is not None and record.status == "ok" for record in found.values()), (group, method)
+
+
+def test_the_finding_on_the_generator_quotes_the_two_searches():
+    """The same settings with the generator's KL weight at 1 (evidence) and at 0.1 (the reference), on validation."""
+    searches = [ledger.LEDGER / "evidence" / "search-kl-weight-1.jsonl", FOLDER / "tuning" / "records.jsonl"]
+    records = [[Record.parse(line) for line in path.read_text().splitlines()] for path in searches]
+    (finding,) = [f for claim in ledger.load() for f in claim.findings if "KL weight" in f]
+    for method in ("tgt-random", "tgt-gradient", "tgt-random-balanced", "tgt-gradient-balanced", "prior-sampling"):
+        trials = [{r.spec.trial: r for r in found if r.spec.method == method} for found in records]
+        assert [len(found) for found in trials] == [TRIALS, TRIALS]
+        assert all(trials[0][t].identity["config"] == trials[1][t].identity["config"] for t in range(TRIALS))
+        means = [sum(validation(r) for r in found.values()) / TRIALS for found in trials]
+        assert f"{method} {100 * means[0]:.1f} and {100 * means[1]:.1f}" in finding
+
+
+def validation(record: Record) -> float:
+    score = (record.curve[-1].validation or {})["balanced_accuracy"]
+    assert score is not None
+    return score
