@@ -122,26 +122,19 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
     return Record(status="ok", metrics=metrics, curve=curve, costs=costs, phases=phases, **common)
 
 
-def load_teacher(run: Run, costs: Any) -> Any:
-    """The run's frozen generator and labeler, as a `Teacher`."""
-    from tgt import Teacher
-
-    parts = {part: teachers.load(run.task, recipe) for part, recipe in run.recipes.items()}
-    return Teacher(parts["generator"], parts["labeler"], costs)
-
-
 def teacher_and_data(run: Run, costs: Any) -> Any:
     """The run's frozen teacher and training samples, as a `TrainingData`."""
     import torch
 
-    from tgt import TrainingData
+    from tgt import Teacher, TrainingData
 
     examples, indices = run.task.examples(), run.split.indices
+    parts = {part: teachers.load(run.task, recipe) for part, recipe in run.recipes.items()}
     return TrainingData(
         inputs=run.task.tensor(examples.pool_inputs[indices]),
         labels=torch.from_numpy(examples.pool_labels[indices]),
         num_classes=examples.classes,
-        teacher=load_teacher(run, costs),
+        teacher=Teacher(parts["generator"], parts["labeler"], costs),
         augment=run.task.augment,
         unlabelled=lambda: run.task.tensor(teachers.unlabelled(examples, run.spec.teacher, run.split)),
     )
