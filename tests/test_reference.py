@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from benchmarks import figures, ledger, paths, report, tables
@@ -47,6 +48,9 @@ def test_the_finding_on_the_generator_quotes_the_two_searches():
         assert all(trials[0][t].identity["config"] == trials[1][t].identity["config"] for t in range(TRIALS))
         means = [sum(validation(r) for r in found.values()) / TRIALS for found in trials]
         assert f"{method} {100 * means[0]:.1f} and {100 * means[1]:.1f}" in finding
+    judged = pd.read_csv(ledger.LEDGER / "evidence" / "teachers-kl-weight.csv").set_index(["kl_weight", "sigma"])
+    share = 100 * judged.few_shot
+    assert f"{share[1.0, 1.0]:.0f} % and {share[0.1, 1.0]:.0f} %" in " ".join(finding.split())
 
 
 def validation(record: Record) -> float:
