@@ -102,7 +102,8 @@ def _experiment(name: str, options: Options, choice: Choice, folder: Path, conso
     runs, absent = available([name], choice, console)
     plan, status = fill(runs, folder, options, console, table=lambda records: output.live(console, runs, records))
     if not options.plan:
-        output.write(name, [(run.spec, plan.record(run)) for run in plan.runs], absent, folder, console)
+        files = output.files_of(name, {run.spec.task for run in plan.runs})
+        output.write(name, [(run.spec, plan.record(run)) for run in plan.runs], absent, folder, console, files)
     return status
 
 
@@ -130,7 +131,7 @@ def _teachers(options: Options, choice: Choice, folder: Path, console: Console) 
 def _neighbours(options: Options, choice: Choice, folder: Path, console: Console) -> int:
     from benchmarks import neighbours
 
-    for name in choice.tasks or ("fashion-lt", "emoji-lt"):
+    for name in choice.tasks or ("fashion-lt", "emoji-lt", "movie-5"):
         try:
             run = neighbours.run_of(name, choice.size)
             fill([run], folder, options, console, teachers_only=True)
@@ -146,9 +147,10 @@ def _neighbours(options: Options, choice: Choice, folder: Path, console: Console
 def _report(folder: Path, choice: Choice, console: Console) -> int:
     from benchmarks import output, report
 
-    for name in EXPERIMENTS:
-        if pairs := report.recorded(name, folder):
-            output.write(name, pairs, {}, folder, console)
+    for name, experiment in EXPERIMENTS.items():
+        for chosen in (experiment.tasks, *((task,) for task in experiment.also)):
+            if pairs := report.recorded(name, folder, chosen):
+                output.write(name, pairs, {}, folder, console, output.files_of(name, set(chosen)))
     text = report.markdown(folder, REFERENCE / choice.size)
     path = folder / "report.md"
     with paths.atomic(path) as temporary:

@@ -83,6 +83,10 @@ def _train_teacher(spec, part: str) -> str:
     one_thread()
     run = Run(spec)
     info = teachers.train(run.task, run.recipes[part], run.split)
+    if run.task.sizes[spec.size].keep_answers and spec.teacher == "full":
+        from benchmarks import answers
+
+        answers.pool_answers(run.task, part, run.recipes[part])  # now, so that no run's seconds hold them
     return f"{run.recipes[part].path.name}: {info['seconds']} s"
 
 

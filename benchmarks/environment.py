@@ -23,10 +23,17 @@ def environment() -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "threads_per_run": 1,
+        "bfloat16": _has_bfloat16(),  # frozen text networks answer in it where the processor has it
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "packages": {name: metadata.version(name) for name in PACKAGES},
         **_git(),
     }
+
+
+def _has_bfloat16() -> bool:
+    import torch
+
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def _cpu() -> str:

@@ -8,36 +8,62 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.hashing import seed_of
-from benchmarks.methods import METHODS
+from benchmarks.methods import METHODS, config
 from benchmarks.records import Spec
 
 if TYPE_CHECKING:
     from benchmarks.runs import Run
+    from benchmarks.tasks import Size, Task
 
 #: Rows that differ from others only where classes are not equally frequent.
 LONG_TAIL_ONLY = ("logit-adjusted", "distillation-balanced", "tgt-random-balanced", "tgt-gradient-balanced")
+#: The rows of a domain's tables unless --methods says otherwise. Decoding and labelling text is dear, so its methods
+#: keep what they generate in a pool; any other row that fits a task can be asked for.
+ROWS = {
+    "image": (
+        "one-hot", "logit-adjusted", "distillation", "distillation-balanced", "distillation-augmented",
+        "distillation-mixup", "distillation-unlabelled", "data-free", "prior-sampling",
+        "tgt-random", "tgt-gradient", "tgt-random-balanced", "tgt-gradient-balanced",
+    ),
+    "text": (
+        "one-hot", "distillation", "augmentation-pool", "substitution-pool", "uda", "distillation-unlabelled-pool",
+        "prior-only-pool", "prior-sampling-pool", "interpolation-pool", "tgt-random-pool", "tgt-gradient-pool",
+        "pretrained-one-hot",
+    ),
+}  # fmt: skip
 TUNE_SEED = 1000  # of the split and the start that hyper-parameters are chosen on; no table uses it
 TRIALS = 8  # settings tried for every method alike, its defaults the first
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Tasks x methods x budgets x seeds. `curve`: over all budgets of a task, not only its usual one."""
+    """Tasks x methods x budgets x seeds.
+
+    Attributes:
+        without: rows of the domain that it leaves out. curve: over all budgets of a task, not only its usual ones.
+        also: tasks that it is reported on too where they are recorded, each in files of its own.
+    """
 
     title: str
     tasks: tuple[str, ...]
-    methods: tuple[str, ...] = tuple(METHODS)
+    without: tuple[str, ...] = ()
     curve: bool = False
     seeds: int = 3
+    also: tuple[str, ...] = ()
+
+    def methods(self, task: Task) -> tuple[str, ...]:
+        """Its rows for a task unless a person names others."""
+        return tuple(name for name in ROWS[task.domain] if name not in self.without and not METHODS[name].unfit(task))
+
+    def budgets(self, size: Size) -> tuple[int, ...]:
+        return size.budgets if self.curve else (size.table or (size.budget,))
 
 
 EXPERIMENTS = {
     "table1": Experiment("Long-tailed image classification", ("fashion-lt", "emoji-lt")),
+    "table2": Experiment("Text classification", ("movie-5", "wiki-topic", "trec-50")),
     "fig2": Experiment(
-        "Accuracy against labelled images",
-        ("fashion",),
-        tuple(name for name in METHODS if name not in LONG_TAIL_ONLY),
-        curve=True,
+        "Accuracy against labelled samples", ("fashion",), without=LONG_TAIL_ONLY, curve=True, also=("movie-5",)
     ),
 }
 
@@ -65,11 +91,12 @@ def grid(name: str, choice: Choice) -> list[Run]:
     runs = []
     for task_name in choice.tasks or experiment.tasks:
         task_name = tasks.with_ratio(task_name, choice.ratio) if choice.ratio else task_name
-        size = tasks.get(task_name).sizes[choice.size]
+        task = tasks.get(task_name)
+        size = task.sizes[choice.size]
         for teacher in choice.teachers:
-            for budget in choice.budgets or (size.budgets if experiment.curve else (size.budget,)):
+            for budget in choice.budgets or experiment.budgets(size):
                 for seed in range(choice.seeds or size.seeds or experiment.seeds):
-                    for method in choice.methods or experiment.methods:
+                    for method in choice.methods or experiment.methods(task):
                         spec = Spec(
                             task=task_name,
                             size=choice.size,
@@ -92,9 +119,10 @@ def search(choice: Choice) -> list[Run]:
 
     runs = []
     for task_name in choice.tasks or tuple(dict.fromkeys(task.tuned_on for task in tasks.TASKS.values())):
-        size = tasks.get(task_name).sizes[choice.size]
-        for method in choice.methods or tuple(METHODS):
-            for trial, setting in enumerate(settings(method, task_name)):
+        task = tasks.get(task_name)
+        size = task.sizes[choice.size]
+        for method in choice.methods or tuple(name for name in ROWS[task.domain] if not METHODS[name].unfit(task)):
+            for trial, setting in enumerate(settings(method, task)):
                 spec = Spec(
                     task=task_name,
                     size=choice.size,
@@ -108,13 +136,13 @@ def search(choice: Choice) -> list[Run]:
     return runs
 
 
-def settings(method: str, task: str, trials: int = TRIALS) -> list[dict]:
+def settings(method: str, task: Task, trials: int = TRIALS) -> list[dict]:
     """Distinct settings of a method: its defaults, then a Latin hypercube, which tries each axis's values evenly."""
     from scipy.stats import qmc  # only here: it takes half a second to import
 
     row = METHODS[method]
-    space = sorted({**row.load().search, **row.search}.items())
-    rng = np.random.default_rng(seed_of("search", task))
+    space = sorted(row.space(task).items())
+    rng = np.random.default_rng(seed_of("search", task.name))
     while True:
         points = qmc.LatinHypercube(len(space), rng=rng).random(trials - 1)
         drawn = [
@@ -122,5 +150,5 @@ def settings(method: str, task: str, trials: int = TRIALS) -> list[dict]:
             for point in points
         ]
         found = [{}, *drawn]
-        if len({row.load().Config(**{**setting, **row.fixed}) for setting in found}) == trials:
+        if len({config(method, task, "", setting) for setting in found}) == trials:
             return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from benchmarks.engine import one_thread
@@ -9,7 +11,6 @@ from benchmarks.hashing import seed_of
 from benchmarks.metrics import FEW
 from benchmarks.runs import Run, teacher_and_data
 
-SIGMAS = (0.0, 0.5, 1.0, 2.0, 3.0)  # of the noise on the latent; 0: plain reconstruction
 SAMPLES, NEIGHBOURS = 500, 2000
 
 
@@ -20,8 +21,8 @@ def judge(run: Run) -> pd.DataFrame:
     that the labeler gives the class it gives the original; `entropy` of its label in nats; `classes`, the effective
     number of classes among the labels (exp of the entropy of their mean). Of training samples: `few_shot`, the
     share of decoded neighbours that the labeler puts into a few-shot class (`few_shot_data`: the share of the
-    samples themselves). Beside them the labeler's score on the test set and the variance that the generator's
-    reconstruction explains.
+    samples themselves). Beside them the labeler's score on the test set, and how well the generator restores: of
+    images the variance its reconstruction explains, of texts the share of words restored at the noise scale.
     """
     import torch
 
@@ -35,8 +36,9 @@ def judge(run: Run) -> pd.DataFrame:
     inputs = run.task.tensor(examples.pool_inputs[examples.validation[chosen]])
     own = teacher.label(inputs).argmax(1)
     latents = teacher.encode(inputs)
+    generator = run.teachers["generator"]["metrics"]
     rows = []
-    for sigma in SIGMAS:
+    for sigma in run.task.sigmas:  # 0: plain reconstruction
         label = teacher.label(teacher.decode(isotropic(latents, sigma, rng))).softmax(1)
         around = data.latents[torch.randint(len(data), (NEIGHBOURS,), generator=rng)]
         drawn = teacher.label(teacher.decode(isotropic(around, sigma, rng))).argmax(1)
@@ -45,8 +47,9 @@ def judge(run: Run) -> pd.DataFrame:
                 "task": run.spec.task,
                 "teacher": run.spec.teacher,
                 "labeler_score": run.teachers["labeler"]["metrics"]["test"][run.task.metric],
-                "explained_variance": run.teachers["generator"]["metrics"]["explained_variance"],
+                "explained_variance": generator.get("explained_variance", math.nan),
                 "sigma": sigma,
+                "restored_words": generator.get("restored_words", {}).get(f"{sigma:g}", math.nan),
                 "agreement": (label.argmax(1) == own).float().mean().item(),
                 "entropy": torch.special.entr(label).sum(1).mean().item(),
                 "classes": torch.special.entr(label.mean(0)).sum().exp().item(),
@@ -62,10 +65,19 @@ def lines(frame: pd.DataFrame) -> list[str]:
     out = []
     for (task, teacher), rows in frame.groupby(["task", "teacher"], sort=False):
         score, variance = rows[["labeler_score", "explained_variance"]].mean()
-        kept = rows.groupby("sigma")["agreement"].mean()
+        kept, words = (_by_sigma(rows, name) for name in ("agreement", "restored_words"))
+        restores = (
+            f"explains {100 * variance:.0f} % of the variance"
+            if variance == variance
+            else f"restores of the words {words}"
+        )
         out.append(
-            f"{task}, teacher {teacher}: labeler {100 * score:.1f} % on the test set; generator explains "
-            f"{100 * variance:.0f} % of the variance; the labeler keeps its class on "
-            + ", ".join(f"{100 * share:.0f} % (sigma {sigma:g})" for sigma, share in kept.items())
+            f"{task}, teacher {teacher}: labeler {100 * score:.1f} % on the test set; generator {restores}; "
+            f"the labeler keeps its class on {kept}"
         )
     return out
+
+
+def _by_sigma(rows: pd.DataFrame, name: str) -> str:
+    means = rows.groupby("sigma")[name].mean()
+    return ", ".join(f"{100 * share:.0f} % (sigma {sigma:g})" for sigma, share in means.items())

@@ -23,6 +23,9 @@ COLOURS = {
     "distillation-augmented": "#56B4E9", "distillation-mixup": "#009E73", "distillation-unlabelled": "#000000",
     "data-free": "#F0E442", "prior-sampling": "#CC79A7", "tgt-random": "#E69F00", "tgt-gradient": "#D55E00",
     "tgt-random-balanced": "#b37a00", "tgt-gradient-balanced": "#8f3f00",
+    "augmentation-pool": "#56B4E9", "substitution-pool": "#009E73", "uda": "#F0E442", "interpolation-pool": "#b58fd6",
+    "distillation-unlabelled-pool": "#000000", "prior-sampling-pool": "#CC79A7", "prior-only-pool": "#8c6d31",
+    "tgt-random-pool": "#E69F00", "tgt-gradient-pool": "#D55E00", "pretrained-one-hot": "#7f0000",
 }  # fmt: skip
 DRAWS = 2000  # bootstrap draws over seeds for the multiplier's interval
 
@@ -84,7 +87,7 @@ def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Pa
 
 def _explores(method: str) -> bool:
     """Whether the multiplier is asked of a method: TGT, and the rival that decodes without the training points."""
-    return tables.is_tgt(method) or method == "prior-sampling"
+    return tables.is_tgt(method) or method in ("prior-sampling", "prior-sampling-pool")
 
 
 MULTIPLIER_COLUMNS = ["task", "teacher", "method", "budget", "multiplier", "low", "high", "bound", "n_seeds"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.paths import REFERENCE
 
 if TYPE_CHECKING:
+    from benchmarks.tasks import Task
     from tgt import Method
 
 _STEPS: dict[str, list[Any]] = {"step_size": [1.0, 2.0, 4.0, 8.0]}
@@ -18,12 +19,23 @@ _STEPS: dict[str, list[Any]] = {"step_size": [1.0, 2.0, 4.0, 8.0]}
 
 @dataclass(frozen=True)
 class Row:
-    """`module:name` of a `tgt.Method`, the hyper-parameters that make this row, and values only its search tries."""
+    """A row of a table.
+
+    Attributes:
+        target: `module:name` of a `tgt.Method`.
+        fixed: the hyper-parameters that make this row. search: values only its search tries.
+        defaults: in place of the task's and the method's own.
+        domain: the only domain it is for; "" means any.
+        student: which of a task's `Networks` it trains.
+    """
 
     target: str
     summary: str
     fixed: dict[str, Any] = field(default_factory=dict)
     search: dict[str, list[Any]] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    domain: str = ""
+    student: str = "student"
 
     def load(self) -> type[Method]:
         module, _, name = self.target.partition(":")
@@ -32,6 +44,19 @@ class Row:
     @property
     def module(self) -> str:
         return self.target.partition(":")[0]
+
+    def unfit(self, task: Task) -> str:
+        """Why it cannot run on a task; "" if it can."""
+        if self.domain not in ("", task.domain):
+            return f"it is for {self.domain} tasks, and {task.name} is one of {task.domain}"
+        if self.student == "pretrained" and not task.has_pretrained:
+            return f"{task.name} has no pretrained student"
+        return ""
+
+    def space(self, task: Task) -> dict[str, list[Any]]:
+        """The values that its search tries on a task, by hyper-parameter."""
+        own = self.load().search
+        return {**own, **{name: values for name, values in task.search.items() if name in own}, **self.search}
 
 
 METHODS: dict[str, Row] = {
@@ -45,13 +70,17 @@ METHODS: dict[str, Row] = {
         "baselines.distillation_augmented:AugmentedDistillation", "distillation on flipped and shifted samples"
     ),
     "distillation-mixup": Row(
-        "baselines.distillation_mixup:MixupDistillation", "distillation, half of each step mixed from pairs"
+        "baselines.distillation_mixup:MixupDistillation",
+        "distillation, half of each step mixed from pairs",
+        domain="image",
     ),
     "distillation-unlabelled": Row(
         "baselines.distillation_unlabelled:UnlabelledDistillation",
         "distillation, half of each step real samples that the generator was trained on: its ceiling",
     ),
-    "data-free": Row("baselines.data_free:DataFree", "no data: a generator learnt from scratch against the student"),
+    "data-free": Row(
+        "baselines.data_free:DataFree", "no data: a generator learnt from scratch against the student", domain="image"
+    ),
     "prior-sampling": Row(
         "baselines.prior_sampling:PriorSampling", "distillation, half of each step decoded from the generator's prior"
     ),
@@ -66,11 +95,48 @@ METHODS: dict[str, Row] = {
         {"explore": "gradient", "start": "balanced"},
         _STEPS,
     ),
+    "distillation-unlabelled-pool": Row(
+        "baselines.pooled:PooledUnlabelledDistillation",
+        "as distillation-unlabelled, from a pool of them labelled once: the ceiling of a generator's pool",
+    ),
+    "augmentation-pool": Row(
+        "baselines.pooled:PooledAugmentation", "distillation, half of each step augmented (text: words dropped)"
+    ),
+    "substitution-pool": Row(
+        "baselines.pooled:PooledSubstitution",
+        "distillation, half of each step with words replaced by near ones",
+        domain="text",
+    ),
+    "uda": Row("baselines.uda:UDA", "labels, and consistency on unlabelled samples; no labeler, no generator"),
+    "interpolation-pool": Row(
+        "baselines.pooled:PooledInterpolation", "distillation, half of each step decoded from between training points"
+    ),
+    "prior-sampling-pool": Row(
+        "baselines.pooled:PooledPriorSampling", "as prior-sampling, from a pool decoded and labelled once"
+    ),
+    "prior-only-pool": Row(
+        "baselines.pooled:PooledPriorOnly", "data-free with a given generator: decoded prior samples alone"
+    ),
+    "tgt-random-pool": Row(
+        "tgt.pooled:PooledTGT", "TGT, isotropic, neighbours kept in a pool and labelled once", {"explore": "isotropic"}
+    ),
+    "tgt-gradient-pool": Row(
+        "tgt.pooled:PooledTGT", "TGT, gradient-based, neighbours kept in a pool", {"explore": "gradient"}
+    ),
+    "pretrained-one-hot": Row(
+        "baselines.one_hot:OneHot",
+        "plain training on the labels of a student that begins from pretrained weights",
+        defaults={"lr": 2e-4},
+        search={"lr": [1e-4, 2e-4, 4e-4]},
+        student="pretrained",
+    ),
 }
 
 
-#: Sees real samples that else only the teacher saw: shown in every table, but not called a rival.
-CEILING = "distillation-unlabelled"
+#: See real samples that else only the teacher saw: shown in every table, but not called rivals.
+CEILINGS = ("distillation-unlabelled", "distillation-unlabelled-pool")
+#: A student that is not the other rows' student: shown, but not called a rival either.
+OTHER_STUDENT = tuple(name for name, row in METHODS.items() if row.student != "student")
 
 
 @cache
@@ -80,18 +146,21 @@ def tuned(size: str) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def config(method: str, task: str, size: str, overrides: dict[str, Any] | None = None) -> Any:
-    """A method's resolved hyper-parameters: its defaults, then the tuned ones of `task`, the row's own, the overrides.
+def config(method: str, task: Task, size: str, overrides: dict[str, Any] | None = None) -> Any:
+    """A method's resolved hyper-parameters: its defaults, the task's, the row's, the tuned ones, what the row fixes.
 
     Args:
-        overrides: settings of a search or a user; None takes the tuned ones.
+        overrides: settings of a search or a user in place of the tuned ones.
 
     Raises:
         ValueError: a hyper-parameter that the method does not have, or a value it refuses.
     """
     row = METHODS[method]
-    chosen = tuned(size).get(task, {}).get(method, {}).get("params", {}) if overrides is None else overrides
+    known = {field.name for field in fields(row.load().Config)}
+    given = {**task.defaults, **(task.sizes[size].defaults if size in task.sizes else {})}
+    defaults = {name: value for name, value in given.items() if name in known} | row.defaults
+    chosen = tuned(size).get(task.tuned_on, {}).get(method, {}).get("params", {}) if overrides is None else overrides
     try:
-        return row.load().Config(**{**chosen, **row.fixed})
+        return row.load().Config(**{**defaults, **chosen, **row.fixed})
     except TypeError as error:
         raise ValueError(f"{method}: {error}") from error

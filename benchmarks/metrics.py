@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 #: Boundaries of classifier-balancing (Kang et al. 2020); OLTR's differ (>= 100, <= 20), so tables name the rule.
@@ -10,12 +12,17 @@ SHOT_RULE = f"many > {MANY}, medium {FEW}..{MANY}, few < {FEW} training samples 
 
 
 def classification(
-    predicted: np.ndarray, labels: np.ndarray, classes: int, train_counts: np.ndarray
+    predicted: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    train_counts: np.ndarray,
+    coarse: Sequence[int] | None = None,
 ) -> dict[str, float | None]:
     """Metrics in [0, 1]. A group without a class is None, never 0.
 
     Args:
         predicted, labels: class indices (N,). train_counts: training samples of each class (C,).
+        coarse: the coarse class of each class (C,); with it the accuracy of coarse classes is told too.
     """
     tested = np.bincount(labels, minlength=classes)
     hits = np.bincount(labels[predicted == labels], minlength=classes)
@@ -29,7 +36,7 @@ def classification(
     def mean(values: np.ndarray, chosen: np.ndarray) -> float | None:
         return float(values[chosen].mean()) if chosen.any() else None
 
-    return {
+    scores = {
         "accuracy": float(hits.sum() / tested.sum()),
         "balanced_accuracy": mean(recall, present),
         "macro_f1": mean(f1, occurring),
@@ -37,3 +44,15 @@ def classification(
         "medium_shot": mean(recall, present & (train_counts >= FEW) & (train_counts <= MANY)),
         "few_shot": mean(recall, present & (train_counts < FEW)),
     }
+    if coarse is not None:
+        of = np.asarray(coarse)
+        scores["coarse_accuracy"] = float((of[predicted] == of[labels]).mean())
+    return scores
+
+
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017): |accuracy - confidence| over bins of confidence, by their share."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gap = np.bincount(which, right - confidence, bins)
+    return float(np.abs(gap).sum() / len(labels))

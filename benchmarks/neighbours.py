@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,8 @@ from benchmarks.paths import atomic
 from benchmarks.records import Spec
 from benchmarks.runs import Run
 
-DISTANCES = (1.0, 2.0, 4.0, 8.0)  # L2 in the latent; isotropic noise of sigma s in 64 dimensions goes about 8 s
 STEPS = 4  # ascent steps that share a distance
-SHOWN = 6
+SHOWN = {"image": 6, "text": 10}
 STUDENT_SHARE = 2  # the student has had half of its updates: good already, and still at odds with the labeler
 
 
@@ -26,8 +26,8 @@ class Column:
     """One way to make a neighbour, for all shown samples."""
 
     kind: str
-    distance: float
-    images: Any
+    distance: float  # L2 in the latent
+    inputs: Any
     labeler: Any
     student: Any
     disagreement: Any
@@ -55,28 +55,30 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
     loop.train(student, method, data, schedule, runs.generator("batches", run.spec), costs, lambda step: None)
 
     rng = runs.generator("figure", run.spec)
-    # One sample of each of the first classes in a random order: rare classes have their turn.
+    # One sample of each class in a random order, then a second of each: rare classes have their turn.
     order = torch.randperm(len(data), generator=rng)
     present = [c for c in range(data.num_classes) if data.class_counts[c]]
-    chosen = [int(order[(data.labels[order] == c).nonzero()[0]]) for c in present]
-    index = torch.tensor(chosen)[torch.randperm(len(chosen), generator=rng)[:SHOWN]]
+    of_class = [order[data.labels[order] == c] for c in present]
+    first, second = ([found[k] for found in of_class if len(found) > k] for k in (0, 1))
+    chosen = torch.stack(first)[torch.randperm(len(first), generator=rng)]
+    index = torch.cat([chosen, torch.stack([*second, *first])])[: SHOWN[run.task.domain]]
     start, teacher = data.latents[index], data.teacher
 
     def disagreement(latents: Any) -> Any:
         decoded = teacher.decode(latents)
         return kl(student(decoded), teacher.label(decoded))
 
-    def column(kind: str, distance: float, images: Any) -> Column:
+    def column(kind: str, distance: float, inputs: Any) -> Column:
         with torch.no_grad():
-            labels, guesses = teacher.label(images), student(images)
-            return Column(kind, distance, images, labels.argmax(1), guesses.argmax(1), kl(guesses, labels))
+            labels, guesses = teacher.label(inputs), student(inputs)
+            return Column(kind, distance, inputs, labels.argmax(1), guesses.argmax(1), kl(guesses, labels))
 
     found = [column("original", 0, data.inputs[index]), column("reconstruction", 0, teacher.decode(start))]
     noise = torch.randn(start.shape, generator=rng)
     direction = noise / noise.norm(dim=1, keepdim=True)
-    for distance in DISTANCES:
+    for distance in run.task.distances:
         found.append(column("random", distance, teacher.decode(start + distance * direction)))
-    for distance in DISTANCES:
+    for distance in run.task.distances:
         # Ascent has no slope to follow where student and labeler agree exactly; a tenth of the way is noise.
         begun = start + 0.1 * distance * direction
         moved = ascend(begun, disagreement, STEPS, distance / STEPS, centre=start, radius=distance)
@@ -85,40 +87,112 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
 
 
 def draw(run: Run, path: Path) -> list[Path]:
-    """Write the picture (PNG, PDF) and what it says as CSV."""
-    from benchmarks.figures import plt, save
+    """Write the picture (PNG, PDF) and what it says as CSV; of texts also a Markdown table."""
+    from benchmarks.figures import save
 
     labels, found, names = columns(run)
-    figure, axes = plt.subplots(len(labels), len(found), figsize=(1.35 * len(found), 1.75 * len(labels)))
+    table = _table(run, labels, found, names)
+    figure = _PICTURES[run.task.domain](table, found)
+    written = [_write(path.with_suffix(".csv"), tables.to_csv(table))]
+    if "text" in table:
+        written.append(_write(path.with_suffix(".md"), _markdown(run, table)))
+    return [*save(figure, path), *written]
+
+
+def _write(path: Path, text: str) -> Path:
+    with atomic(path) as temporary:
+        temporary.write_text(text)
+    return path
+
+
+def _table(run: Run, labels: Any, found: list[Column], names: tuple[str, ...]) -> pd.DataFrame:
+    """One row a sample and column."""
     rows = []
+    for column in found:
+        for i in range(len(labels)):
+            row = {
+                "sample": i,
+                "label": names[int(labels[i])],
+                "kind": column.kind,
+                "distance": column.distance,
+                "labeler": names[int(column.labeler[i])],
+                "student": names[int(column.student[i])],
+                "kl": float(column.disagreement[i]),
+            }
+            if run.task.readable is not None:
+                row["text"] = run.task.readable(column.inputs[i].numpy())
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_RED = "#c00000"
+_CAPTION = "class by labeler (L) and by student (S), disagreement KL(L || S); red: they differ"
+
+
+def _images(table: pd.DataFrame, found: list[Column]) -> Any:
+    from benchmarks.figures import plt
+
+    count = table["sample"].nunique()
+    figure, axes = plt.subplots(count, len(found), figsize=(1.35 * len(found), 1.75 * count))
     for j, column in enumerate(found):
-        for i, axis in enumerate(axes[:, j]):
-            image = column.images[i].permute(1, 2, 0).numpy().clip(0, 1)
+        rows = table.iloc[j * count : (j + 1) * count].to_dict("records")
+        for axis, row, picture in zip(axes[:, j], rows, column.inputs, strict=True):
+            image = picture.permute(1, 2, 0).numpy().clip(0, 1)
             axis.imshow(np.repeat(image, 3, 2) if image.shape[2] == 1 else image)
             axis.set(xticks=[], yticks=[])
-            labeler, student = names[int(column.labeler[i])], names[int(column.student[i])]
-            kl = float(column.disagreement[i])
-            agree = labeler == student
+            agree = row["labeler"] == row["student"]
             axis.set_xlabel(
-                f"L {labeler}\nS {student}\nKL {kl:.2f}",
+                f"L {row['labeler']}\nS {row['student']}\nKL {row['kl']:.2f}",
                 fontsize=6.5,
-                color="black" if agree else "#c00000",
+                color="black" if agree else _RED,
             )
             for spine in axis.spines.values():
-                spine.set(color="#888888" if agree else "#c00000", linewidth=0.8 if agree else 1.8)
-            rows.append((i, names[int(labels[i])], column.kind, column.distance, labeler, student, kl))
+                spine.set(color="#888888" if agree else _RED, linewidth=0.8 if agree else 1.8)
+            if j == 0:
+                axis.set_ylabel(row["label"], fontsize=8)
         title = column.kind if not column.distance else f"{column.kind}\ndistance {column.distance:g}"
         axes[0, j].set_title(title, fontsize=8)
-    for i, axis in enumerate(axes[:, 0]):
-        axis.set_ylabel(names[int(labels[i])], fontsize=8)
-    figure.suptitle(
-        "Decoded neighbours of training samples: class by labeler (L) and by student (S), disagreement KL(L || S); "
-        "red: they differ",
-        fontsize=9,
-        y=0.99,
-    )
+    figure.suptitle(f"Decoded neighbours of training samples: {_CAPTION}", fontsize=9, y=0.99)
     figure.subplots_adjust(wspace=0.12, hspace=0.55, top=0.93)
-    heads = ["sample", "label", "kind", "distance", "labeler", "student", "kl"]
-    with atomic(path.with_suffix(".csv")) as temporary:
-        temporary.write_text(tables.to_csv(pd.DataFrame(rows, columns=heads)))
-    return [*save(figure, path), path.with_suffix(".csv")]
+    return figure
+
+
+def _texts(table: pd.DataFrame, found: list[Column]) -> Any:
+    from benchmarks.figures import plt
+
+    shown = table[table["sample"] < 4].groupby("sample")
+    lines = sum(len(rows) + 2 for _, rows in shown)
+    figure = plt.figure(figsize=(15, 0.2 * lines + 0.4))
+    figure.text(0, 1, f"Decoded neighbours of training texts: {_CAPTION}", fontsize=9, va="bottom")
+    line = 1
+    for _, rows in shown:
+        figure.text(0, 1 - line / lines, rows["label"].iloc[0], fontsize=8, weight="bold", va="top")
+        for row in rows.to_dict("records"):
+            line += 1
+            text = row["text"] if len(row["text"]) <= 130 else row["text"][:127] + "..."
+            colour = "black" if row["labeler"] == row["student"] else _RED
+            classes = (0.76, f"L {row['labeler']}"), (0.85, f"S {row['student']}"), (0.94, f"KL {row['kl']:.2f}")
+            for x, words in ((0.01, _kind(row)), (0.1, text), *classes):
+                # A dollar sign would start a formula.
+                figure.text(x, 1 - line / lines, words.replace("$", r"\$"), fontsize=7.5, color=colour, va="top")
+        line += 2
+    return figure
+
+
+_PICTURES = {"image": _images, "text": _texts}
+
+
+def _kind(row: dict) -> str:
+    return row["kind"] if not row["distance"] else f"{row['kind']} {row['distance']:g}"
+
+
+def _markdown(run: Run, table: pd.DataFrame) -> str:
+    lines = [f"### {run.task.title}: decoded neighbours of training texts", ""]
+    lines += ["Class by labeler and by student, and their disagreement KL(labeler || student), at L2 distances.", ""]
+    for _, rows in table.groupby("sample"):
+        lines += [f"**{rows['label'].iloc[0]}**", "", "| | text | labeler | student | KL |", "|---|---|---|---|---:|"]
+        for row in rows.to_dict("records"):
+            text = re.sub(r"([|*_`<\[])", r"\\\1", row["text"])
+            lines.append(f"| {_kind(row)} | {text} | {row['labeler']} | {row['student']} | {row['kl']:.2f} |")
+        lines.append("")
+    return "\n".join(lines)

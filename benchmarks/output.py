@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console, Group
 
-from benchmarks import experiments, figures, paths, tables
+from benchmarks import experiments, figures, paths, tables, tasks
 from benchmarks.records import Record, Spec
 from benchmarks.runs import Run
 
@@ -28,7 +28,14 @@ def live(console: Console, runs: list[Run], records: dict[str, Record]) -> Group
     return Group(*shown)
 
 
-def write(name: str, pairs: Pairs, absent: dict[str, str], folder: Path, console: Console) -> list[Path]:
+def files_of(name: str, chosen: set[str]) -> str:
+    """What an experiment's files are called: by its name, and where its tasks are not its own, by theirs too."""
+    own = set(experiments.EXPERIMENTS[name].tasks)
+    foreign = sorted(task for task in chosen if tasks.get(task).family not in own)
+    return "-".join([name, *foreign])
+
+
+def write(name: str, pairs: Pairs, absent: dict[str, str], folder: Path, console: Console, files: str) -> list[Path]:
     """Write an experiment's table (CSV, Markdown, LaTeX) and, for a curve, its figure; print the table."""
     groups = tables.cells(pairs)
     grids = [tables.grid(group, cells) for group, cells in groups.items()]
@@ -37,13 +44,13 @@ def write(name: str, pairs: Pairs, absent: dict[str, str], folder: Path, console
         console.print(grid.rich(console.width))
     frame = tables.summary(groups)
     written = [
-        _write(folder / f"{name}.csv", tables.to_csv(frame)),
-        _write(folder / f"{name}.md", "\n".join([*(grid.markdown() for grid in grids), *missing])),
-        _write(folder / f"{name}.tex", "\n".join(grid.latex() for grid in grids)),
+        _write(folder / f"{files}.csv", tables.to_csv(frame)),
+        _write(folder / f"{files}.md", "\n".join([*(grid.markdown() for grid in grids), *missing])),
+        _write(folder / f"{files}.tex", "\n".join(grid.latex() for grid in grids)),
     ]
     if experiments.EXPERIMENTS[name].curve and len(frame):
         multipliers = figures.multipliers(groups)
-        written += figures.budget_curve(groups, multipliers, folder / name)
+        written += figures.budget_curve(groups, multipliers, folder / files)
         for line in figures.multiplier_lines(multipliers):
             console.print(line, markup=False)
     for line in missing:

@@ -36,9 +36,9 @@ def _latest(folder: Path) -> list[tuple[Spec, Record]]:
     return list({record.spec: record for record in Store(folder).read().values()}.items())
 
 
-def recorded(experiment: str, folder: Path) -> list[tuple[Spec, Record | None]]:
-    """All recorded cells of an experiment's tasks, in the order of the tables."""
-    order = EXPERIMENTS[experiment].tasks
+def recorded(experiment: str, folder: Path, chosen: tuple[str, ...] = ()) -> list[tuple[Spec, Record | None]]:
+    """All recorded cells of an experiment's tasks, or of the chosen ones, in the order of the tables."""
+    order = chosen or EXPERIMENTS[experiment].tasks
 
     def rank(pair: tuple[Spec, Record]) -> tuple:
         spec = pair[0]

@@ -46,7 +46,7 @@ class Run:
     @cached_property
     def config(self) -> Any:
         overrides = None if self.overrides is None else dict(self.overrides)
-        return methods.config(self.spec.method, self.task.tuned_on, self.spec.size, overrides)
+        return methods.config(self.spec.method, self.task, self.spec.size, overrides)
 
     @property
     def has_teachers(self) -> bool:
@@ -70,8 +70,9 @@ class Run:
             "split_sha256": self.split.sha256,
             "config": asdict(self.config),
             "method_class": row.target,
+            **({} if row.student == "student" else {"student": row.student}),
             "method_sha256": module_digest(row.module),
-            "networks_sha256": module_digest("benchmarks.networks"),
+            "networks_sha256": _networks_sha256(self.task.networks_code),
             "loop_sha256": module_digest("benchmarks.loop"),
             "steps": size.steps,
             "batch": size.batch,
@@ -83,6 +84,11 @@ class Run:
     @cached_property
     def key(self) -> str:
         return digest(self.identity)[:24]
+
+
+def _networks_sha256(modules: tuple[str, ...]) -> str:
+    found = [module_digest(name) for name in modules]
+    return found[0] if len(found) == 1 else digest(found)
 
 
 @cache
@@ -126,18 +132,22 @@ def teacher_and_data(run: Run, costs: Any) -> Any:
     """The run's frozen teacher and training samples, as a `TrainingData`."""
     import torch
 
+    from benchmarks import answers
     from tgt import Teacher, TrainingData
 
     examples, indices = run.task.examples(), run.split.indices
     parts = {part: teachers.load(run.task, recipe) for part, recipe in run.recipes.items()}
-    return TrainingData(
-        inputs=run.task.tensor(examples.pool_inputs[indices]),
-        labels=torch.from_numpy(examples.pool_labels[indices]),
-        num_classes=examples.classes,
-        teacher=Teacher(parts["generator"], parts["labeler"], costs),
-        augment=run.task.augment,
-        unlabelled=lambda: run.task.tensor(teachers.unlabelled(examples, run.spec.teacher, run.split)),
-    )
+    given: dict[str, Any] = {
+        "inputs": run.task.tensor(examples.pool_inputs[indices]),
+        "labels": torch.from_numpy(examples.pool_labels[indices]),
+        "num_classes": examples.classes,
+        "teacher": Teacher(parts["generator"], parts["labeler"], costs),
+        "augment": run.task.augment,
+        "unlabelled": lambda: run.task.tensor(teachers.unlabelled(examples, run.spec.teacher, run.split)),
+    }
+    if run.task.sizes[run.spec.size].keep_answers and run.spec.teacher == "full":
+        return answers.LentData(task=run.task, recipes=run.recipes, indices=indices, **given)
+    return TrainingData(**given)
 
 
 def new_student(run: Run) -> Any:
@@ -146,7 +156,8 @@ def new_student(run: Run) -> Any:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("student", run.spec.task, run.spec.seed) % 2**63)
-        student = run.task.networks().student(run.task.examples().classes)
+        build = getattr(run.task.networks(), methods.METHODS[run.spec.method].student)
+        student = build(run.task.examples().classes)
     return student.to(memory_format=torch.channels_last)
 
 
@@ -173,7 +184,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, li
 
     def evaluate(step: int) -> None:
         scores = {
-            name: teachers.evaluate(student, task, inputs, labels, examples.classes, counts)
+            name: teachers.evaluate(student, task, inputs, labels, examples, counts)
             for name, (inputs, labels) in held_out.items()
         }
         curve.append(
@@ -187,7 +198,10 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, li
         )
 
     schedule = loop.Schedule(size.steps, size.batch, spec.match)
-    with costs.phase("untracked"):
+    with costs.phase("untracked"), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(
+            seed_of("dropout", spec.task, spec.budget, spec.seed) % 2**63
+        )  # it has no generator of its own
         loop.train(
             student,
             method,

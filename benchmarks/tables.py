@@ -16,11 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import stats, tasks
-from benchmarks.methods import CEILING
+from benchmarks.methods import CEILINGS, OTHER_STUDENT
 from benchmarks.metrics import SHOT_RULE
 from benchmarks.records import Record, Spec
+from benchmarks.tasks import Task
 
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "many_shot", "medium_shot", "few_shot")
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "coarse_accuracy", "many_shot", "medium_shot", "few_shot")
+HEADS = {"many_shot": "many", "medium_shot": "medium", "few_shot": "few", "macro_f1": "macro F1"}
 BASELINE = "distillation"
 COLUMNS = [
     "task", "teacher", "budget", "method", "metric", "n_seeds", "mean", "low", "high",
@@ -69,11 +71,11 @@ def values(seeds: dict[int, Record | None], metric: str) -> dict[int, float]:
 
 
 def best_rival(group: Cells, metric: str) -> str | None:
-    """The method outside TGT with the highest mean, the ceiling apart; None if none has a value."""
+    """The method outside TGT with the highest mean, ceilings and other students apart; None if none has a value."""
     means = {
         method: sum(found.values()) / len(found)
         for method, seeds in group.items()
-        if not is_tgt(method) and method != CEILING and (found := values(seeds, metric))
+        if not is_tgt(method) and method not in (*CEILINGS, *OTHER_STUDENT) and (found := values(seeds, metric))
     }
     return max(means, key=means.__getitem__) if means else None
 
@@ -180,9 +182,11 @@ def grid(name: Group, group: Cells) -> Grid:
     metric = task.metric
     rival = best_rival(group, metric)
     winner = _clear_winner(group, metric)
-    long_tail = task.profile.kind != "balanced"
-    heads = ["method", f"{metric.replace('_', ' ')} %"]
-    heads += ["many", "medium", "few"] if long_tail else []
+    heads = [
+        "method",
+        f"{metric.replace('_', ' ')} %",
+        *(HEADS.get(name, name.replace("_", " ")) for name in task.also),
+    ]
     heads += [f"Δ {BASELINE}", "Δ best rival", "seconds", "labeler queries", "seeds"]
     rows = []
     for method, seeds in group.items():
@@ -193,10 +197,9 @@ def grid(name: Group, group: Cells) -> Grid:
             rows.append(tuple(row))
             continue
         row.append(Cell(_percent(stats.interval(list(found.values()))), bold=method == winner))
-        if long_tail:
-            for shot in ("many_shot", "medium_shot", "few_shot"):
-                shots = list(values(seeds, shot).values())
-                row.append(Cell(f"{100 * sum(shots) / len(shots):.1f}" if shots else "n/a"))
+        for other in task.also:
+            scores = list(values(seeds, other).values())
+            row.append(Cell(f"{100 * sum(scores) / len(scores):.1f}" if scores else "n/a"))
         row.append(Cell(_delta(found, values(group[BASELINE], metric)) if BASELINE in group else ""))
         row.append(Cell(_delta(found, values(group[rival], metric)) if rival else ""))
         row += [Cell(_cost(seeds, "seconds", "{:.0f}")), Cell(_cost(seeds, "labeler_queries", "{:,.0f}"))]
@@ -206,34 +209,46 @@ def grid(name: Group, group: Cells) -> Grid:
         title=f"{task.title}: {budget:,} labelled samples, teacher {teacher}",
         heads=tuple(heads),
         rows=tuple(rows),
-        notes=tuple(_notes(task, group, teacher, match, metric, long_tail)),
+        notes=tuple(_notes(task, group, teacher, match)),
     )
 
 
-def _notes(task, group: Cells, teacher: str, match: str, metric: str, long_tail: bool) -> Iterable[str]:
+def _notes(task: Task, group: Cells, teacher: str, match: str) -> Iterable[str]:
     yield task.note + "."
     equal = "equally many samples shown to the student" if match == "samples" else "equally many real samples"
     yield (
         f"Mean ± half of the {stats.METHOD}; Δ: paired difference in points [interval]; each step: {equal}; "
         "last step reported. * best rival outside TGT. Bold: paired interval over the second best excludes zero."
     )
-    if CEILING in group:
+    for ceiling in group.keys() & set(CEILINGS):
         seen = "real samples that else only the teacher saw" if teacher == "full" else "the student's own samples again"
-        yield f"{CEILING} sees {seen}: a ceiling, not counted as a rival."
-    if long_tail:
+        yield f"{ceiling} sees {seen}: a ceiling, not counted as a rival."
+    if "few_shot" in task.also:
         yield f"Shots by training count: {SHOT_RULE}."
-    done = [r for seeds in group.values() for r in seeds.values() if r is not None and r.status == "ok"]
+    finished = {
+        method: [r for r in seeds.values() if r is not None and r.status == "ok"] for method, seeds in group.items()
+    }
+    done = [record for method, found in finished.items() if method not in OTHER_STUDENT for record in found]
     if done:
         costs = done[0].costs
         yield f"Student: {costs['student_parameters']:,.0f} parameters, {costs['student_macs']:,.0f} multiply-adds."
+        for method in OTHER_STUDENT:
+            if finished.get(method):
+                costs = finished[method][0].costs
+                yield (
+                    f"{method} trains another student, not counted as a rival: {costs['student_parameters']:,.0f} "
+                    f"parameters, {costs['student_macs']:,.0f} multiply-adds."
+                )
+        if teacher == "full" and task.sizes[done[0].spec.size].keep_answers:
+            yield "Labeler queries of the real samples are counted, but answered from a file: they take no time here."
         machines = {f"{e.get('cpu')}, {e.get('cores')} cores" for e in (r.environment for r in done) if e}
         if machines:
             yield f"Seconds: training alone, evaluation excluded, one thread; {'; '.join(sorted(machines))}."
         # Of a same-data teacher each seed has its own; a full one is the same for all.
-        labelers = {r.spec.seed: r.teachers["labeler"]["metrics"]["test"][metric] for r in done if r.teachers}
+        labelers = {r.spec.seed: r.teachers["labeler"]["metrics"]["test"][task.metric] for r in done if r.teachers}
         if labelers:
             mean = sum(labelers.values()) / len(labelers)
-            yield f"Labeler: {100 * mean:.1f} % {metric.replace('_', ' ')} on the same test set."
+            yield f"Labeler: {100 * mean:.1f} % {task.metric.replace('_', ' ')} on the same test set."
 
 
 def _clear_winner(group: Cells, metric: str) -> str | None:

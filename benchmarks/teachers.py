@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,15 @@ from torch.nn import functional as F
 
 from benchmarks import paths
 from benchmarks.hashing import array_digest, digest, module_digest, seed_of
-from benchmarks.metrics import classification
+from benchmarks.metrics import calibration_error, classification
 from benchmarks.splits import Split
 from benchmarks.tasks import Examples, Task
 
 KINDS = ("full", "same-data")
 PARTS = ("generator", "labeler")
+
+#: Trains a network in place: (module, task, examples, recipe, split) -> what was measured of it.
+Fit = Callable[[Any, Task, Examples, "Recipe", Split], dict[str, Any]]
 _BATCH = 128
 
 
@@ -87,8 +91,8 @@ def recipe(task: Task, size: str, part: str, kind: str, split: Split) -> Recipe:
         kind=kind,
         data_sha256=_data_digest(kind, task, part, split.sha256, data),
         steps=spec.generator_steps if part == "generator" else spec.labeler_steps,
-        lr=2e-3 if part == "generator" else 4e-3,
-        code_sha256=digest([module_digest("benchmarks.teachers"), module_digest("benchmarks.networks")]),
+        lr=task.lr[PARTS.index(part)],
+        code_sha256=digest([module_digest(name) for name in ("benchmarks.teachers", *task.networks_code)]),
         beta=task.beta if part == "generator" else 0.0,
     )
 
@@ -142,8 +146,8 @@ def train(task: Task, recipe: Recipe, split: Split) -> dict[str, Any]:
             examples = task.examples()
             start = time.perf_counter()
             module = networks_of(task)[recipe.part]
-            fit = _fit_generator if recipe.part == "generator" else _fit_labeler
-            metrics = fit(module, task, examples, recipe, split)
+            fits: dict[str, Fit] = {"generator": fit_vae, "labeler": fit_classifier, **task.networks().fit}
+            metrics = fits[recipe.part](module, task, examples, recipe, split)
             tensors = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
             info = {
                 "sha256": content_sha256(tensors),
@@ -156,23 +160,26 @@ def train(task: Task, recipe: Recipe, split: Split) -> dict[str, Any]:
     return metadata(recipe)
 
 
-def _batches(count: int, steps: int, rng: torch.Generator):
+def batches(count: int, steps: int, rng: torch.Generator, size: int = _BATCH) -> Iterator[Tensor]:
+    """Indices of random samples, `size` a step or all there are."""
     for _ in range(steps):
-        yield torch.randint(count, (min(_BATCH, count),), generator=rng)
+        yield torch.randint(count, (min(size, count),), generator=rng)
 
 
-def _optimiser(module: nn.Module, recipe: Recipe) -> tuple[torch.optim.Optimizer, Any]:
-    optimiser = torch.optim.AdamW(module.parameters(), lr=recipe.lr, weight_decay=1e-2)
+def optimiser_of(module: nn.Module, recipe: Recipe) -> tuple[torch.optim.Optimizer, Any]:
+    """AdamW on what is to be trained, and its one-cycle schedule."""
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=1e-2)
     return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.lr, recipe.steps, pct_start=0.2)
 
 
-def _fit_generator(module: Any, task: Task, examples: Examples, recipe: Recipe, split: Split) -> dict[str, Any]:
+def fit_vae(module: Any, task: Task, examples: Examples, recipe: Recipe, split: Split) -> dict[str, Any]:
     """A VAE on unlabelled inputs. Reported: its reconstruction of validation inputs that no network saw."""
     inputs = task.tensor(unlabelled(examples, recipe.kind, split))
     rng = torch.Generator().manual_seed(seed_of("generator", recipe.data_sha256) % 2**63)
-    optimiser, schedule = _optimiser(module, recipe)
+    optimiser, schedule = optimiser_of(module, recipe)
     module.train()
-    for index in _batches(len(inputs), recipe.steps, rng):
+    for index in batches(len(inputs), recipe.steps, rng):
         optimiser.zero_grad(set_to_none=True)
         module.loss(inputs[index], recipe.beta, rng).backward()
         nn.utils.clip_grad_norm_(module.parameters(), 1000.0)
@@ -192,7 +199,7 @@ def _fit_generator(module: Any, task: Task, examples: Examples, recipe: Recipe, 
     }
 
 
-def _fit_labeler(module: Any, task: Task, examples: Examples, recipe: Recipe, split: Split) -> dict[str, Any]:
+def fit_classifier(module: Any, task: Task, examples: Examples, recipe: Recipe, split: Split) -> dict[str, Any]:
     """A classifier with augmentation and logit adjustment (Menon et al. 2021), which is void where classes balance."""
     indices = training_indices(examples, recipe.kind, split)
     inputs = task.tensor(examples.pool_inputs[indices])
@@ -200,29 +207,41 @@ def _fit_labeler(module: Any, task: Task, examples: Examples, recipe: Recipe, sp
     counts = torch.bincount(labels, minlength=examples.classes).clamp_min(1).float()
     adjustment = (counts / counts.sum()).log()
     rng = torch.Generator().manual_seed(seed_of("labeler", recipe.data_sha256) % 2**63)
-    optimiser, schedule = _optimiser(module, recipe)
+    optimiser, schedule = optimiser_of(module, recipe)
     module.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # dropout has no generator of its own
-        for index in _batches(len(inputs), recipe.steps, rng):
+        for index in batches(len(inputs), recipe.steps, rng):
             optimiser.zero_grad(set_to_none=True)
             logits = module(task.augment(inputs[index], rng))
             F.cross_entropy(logits + adjustment, labels[index]).backward()
             optimiser.step()
             schedule.step()
-    module.eval()
-    train_counts = counts.numpy()
-    held_out = examples.pool_inputs[examples.validation], examples.pool_labels[examples.validation]
-    return {
-        "validation": evaluate(module, task, *held_out, examples.classes, train_counts),
-        "test": evaluate(module, task, examples.test_inputs, examples.test_labels, examples.classes, train_counts),
-    }
+    return judge_labeler(module.eval(), task, examples, counts.numpy())
+
+
+def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_counts: np.ndarray) -> dict[str, Any]:
+    """Metrics and calibration of a trained labeler on validation and test samples."""
+    found = {}
+    for name, inputs, labels in (
+        ("validation", examples.pool_inputs[examples.validation], examples.pool_labels[examples.validation]),
+        ("test", examples.test_inputs, examples.test_labels),
+    ):
+        logits = logits_of(module, task, inputs)
+        scores = classification(logits.argmax(1).numpy(), labels, examples.classes, train_counts, examples.coarse)
+        found[name] = {**scores, "calibration_error": calibration_error(logits.softmax(1).numpy(), labels)}
+    return found
 
 
 def evaluate(
-    module: nn.Module, task: Task, inputs: np.ndarray, labels: np.ndarray, classes: int, train_counts: np.ndarray
+    module: nn.Module, task: Task, inputs: np.ndarray, labels: np.ndarray, examples: Examples, train_counts: np.ndarray
 ) -> dict[str, float | None]:
     """Metrics of a classifier on stored inputs."""
+    predicted = logits_of(module, task, inputs).argmax(1).numpy()
+    return classification(predicted, labels, examples.classes, train_counts, examples.coarse)
+
+
+def logits_of(module: nn.Module, task: Task, inputs: np.ndarray) -> Tensor:
+    """(N, L) for stored inputs (N, ...)."""
     with torch.no_grad():
-        predicted = torch.cat([module(part).argmax(1) for part in task.tensor(inputs).split(512)])
-    return classification(predicted.numpy(), labels, classes, train_counts)
+        return torch.cat([module(part) for part in task.tensor(inputs).split(512)])

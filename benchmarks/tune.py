@@ -29,7 +29,7 @@ def choose(plan: Plan) -> dict[str, dict]:
         if not scored:
             continue
         score, trial, params, seed = max(scored, key=lambda item: item[:2])
-        space = {**METHODS[method].load().search, **METHODS[method].search}
+        space = METHODS[method].space(tasks.get(task))
         chosen.setdefault(task, {})[method] = {
             "params": params,
             "validation": {metric: score, "defaults": scored[0][0]},

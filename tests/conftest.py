@@ -1,4 +1,4 @@
-"""Small real things to test on: tiny networks, tiny images, the way the harness uses them."""
+"""Small real things to test on: tiny networks, tiny images and sentences, the way the harness uses them."""
 
 from __future__ import annotations
 
@@ -6,36 +6,72 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from benchmarks.networks import VAE, labeler_cnn, student_cnn
+from benchmarks.tasks import text
 from benchmarks.tasks.images import flip_and_shift
+from benchmarks.text_assets import MINILM, unpack
+from benchmarks.text_networks import TextAutoencoder, TextLabeler, TextStudent
 from tgt import Teacher, TrainingData
 
 torch.set_num_threads(1)
 CLASSES = 4
+LABELS = torch.tensor([0] * 28 + [1] * 7 + [2] * 3 + [3] * 2)
+SENTENCES = [
+    f"{who} {what} the {thing}"
+    for thing in ("film", "bread", "river", "song")
+    for who in ("he", "my old friend", "nobody here", "the president", "a child")
+    for what in ("likes", "does not care about")
+]
+LENGTH = 10
 
 
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture
-def data() -> TrainingData:
-    """40 images of 4 classes, 28, 7, 3 and 2 of each, with a small untrained teacher."""
+def seeded(build, seed: int):
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        teacher = Teacher(VAE(1, 8, latent=6, width=4), labeler_cnn(1, CLASSES, width=4))
-    labels = torch.tensor([0] * 28 + [1] * 7 + [2] * 3 + [3] * 2)
-    images = torch.rand(40, 1, 8, 8, generator=rng()) * 0.3 + 0.2 * labels[:, None, None, None]
-    return TrainingData(
-        images, labels, CLASSES, teacher, flip_and_shift, lambda: torch.rand(50, 1, 8, 8, generator=rng(2))
-    )
+        torch.manual_seed(seed)
+        return build()
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> np.ndarray:
+    pieces = {piece: i for i, piece in enumerate(unpack(MINILM.load()["vocabulary"]))}
+    special = [pieces[name] for name in text.SPECIAL]
+    return np.array([*special, *np.setdiff1d(np.unique(text.word_pieces(SENTENCES, LENGTH)), special)])
 
 
 @pytest.fixture
-def student() -> torch.nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        return student_cnn(1, CLASSES, widths=(4, 4))
+def modality() -> str:
+    """What `data` and `student` are of, unless a test is parametrised with it."""
+    return "image"
+
+
+@pytest.fixture
+def data(modality, request) -> TrainingData:
+    """40 samples of 4 classes, 28, 7, 3 and 2 of each, with a small untrained teacher."""
+    if modality == "image":
+        teacher = seeded(lambda: Teacher(VAE(1, 8, latent=6, width=4), labeler_cnn(1, CLASSES, width=4)), 0)
+        images = torch.rand(40, 1, 8, 8, generator=rng()) * 0.3 + 0.2 * LABELS[:, None, None, None]
+        more = torch.rand(50, 1, 8, 8, generator=rng(2))
+        return TrainingData(images, LABELS, CLASSES, teacher, flip_and_shift, lambda: more)
+    pieces = request.getfixturevalue("vocabulary")
+    rank = {piece: i for i, piece in enumerate(pieces.tolist())}
+    texts = torch.tensor([[rank[piece] for piece in row] for row in text.word_pieces(SENTENCES, LENGTH).tolist()])
+    generator = seeded(lambda: TextAutoencoder(pieces, LENGTH, latent=8, width=16, layers=1), 0)
+    labeler = seeded(lambda: TextLabeler(pieces, CLASSES, layers=1), 0)
+    return TrainingData(texts, LABELS, CLASSES, Teacher(generator, labeler), text.drop_words, lambda: texts.flip(1))
+
+
+@pytest.fixture
+def student(modality, request) -> nn.Module:
+    if modality == "image":
+        return seeded(lambda: student_cnn(1, CLASSES, widths=(4, 4)), 1)
+    tokens = len(request.getfixturevalue("vocabulary"))
+    return seeded(lambda: TextStudent(tokens, LENGTH, CLASSES, width=8, dropout=0.0), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 
@@ -14,16 +15,25 @@ from baselines.data_free import DataFree, DataFreeConfig
 from baselines.distillation import Distillation, DistillationConfig
 from baselines.distillation_mixup import MixupConfig, MixupDistillation
 from baselines.logit_adjusted import LogitAdjusted, LogitAdjustedConfig
-from benchmarks import paths
+from baselines.substitution import Substitution, SubstitutionConfig
+from baselines.uda import UDA, UDAConfig
+from benchmarks import paths, tasks
 from benchmarks.experiments import TRIALS, settings
 from benchmarks.loop import Diverged, Schedule, index_batches, train
-from benchmarks.methods import METHODS
-from tgt import Batch, Costs, Method
+from benchmarks.methods import METHODS, config
+from tgt import Batch, Costs, Method, PooledTGT, PooledTGTConfig
+
+TASK = {"image": tasks.get("fashion-lt"), "text": tasks.get("movie-5")}
+#: Every row on every modality that it is for.
+FITTING = [(name, modality) for name, row in METHODS.items() for modality, task in TASK.items() if not row.unfit(task)]
+#: Where samples enter and leave a generator.
+DOORS = {"image": ("encoder", "decoder"), "text": ("encoder", "body")}
 
 
 def build(name: str, data) -> Method:
     row = METHODS[name]
-    return row.load()(row.load().Config(**row.fixed), data, rng(5))
+    pool = {"pool": 12, "renew": 4, "every": 2} if "pool" in row.load().Config.__dataclass_fields__ else {}
+    return row.load()(row.load().Config(**row.fixed, **pool), data, rng(5))
 
 
 def run(name, data, student, steps=3, match="samples"):
@@ -36,8 +46,8 @@ def run(name, data, student, steps=3, match="samples"):
     return costs.counts, [count for training, count in seen if training]
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_contract(name, data, student):
+@pytest.mark.parametrize(("name", "modality"), FITTING)
+def test_contract(name, modality, data, student):
     teacher = data.teacher
     frozen = [module.state_dict() for module in (teacher.generator, teacher.labeler)]
     before = [{key: value.clone() for key, value in state.items()} for state in frozen]
@@ -54,8 +64,8 @@ def test_contract(name, data, student):
     assert counts["student_samples"] == 48
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_counters_are_true(name, data, student):
+@pytest.mark.parametrize(("name", "modality"), FITTING)
+def test_counters_are_true(name, modality, data, student):
     """Counted by the wrappers = seen at the networks' doors."""
     passed = {"labeler_queries": 0, "encodes": 0, "decodes": 0}
 
@@ -63,18 +73,20 @@ def test_counters_are_true(name, data, student):
         return lambda module, args: passed.__setitem__(key, passed[key] + len(args[0]))
 
     data.teacher.labeler.register_forward_pre_hook(count("labeler_queries"))
-    data.teacher.generator.encoder.register_forward_pre_hook(count("encodes"))
-    data.teacher.generator.decoder.register_forward_pre_hook(count("decodes"))
+    encoder, decoder = (getattr(data.teacher.generator, door) for door in DOORS[modality])
+    encoder.register_forward_pre_hook(count("encodes"))
+    decoder.register_forward_pre_hook(count("decodes"))
     counts, _ = run(name, data, student)
     if name == "data-free":  # decodes with a generator of its own, every step's 16 fakes
         passed["decodes"] = 48
     assert {key: counts[key] for key in passed} == passed
-    expected = {"data-free": 16, "tgt-gradient": 24, "tgt-gradient-balanced": 24}.get(name, 0)
+    # Three steps with 8 generated samples each; a pool has 4 of its samples renewed once.
+    expected = {"data-free": 16, "tgt-gradient": 24, "tgt-gradient-balanced": 24, "tgt-gradient-pool": 4}.get(name, 0)
     assert counts["gradient_evaluations"] == expected
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_run_is_deterministic_and_independent_of_the_global_generator(name, data, student):
+@pytest.mark.parametrize(("name", "modality"), FITTING)
+def test_a_run_is_deterministic_and_independent_of_the_global_generator(name, modality, data, student):
     import copy
 
     other = copy.deepcopy(student)
@@ -85,15 +97,78 @@ def test_a_run_is_deterministic_and_independent_of_the_global_generator(name, da
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_tries_equally_many_distinct_settings_its_defaults_first(name):
-    tried = settings(name, "fashion-lt")
+@pytest.mark.parametrize(("name", "modality"), FITTING)
+def test_every_method_tries_equally_many_distinct_settings_its_defaults_first(name, modality):
+    task = TASK[modality]
+    tried = settings(name, task)
     assert len(tried) == TRIALS
     assert tried[0] == {}
-    row = METHODS[name]
-    configs = [row.load().Config(**{**setting, **row.fixed}) for setting in tried]
-    assert all(tried.count(setting) == 1 for setting in tried)
-    assert len(configs) == TRIALS
+    assert len({config(name, task, "small", setting) for setting in tried}) == TRIALS
+
+
+def test_a_row_says_why_it_is_not_for_a_task():
+    unfit = {name: [modality for modality, task in TASK.items() if row.unfit(task)] for name, row in METHODS.items()}
+    assert {name: found for name, found in unfit.items() if found} == {
+        "distillation-mixup": ["text"],
+        "data-free": ["text"],
+        "substitution-pool": ["image"],
+        "pretrained-one-hot": ["image"],
+    }
+    assert METHODS["data-free"].unfit(TASK["text"]) == "it is for image tasks, and movie-5 is one of text"
+
+
+@pytest.mark.parametrize("modality", TASK)
+def test_a_pool_is_filled_once_and_renewed_from_its_oldest(modality, data, student):
+    method = build("tgt-random-pool", data)
+    seen = []
+    for _ in range(6):
+        shown, targets = method.generate(student, Batch(data, torch.arange(8), room=5))
+        assert len(shown) == len(targets) == 5
+        seen.append(method.targets.clone())
+    changed = [[i for i in range(12) if not torch.equal(a[i], b[i])] for a, b in itertools.pairwise(seen)]
+    assert changed[0] == changed[2] == changed[4] == []
+    assert set(changed[1]) <= {0, 1, 2, 3}
+    assert set(changed[3]) <= {4, 5, 6, 7}
+    assert data.teacher.costs.counts["labeler_queries"] == 12 + 4 + 4
+    torch.testing.assert_close(method.targets, data.teacher.label(method.inputs))
+
+
+def test_the_control_of_the_ascent_steps_as_far_elsewhere(data, student):
+    method = PooledTGT(PooledTGTConfig(explore="gradient", direction="random", step_size=3.0), data, rng(5))
+    start = data.latents[:6]
+    assert torch.equal(method.ascent(student, start, start), start)  # the pool is filled by noise alone
+    method.step = 10
+    moved = method.ascent(student, start, start)
+    torch.testing.assert_close((moved - start).norm(dim=1), torch.full((6,), 3.0))
+    method.config = PooledTGTConfig(explore="gradient", step_size=3.0)
+    torch.testing.assert_close((method.ascent(student, start, start) - start).norm(dim=1), torch.full((6,), 3.0))
+
+
+@pytest.mark.parametrize("modality", ["text"])
+def test_substituted_words_are_near_ones_and_padding_stays(modality, data):
+    method = Substitution(SubstitutionConfig(replaced=0.5, neighbours=3), data, rng(5))
+    texts = method.substitute(data.inputs)
+    moved = texts != data.inputs
+    assert 0.3 < moved[data.inputs != 0].float().mean() < 0.6
+    assert not moved[data.inputs == 0].any()
+    vectors = F.normalize(data.teacher.labeler.word_vectors, dim=1)
+    for old, new in zip(data.inputs[moved].tolist(), texts[moved].tolist(), strict=True):
+        nearer = (vectors @ vectors[old] > vectors[new] @ vectors[old] + 1e-5).sum()
+        assert nearer <= 3
+
+
+def test_substitution_of_pixels_is_refused(data):
+    with pytest.raises(ValueError, match="replaces words"):
+        Substitution(SubstitutionConfig(), data, rng(5))
+
+
+@pytest.mark.parametrize("modality", TASK)
+def test_consistency_teaches_only_where_the_student_is_sure(modality, data, student):
+    batch = Batch(data, torch.arange(8), room=8)
+    doubtful = UDA(UDAConfig(confidence=1.1), data, rng(5)).loss(student, batch)
+    sure = UDA(UDAConfig(confidence=0.0), data, rng(5)).loss(student, batch)
+    assert doubtful["consistency"] == 0
+    assert sure["consistency"] > 0
 
 
 def test_the_method_in_the_readme_trains(data, student):

@@ -5,6 +5,7 @@ from tgt.explore import ascend, isotropic, project
 from tgt.guided import TGT, TGTConfig
 from tgt.losses import DISTANCES, kl, mse, soft_cross_entropy
 from tgt.method import DISTILLATION_SEARCH, LEARNING_RATES, Batch, Method, MethodConfig, TrainingData
+from tgt.pooled import Pool, PoolConfig, PooledTGT, PooledTGTConfig
 from tgt.teacher import Generator, Teacher, freeze
 
 __all__ = [
@@ -17,6 +18,10 @@ __all__ = [
     "Generator",
     "Method",
     "MethodConfig",
+    "Pool",
+    "PoolConfig",
+    "PooledTGT",
+    "PooledTGTConfig",
     "TGTConfig",
     "Teacher",
     "TrainingData",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,9 @@ class Size:
     generator_steps: int
     seeds: int | None = None  # replications unless --seeds says otherwise; None: the experiment's own number
     test_limit: int | None = None  # evaluate on the first so many test samples
+    table: tuple[int, ...] = ()  # budgets of a table; none: `budget` alone
+    defaults: dict[str, Any] = field(default_factory=dict)  # hyper-parameters in place of the task's
+    keep_answers: bool = False  # the teacher's logits and latents of the whole pool are computed once, kept on disk
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Examples:
     class_names: tuple[str, ...]
     extra_unlabelled: np.ndarray | None = None  # inputs without a class of the task, for the generator
     vocabulary: np.ndarray | None = None  # of text: the word piece of the pretrained encoder behind each token of ours
+    coarse: tuple[int, ...] | None = None  # of each class: the coarse class it belongs to, for a second reading
 
     @property
     def classes(self) -> int:
@@ -50,11 +54,19 @@ class Examples:
 
 @dataclass(frozen=True)
 class Networks:
-    """Builders of a task's three networks, each a function of the number of classes."""
+    """Builders of a task's networks, each a function of the number of classes, and how its teachers are trained.
+
+    Attributes:
+        pretrained: a student that begins from pretrained weights, for the rows that ask for it.
+        fit: part ("generator", "labeler") -> function that trains it (`benchmarks.teachers.Fit`); by default as a VAE
+            and as a classifier.
+    """
 
     student: Callable[[int], nn.Module]
     labeler: Callable[[int], nn.Module]
     generator: Callable[[], nn.Module]
+    pretrained: Callable[[int], nn.Module] | None = None
+    fit: dict[str, Callable[..., dict[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,11 +76,20 @@ class Task:
     Attributes:
         title: one line for tables. note: what a reader must know (stand-ins, test set, long tail).
         examples: loads the data (numpy only). networks: loads the network builders (imports torch).
-        tensor: stored inputs -> float tensor for the networks. augment: see `TrainingData`.
-        metric: the metric that tables lead with.
-        beta: weight of the generator's KL term. Chosen on validation inputs by how often the labeler keeps its class on
+        tensor: stored inputs -> tensor for the networks. augment: see `TrainingData`.
+        domain: what the inputs are; a method that is for one domain alone names it.
+        metric: the metric that tables lead with. also: metrics shown beside it.
+        beta: weight of a VAE's KL term. Chosen on validation inputs by how often the labeler keeps its class on
             a reconstruction: on fashion 71 % of them at 1, 81 % at 0.3, 88 % at 0.1, and on a neighbour at sigma 1 52,
             61 and 69 % (results/ledger/evidence/teachers-kl-weight.csv).
+        tuned_on: the task of its modality that hyper-parameters are chosen on, once.
+        defaults, search: hyper-parameters and values to try in place of the methods' own, where these networks and
+            latents ask for another scale; for all methods that have them alike.
+        lr: highest learning rate of the generator's and of the labeler's training.
+        networks_code: modules that the networks and their training stand in.
+        has_pretrained: whether its networks have a pretrained student.
+        readable: one input as people read it, where that is words.
+        sigmas: noise scales that the fidelity of the teachers is judged at. distances: of the neighbours in figure 1.
     """
 
     name: str
@@ -80,10 +101,20 @@ class Task:
     networks: Callable[[], Networks]
     tensor: Callable[[np.ndarray], Any]
     augment: Callable[..., Any]
+    domain: str = "image"
     metric: str = "balanced_accuracy"
+    also: tuple[str, ...] = ("many_shot", "medium_shot", "few_shot")
     beta: float = 0.1
-    tuned_on: str = "fashion-lt"  # hyper-parameters are chosen once, on one task of a modality
+    tuned_on: str = "fashion-lt"
     family_name: str | None = None  # of a task that varies another
+    defaults: dict[str, Any] = field(default_factory=dict)
+    search: dict[str, list[Any]] = field(default_factory=dict)
+    lr: tuple[float, float] = (2e-3, 4e-3)
+    networks_code: tuple[str, ...] = ("benchmarks.networks",)
+    has_pretrained: bool = False
+    sigmas: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 3.0)
+    distances: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    readable: Callable[[np.ndarray], str] | None = None
 
     @property
     def family(self) -> str:

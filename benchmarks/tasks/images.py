@@ -165,6 +165,7 @@ FASHION_BALANCED = replace(
         "small": replace(FASHION_LT.sizes["small"], budget=500, budgets=(50, 150, 500, 1500, 5000, 15000, 60000)),
     },
     metric="accuracy",
+    also=(),
 )
 
 EMOJI_LT = Task(

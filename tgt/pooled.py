@@ -1,0 +1,83 @@
+"""Generated samples kept in a pool: made and labelled once, shown many times. For dear decoders and labelers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tgt.guided import TGT, TGTConfig
+from tgt.method import Batch
+
+_CHUNK = 64  # samples made at a time while the pool is filled
+
+
+@dataclass(frozen=True)
+class PoolConfig(TGTConfig):
+    pool: int = 4000  # samples kept
+    renew: int = 25  # of them made anew each time, the oldest first; 0: the first ones stay
+    every: int = 10  # steps between two renewals
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.renew <= self.pool or self.pool < 1 or self.every < 1:
+            raise ValueError(f"renew must lie between 0 and pool; pool and every must be at least 1, not {self}")
+
+
+class Pool:
+    """Mix in before a method that has `generate`: what that gives, around points drawn from all data, is kept.
+
+    Each step shows `batch.room` samples drawn evenly from the pool. A pool of all steps' samples with nothing renewed
+    is fresh generation in another order; a smaller one asks decoder and labeler less often.
+    """
+
+    config: Any
+    step = 0
+
+    def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        c = self.config
+        if self.step == 0:
+            made = [self.make(student, batch.data, min(_CHUNK, c.pool - n)) for n in range(0, c.pool, _CHUNK)]
+            self.inputs, self.targets = (torch.cat(parts) for parts in zip(*made, strict=True))
+        elif c.renew and self.step % c.every == 0:
+            first = (self.step // c.every - 1) * c.renew
+            oldest = torch.arange(first, first + c.renew, device=self.targets.device) % c.pool
+            self.inputs[oldest], self.targets[oldest] = self.make(student, batch.data, c.renew)
+        self.step += 1
+        chosen = torch.randint(c.pool, (batch.room,), generator=self.rng, device=self.targets.device)  # type: ignore[attr-defined]
+        return self.inputs[chosen], self.targets[chosen]
+
+    def make(self, student: nn.Module, data: Any, count: int) -> tuple[Tensor, Tensor]:
+        """`count` new samples and the labeler's logits of them."""
+        device = data.labels.device
+        drawn = torch.randint(len(data), (count,), generator=self.rng, device=device)  # type: ignore[attr-defined]
+        return super().generate(student, Batch(data, drawn, count))  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class PooledTGTConfig(PoolConfig):
+    direction: str = "ascent"  # or "random": a step of the same length anywhere, the control of the ascent's direction
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.direction not in ("ascent", "random"):
+            raise ValueError(f"direction must be one of ascent, random, not {self.direction!r}")
+
+
+class PooledTGT(Pool, TGT):
+    """TGT with a pool. It is filled by noise alone: ascent needs a student that has learned something."""
+
+    Config = PooledTGTConfig
+    search = {**TGT.search, "step_size": [1.0, 2.0, 4.0, 8.0]}  # an axis of no effect where exploration is isotropic
+    config: PooledTGTConfig
+
+    def ascent(self, student: nn.Module, latents: Tensor, centre: Tensor) -> Tensor:
+        if self.step == 0:
+            return latents
+        if self.config.direction == "random":
+            direction = torch.randn(latents.shape, generator=self.rng, device=latents.device)
+            norm = direction.flatten(1).norm(dim=1).view(-1, *[1] * (latents.dim() - 1))
+            return latents + self.config.ascent_steps * self.config.step_size * direction / norm
+        return super().ascent(student, latents, centre)
