@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -63,6 +64,9 @@ class Options:
     """Print the grid: recorded, missing, estimated minutes. Run nothing."""
     retry: bool = False
     """Run failed cells again."""
+    set: str = ""
+    """Comma-separated NAME=VALUE: hyper-parameters in place of the chosen ones, of all methods that have them.
+    Records go to a folder of their own, SIZE/set/NAME=VALUE."""
     results: Path = paths.LOCAL
     """Folder for records, tables and figures; a folder SIZE is made in it."""
 
@@ -118,6 +122,9 @@ def check(options: Options) -> Choice:
         for task_name in chosen_tasks or tuple(dict.fromkeys(task for target in targets for task in target.tasks)):
             if reason := METHODS[name].unfit(tasks.get(task_name)):
                 raise BadInput(f"method {name}: {reason}")
+    settings = _settings(options.set)
+    if settings and (others := [name for name in experiments_of(options.targets) if name not in EXPERIMENTS]):
+        raise BadInput(f"--set goes with {', '.join(EXPERIMENTS)}, not with {others[0]}")
     budgets = []
     for word in _words(options.budgets):
         if not word.isdigit() or int(word) < 1:
@@ -138,6 +145,7 @@ def check(options: Options) -> Choice:
         teachers=("full", "same-data") if options.teacher == "both" else (options.teacher,),
         match=options.match,
         ratio=options.ratio,
+        settings=settings,
     )
 
 
@@ -145,6 +153,23 @@ def experiments_of(targets: tuple[str, ...]) -> list[str]:
     """The targets in order, `all` spelled out, each once."""
     spelled = [name for target in targets for name in (ALL if target == "all" else (target,))]
     return list(dict.fromkeys(spelled))
+
+
+def _settings(text: str) -> tuple[tuple[str, Any], ...]:
+    """("name", value) pairs of NAME=VALUE words. Raises BadInput for a name that no method has."""
+    known = {field.name for row in METHODS.values() for field in fields(row.load().Config)} if text else set()
+    found = {}
+    for word in _words(text):
+        name, equals, value = word.partition("=")
+        if not equals or not value:
+            raise BadInput(f"--set takes NAME=VALUE, not {word!r}")
+        if name not in known:
+            raise BadInput(f"--set: no method has {name!r}; there are {', '.join(sorted(known))}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return tuple(sorted(found.items()))
 
 
 def _words(text: str) -> tuple[str, ...]:

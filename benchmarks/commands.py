@@ -26,6 +26,8 @@ def run(options: Options, choice: Choice) -> int:
     if not console.is_terminal:
         console.width = 160  # a log has no edge to fit into
     folder = options.results / choice.size
+    if choice.settings:  # records of one cell with other hyper-parameters must not meet the table's
+        folder = folder / "set" / ",".join(f"{name}={value}" for name, value in choice.settings)
     status = 0
     for target in experiments_of(options.targets):
         if target == "list":

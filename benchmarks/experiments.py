@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.hashing import seed_of
-from benchmarks.methods import METHODS, config
+from benchmarks.methods import METHODS, chosen, config
 from benchmarks.records import Spec
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ class Choice:
     seeds: int | None = None
     teachers: tuple[str, ...] = ("full",)
     match: str = "samples"
-    ratio: int | None = field(default=None)
+    ratio: int | None = None
+    settings: tuple[tuple[str, Any], ...] = ()  # hyper-parameters in place of the chosen ones
 
 
 def grid(name: str, choice: Choice) -> list[Run]:
@@ -106,10 +107,17 @@ def grid(name: str, choice: Choice) -> list[Run]:
                             method=method,
                             match=choice.match,  # type: ignore[arg-type]
                         )
-                        runs.append(Run(spec))
+                        runs.append(Run(spec, _overrides(method, task, choice)))
     for run in {(run.spec.task, run.spec.budget): run for run in runs}.values():
         _ = run.split  # a budget that the pool cannot give is refused here, before anything runs
     return runs
+
+
+def _overrides(method: str, task: Task, choice: Choice) -> tuple[tuple[str, Any], ...] | None:
+    """The chosen hyper-parameters of a method with a person's own settings over those it has; None: as chosen."""
+    known = {found.name for found in fields(METHODS[method].load().Config)}
+    own = {name: value for name, value in choice.settings if name in known}
+    return tuple(sorted({**chosen(method, task, choice.size), **own}.items())) if own else None
 
 
 def search(choice: Choice) -> list[Run]:

@@ -146,6 +146,11 @@ def tuned(size: str) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
+def chosen(method: str, task: Task, size: str) -> dict[str, Any]:
+    """Hyper-parameters that the search chose for a method on a task, or on the one that the task is tuned on."""
+    return tuned(size).get(task.tuned_on, {}).get(method, {}).get("params", {})
+
+
 def config(method: str, task: Task, size: str, overrides: dict[str, Any] | None = None) -> Any:
     """A method's resolved hyper-parameters: its defaults, the task's, the row's, the tuned ones, what the row fixes.
 
@@ -159,8 +164,8 @@ def config(method: str, task: Task, size: str, overrides: dict[str, Any] | None 
     known = {field.name for field in fields(row.load().Config)}
     given = {**task.defaults, **(task.sizes[size].defaults if size in task.sizes else {})}
     defaults = {name: value for name, value in given.items() if name in known} | row.defaults
-    chosen = tuned(size).get(task.tuned_on, {}).get(method, {}).get("params", {}) if overrides is None else overrides
+    params = chosen(method, task, size) if overrides is None else overrides
     try:
-        return row.load().Config(**{**defaults, **chosen, **row.fixed})
+        return row.load().Config(**{**defaults, **params, **row.fixed})
     except TypeError as error:
         raise ValueError(f"{method}: {error}") from error

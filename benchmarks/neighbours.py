@@ -18,12 +18,13 @@ from benchmarks.runs import Run
 
 STEPS = 4  # ascent steps that share a distance
 SHOWN = {"image": 6, "text": 10}
+MEASURED = 64  # samples that the mean disagreement is of, the shown ones among them
 STUDENT_SHARE = 2  # the student has had half of its updates: good already, and still at odds with the labeler
 
 
 @dataclass(frozen=True)
 class Column:
-    """One way to make a neighbour, for all shown samples."""
+    """One way to make a neighbour, for all measured samples; the shown ones come first."""
 
     kind: str
     distance: float  # L2 in the latent
@@ -40,7 +41,10 @@ def run_of(task: str, size: str) -> Run:
 
 
 def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
-    """Labels of the shown samples, the columns of the picture, class names."""
+    """Labels of the measured samples, the columns of the picture, class names.
+
+    Disagreement is measured on decoded inputs: of texts on their words, not on soft ones.
+    """
     import torch
 
     from benchmarks.methods import METHODS
@@ -52,7 +56,8 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
     size = run.task.sizes[run.spec.size]
     method = METHODS[run.spec.method].load()(run.config, data, runs.generator("method", run.spec))
     schedule = loop.Schedule(max(size.steps // STUDENT_SHARE, 1), size.batch)
-    loop.train(student, method, data, schedule, runs.generator("batches", run.spec), costs, lambda step: None)
+    with runs.private_randomness(run.spec):
+        loop.train(student, method, data, schedule, runs.generator("batches", run.spec), costs, lambda step: None)
 
     rng = runs.generator("figure", run.spec)
     # One sample of each class in a random order, then a second of each: rare classes have their turn.
@@ -61,7 +66,8 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
     of_class = [order[data.labels[order] == c] for c in present]
     first, second = ([found[k] for found in of_class if len(found) > k] for k in (0, 1))
     chosen = torch.stack(first)[torch.randperm(len(first), generator=rng)]
-    index = torch.cat([chosen, torch.stack([*second, *first])])[: SHOWN[run.task.domain]]
+    shown = torch.cat([chosen, torch.stack([*second, *first])])[: SHOWN[run.task.domain]]
+    index = torch.cat([shown, order[~torch.isin(order, shown)]])[:MEASURED]
     start, teacher = data.latents[index], data.teacher
 
     def disagreement(latents: Any) -> Any:
@@ -75,7 +81,7 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
 
     found = [column("original", 0, data.inputs[index]), column("reconstruction", 0, teacher.decode(start))]
     noise = torch.randn(start.shape, generator=rng)
-    direction = noise / noise.norm(dim=1, keepdim=True)
+    direction = noise / noise.flatten(1).norm(dim=1).view(-1, *[1] * (noise.dim() - 1))
     for distance in run.task.distances:
         found.append(column("random", distance, teacher.decode(start + distance * direction)))
     for distance in run.task.distances:
@@ -87,13 +93,19 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
 
 
 def draw(run: Run, path: Path) -> list[Path]:
-    """Write the picture (PNG, PDF) and what it says as CSV; of texts also a Markdown table."""
+    """Write the picture (PNG, PDF), what it says as CSV (of texts also as Markdown), and the mean disagreement."""
     from benchmarks.figures import save
 
-    labels, found, names = columns(run)
-    table = _table(run, labels, found, names)
-    figure = _PICTURES[run.task.domain](table, found)
-    written = [_write(path.with_suffix(".csv"), tables.to_csv(table))]
+    measured = _table(run, *columns(run))
+    means = measured.groupby(["kind", "distance"], sort=False).agg(
+        samples=("kl", "size"), kl=("kl", "mean"), kl_error=("kl", "sem"), labeler_kept=("labeler_kept", "mean")
+    )
+    table = measured[measured["sample"] < SHOWN[run.task.domain]].drop(columns="labeler_kept")
+    figure = _PICTURES[run.task.domain](table)
+    written = [
+        _write(path.with_suffix(".csv"), tables.to_csv(table.drop(columns="inputs"))),
+        _write(path.with_name(f"{path.name}-disagreement.csv"), tables.to_csv(means.reset_index())),
+    ]
     if "text" in table:
         written.append(_write(path.with_suffix(".md"), _markdown(run, table)))
     return [*save(figure, path), *written]
@@ -118,6 +130,8 @@ def _table(run: Run, labels: Any, found: list[Column], names: tuple[str, ...]) -
                 "labeler": names[int(column.labeler[i])],
                 "student": names[int(column.student[i])],
                 "kl": float(column.disagreement[i]),
+                "labeler_kept": bool(column.labeler[i] == found[0].labeler[i]),
+                "inputs": column.inputs[i],
             }
             if run.task.readable is not None:
                 row["text"] = run.task.readable(column.inputs[i].numpy())
@@ -129,15 +143,15 @@ _RED = "#c00000"
 _CAPTION = "class by labeler (L) and by student (S), disagreement KL(L || S); red: they differ"
 
 
-def _images(table: pd.DataFrame, found: list[Column]) -> Any:
+def _images(table: pd.DataFrame) -> Any:
     from benchmarks.figures import plt
 
+    ways = table.groupby(["kind", "distance"], sort=False)
     count = table["sample"].nunique()
-    figure, axes = plt.subplots(count, len(found), figsize=(1.35 * len(found), 1.75 * count))
-    for j, column in enumerate(found):
-        rows = table.iloc[j * count : (j + 1) * count].to_dict("records")
-        for axis, row, picture in zip(axes[:, j], rows, column.inputs, strict=True):
-            image = picture.permute(1, 2, 0).numpy().clip(0, 1)
+    figure, axes = plt.subplots(count, len(ways), figsize=(1.35 * len(ways), 1.75 * count))
+    for j, ((kind, distance), rows) in enumerate(ways):
+        for axis, row in zip(axes[:, j], rows.to_dict("records"), strict=True):
+            image = row["inputs"].permute(1, 2, 0).numpy().clip(0, 1)
             axis.imshow(np.repeat(image, 3, 2) if image.shape[2] == 1 else image)
             axis.set(xticks=[], yticks=[])
             agree = row["labeler"] == row["student"]
@@ -150,14 +164,14 @@ def _images(table: pd.DataFrame, found: list[Column]) -> Any:
                 spine.set(color="#888888" if agree else _RED, linewidth=0.8 if agree else 1.8)
             if j == 0:
                 axis.set_ylabel(row["label"], fontsize=8)
-        title = column.kind if not column.distance else f"{column.kind}\ndistance {column.distance:g}"
+        title = kind if not distance else f"{kind}\ndistance {distance:g}"
         axes[0, j].set_title(title, fontsize=8)
     figure.suptitle(f"Decoded neighbours of training samples: {_CAPTION}", fontsize=9, y=0.99)
     figure.subplots_adjust(wspace=0.12, hspace=0.55, top=0.93)
     return figure
 
 
-def _texts(table: pd.DataFrame, found: list[Column]) -> Any:
+def _texts(table: pd.DataFrame) -> Any:
     from benchmarks.figures import plt
 
     shown = table[table["sample"] < 4].groupby("sample")

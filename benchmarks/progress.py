@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from benchmarks import engine
+from benchmarks import engine, tasks
 from benchmarks.records import Record
 
 REFRESH = 1.0  # seconds between two looks at the workers
@@ -87,8 +87,10 @@ def _worker(status: dict) -> str:
 def _score(record: Record) -> str:
     """A run's score on the test set; of a search's trial on the validation samples, for those are what it may see."""
     searched = record.spec.trial is not None and record.curve[-1].validation
-    score = (searched or record.metrics).get("balanced_accuracy")
-    return f"{100 * score:.1f} % {'validation' if searched else 'balanced accuracy'}" if score is not None else "done"
+    metric = tasks.get(record.spec.task).metric
+    score = (searched or record.metrics).get(metric)
+    where = "on validation samples" if searched else "on the test set"
+    return f"{100 * score:.1f} % {metric.replace('_', ' ')} {where}" if score is not None else "done"
 
 
 def _minutes(seconds: float) -> str:

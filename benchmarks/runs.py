@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -198,10 +199,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, li
         )
 
     schedule = loop.Schedule(size.steps, size.batch, spec.match)
-    with costs.phase("untracked"), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(
-            seed_of("dropout", spec.task, spec.budget, spec.seed) % 2**63
-        )  # it has no generator of its own
+    with costs.phase("untracked"), private_randomness(spec):
         loop.train(
             student,
             method,
@@ -232,6 +230,16 @@ def generator(purpose: str, spec: Spec) -> Any:
     import torch
 
     return torch.Generator().manual_seed(seed_of(purpose, spec.task, spec.budget, spec.seed) % 2**63)
+
+
+@contextmanager
+def private_randomness(spec: Spec) -> Iterator[None]:
+    """Torch's global generator, which dropout draws from, lent to a run and given back as it was."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("dropout", spec.task, spec.budget, spec.seed) % 2**63)
+        yield
 
 
 def _macs(student: Any, one: Any) -> int:

@@ -38,7 +38,7 @@ def lines(folder: Path) -> list[dict]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["table9"], "unknown target 'table9'; there are table1, fig1"),
+        (["table9"], "unknown target 'table9'; there are table1, table2, fig1"),
         (["table1", "--methods", "magic"], "unknown method 'magic'; there are one-hot"),
         (["table1", "--tasks", "mnist"], "unknown task 'mnist'; there are fashion-lt"),
         (["table1", "--budgets", "many"], "--budgets takes whole numbers above 0, not 'many'"),
@@ -46,6 +46,11 @@ def lines(folder: Path) -> list[dict]:
         (["table1", "--size", "paper"], "size paper is not there yet; there are smoke and small"),
         (["table1", "--ratio", "50", "--tasks", "emoji-lt"], "the classes of emoji-lt are natural"),
         (["table1", "--n-max", "50"], "--n-max goes with --tasks fashion-lt"),
+        (["table2", "--methods", "data-free"], "data-free: it is for image tasks, and movie-5 is one of text"),
+        (["table2", "--tasks", "trec-50", "--methods", "pretrained-one-hot"], "trec-50 has no pretrained student"),
+        (["table1", "--set", "sigma"], "--set takes NAME=VALUE, not 'sigma'"),
+        (["table1", "--set", "sigmas=2"], "--set: no method has 'sigmas'; there are alpha"),
+        (["list", "--set", "sigma=2"], "--set goes with table1, table2, fig2, not with list"),
     ],
 )
 def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
@@ -153,10 +158,41 @@ def test_teachers_are_judged_and_the_picture_has_its_data(tmp_path):
     assert judged.sigma.tolist() == [0, 0.5, 1, 2, 3]
     assert judged.agreement.between(0, 1).all()
     picture = tmp_path / "smoke" / "fig1-fashion-lt"
-    assert {path.suffix for path in picture.parent.glob("fig1-*")} == {".png", ".pdf", ".csv"}
+    assert {path.name.removeprefix(picture.name) for path in picture.parent.glob("fig1-*")} == {
+        ".png", ".pdf", ".csv", "-disagreement.csv",
+    }  # fmt: skip
     rows = pd.read_csv(picture.with_suffix(".csv"))
     assert set(rows.kind) == {"original", "reconstruction", "random", "gradient"}
     assert (rows.kl >= -1e-6).all()
+
+
+def test_text_has_its_picture_and_its_curve_files_of_their_own(tmp_path):
+    words = ("--size", "smoke", "--tasks", "movie-5", "--results", str(tmp_path))
+    done = call("fig1", "fig2", *words, "--methods", "one-hot,distillation", "--seeds", "1")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "smoke"
+    rows = pd.read_csv(folder / "fig1-movie-5.csv")
+    assert rows["sample"].nunique() == 10
+    assert rows.text.str.len().gt(0).mean() > 0.5
+    means = pd.read_csv(folder / "fig1-movie-5-disagreement.csv")
+    assert means.samples.eq(64).all()
+    assert means[means.kind == "original"].labeler_kept.item() == 1
+    assert (folder / "fig1-movie-5.md").read_text().count("| reconstruction |") == 10
+    assert (folder / "fig2-movie-5.csv").exists()
+    assert not (folder / "fig2.csv").exists()
+
+
+def test_settings_of_a_persons_own_are_recorded_apart(tmp_path):
+    done = call(*GRID, "--seeds", "1", "--set", "sigma=0.5,w_tgt=2", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    records = Store(tmp_path / "smoke" / "set" / "sigma=0.5,w_tgt=2").read().values()
+    configs = {record.spec.method: record.identity["config"] for record in records}
+    assert (configs["tgt-random"]["sigma"], configs["tgt-random"]["w_tgt"]) == (0.5, 2)
+    assert "sigma" not in configs["distillation"]
+    assert not lines(tmp_path)
+    refused = call(*GRID, "--set", "share=2", "--results", str(tmp_path))
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "share must lie between 0 and 1" in refused.stderr
 
 
 def test_a_killed_harness_leaves_no_worker_at_work(tmp_path):
