@@ -124,6 +124,11 @@ def _teachers(options: Options, choice: Choice, folder: Path, console: Console) 
     frame = pd.concat([fidelity.judge(run) for run in reversed(pairs.values())])
     for line in fidelity.lines(frame):
         console.print(line, markup=False)
+    if (folder / "teachers.csv").exists():  # what was judged before of other tasks and kinds of teacher stays
+        before = pd.read_csv(folder / "teachers.csv")
+        judged = set(zip(frame.task, frame.teacher, strict=True))
+        keep = [pair not in judged for pair in zip(before.task, before.teacher, strict=True)]
+        frame = pd.concat([before[keep], frame])
     with paths.atomic(folder / "teachers.csv") as temporary:
         temporary.write_text(tables.to_csv(frame))
     console.print(f"written: {folder / 'teachers.csv'}", markup=False)

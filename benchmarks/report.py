@@ -16,15 +16,17 @@ def markdown(folder: Path, reference: Path) -> str:
     """A results folder set beside a reference folder, from records alone; of the reference itself only its verdicts."""
     theirs = _cells(reference)
     verdicts = ["## Claims, by the reference's records", "", *ledger.lines(theirs)]
+    decoded = [path.read_text() for path in sorted(folder.glob("fig1-*.md"))]
+    texts = ["## What the generator makes of texts", "", *decoded] if decoded else []
     if folder.resolve() == reference.resolve():
-        return "\n".join(["# Reference", "", *verdicts]) + "\n"
+        return "\n".join(["# Reference", "", *verdicts, *texts]) + "\n"
     ours = _cells(folder)
     parts = ["# Report", "", "## Yours beside the reference", ""]
     parts += _comparison(ours, theirs) or ["No cell is recorded in both."]
     parts += ["", *verdicts]
     if ours:
         parts += ["## Claims, by your records", "", *ledger.lines(ours)]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, *texts]) + "\n"
 
 
 def _cells(folder: Path) -> dict[tables.Group, tables.Cells]:
