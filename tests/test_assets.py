@@ -89,7 +89,7 @@ def test_archives_are_read_in_memory(tmp_path, monkeypatch):
             archive.addfile(info, io.BytesIO(b"[]"))
     monkeypatch.setattr(assets, "run_client", lambda command, folder: b"")
     with assets.npm("p", inner) as archive:
-        content = {member.name: assets._member(archive, member.name) for member in archive if member.isfile()}
+        content = {member.name: assets.member(archive, member.name) for member in archive if member.isfile()}
     assert content["../../evil"] == b"[]"
     assert not (tmp_path / "evil").exists()
 

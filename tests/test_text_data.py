@@ -9,7 +9,12 @@ from benchmarks.splits import linked
 from benchmarks.tasks import text
 from benchmarks.text_assets import MOVIES, near_duplicates, normal, pack, unpack
 
-TASKS = {"movie": text.movie_examples, "question": text.question_examples, "summary": text.summary_examples}
+TASKS = {
+    "movie": text.movie_examples,
+    "question": text.question_examples,
+    "summary": text.summary_examples,
+    "food": text.food_examples,
+}
 
 
 def groups_of(numbers: np.ndarray) -> set[frozenset[int]]:
