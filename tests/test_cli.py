@@ -151,10 +151,16 @@ def test_killed_in_the_middle_resumes_to_the_same_table(tmp_path):
 
 
 def test_teachers_are_judged_and_the_picture_has_its_data(tmp_path):
+    (tmp_path / "smoke").mkdir()
+    rows = [("another", "full", 0.25), ("fashion-lt", "full", 0.75)]
+    before = pd.DataFrame(rows, columns=["task", "teacher", "sigma"])
+    before.to_csv(tmp_path / "smoke" / "teachers.csv", index=False)
     done = call("teachers", "fig1", "--size", "smoke", "--tasks", "fashion-lt", "--results", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "the labeler keeps its class on" in done.stdout
     judged = pd.read_csv(tmp_path / "smoke" / "teachers.csv")
+    assert judged.task.tolist() == ["another"] + 5 * ["fashion-lt"]  # judged anew, and the other task's row is kept
+    judged = judged[1:]
     assert judged.sigma.tolist() == [0, 0.5, 1, 2, 3]
     assert judged.agreement.between(0, 1).all()
     picture = tmp_path / "smoke" / "fig1-fashion-lt"
