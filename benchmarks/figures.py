@@ -76,9 +76,13 @@ def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Pa
         right.axhline(1, color="#888888", lw=0.8)
         right.set(xscale="log", yscale="log", xlabel="labelled samples", ylabel="times the data distillation needs")
         right.set_title("to match (open triangle: more than)", loc="left", fontsize=10)
-        right.grid(alpha=0.3, which="both")
+        right.grid(alpha=0.3)
         if len(found):
             right.legend(fontsize=8)
+        budgets = sorted(rows.budget.unique())
+        for axis in (left, right):  # the budgets themselves, not powers of ten between them
+            axis.set_xticks(budgets, [f"{budget:,}" for budget in budgets], fontsize=8)
+            axis.minorticks_off()
     written = save(figure, path)
     with atomic(path.with_name(path.name + "-multiplier.csv")) as temporary:
         temporary.write_text(tables.to_csv(multipliers))
