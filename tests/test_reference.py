@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks import figures, ledger, paths, report, tables
+from benchmarks import figures, ledger, paths, report, stats, tables
 from benchmarks.experiments import EXPERIMENTS, TRIALS
 from benchmarks.records import Record
 
@@ -57,6 +57,21 @@ def test_the_finding_on_the_generator_quotes_the_two_searches():
     judged = pd.read_csv(ledger.LEDGER / "evidence" / "teachers-kl-weight.csv").set_index(["kl_weight", "sigma"])
     share = 100 * judged.few_shot
     assert f"{share[1.0, 1.0]:.0f} % and {share[0.1, 1.0]:.0f} %" in " ".join(finding.split())
+
+
+def test_the_finding_on_the_ascents_direction_quotes_its_runs():
+    """Paired with the table's records: the same cells with a random direction in the ascent's place."""
+    table = tables.cells(report.recorded("table2", FOLDER))
+    control = tables.cells(report.recorded("table2", FOLDER / "set" / "direction=random"))
+    (finding,) = [" ".join(f.split()) for claim in ledger.load() for f in claim.findings if "direction=random" in f]
+    for budget in (500, 2500):
+        group = "movie-5", "full", budget, "samples"
+        scores = [tables.values(found[group]["tgt-gradient-pool"], "accuracy") for found in (table, control)]
+        found = stats.paired(*scores)
+        assert found is not None
+        assert found.n == 5
+        quoted = f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}] points at {budget:,}"
+        assert quoted in finding
 
 
 def validation(record: Record) -> float:
