@@ -21,6 +21,9 @@ FILES = {name: (name, ()) for name in EXPERIMENTS} | {
 def test_committed_tables_are_what_the_committed_records_give(files):
     name, chosen = FILES[files]
     groups = tables.cells(report.recorded(name, FOLDER, chosen))
+    if not groups:  # a task that the reference does not hold has no table either
+        assert not (FOLDER / f"{files}.csv").exists()
+        return
     assert (FOLDER / f"{files}.csv").read_text() == tables.to_csv(tables.summary(groups))
     if EXPERIMENTS[name].curve:
         assert (FOLDER / f"{files}-multiplier.csv").read_text() == tables.to_csv(figures.multipliers(groups))
