@@ -24,7 +24,8 @@ def fit_autoencoder(
 ) -> dict[str, Any]:
     """Restores unlabelled texts from noisy latents. Reported: the share of validation words restored, by noise scale.
 
-    The encoder is frozen, so its states of all texts are computed once, in half precision.
+    The encoder is frozen, so its states of all texts are computed once, in half precision. They are computed with its
+    dropout on, whose randomness is not seeded: two trainings give slightly different generators.
     """
     texts = task.tensor(teachers.unlabelled(examples, recipe.kind, split))
     rng = torch.Generator().manual_seed(seed_of("generator", recipe.data_sha256) % 2**63)
