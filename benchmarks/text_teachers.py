@@ -24,19 +24,22 @@ def fit_autoencoder(
 ) -> dict[str, Any]:
     """Restores unlabelled texts from noisy latents. Reported: the share of validation words restored, by noise scale.
 
-    The encoder is frozen, so its states of all texts are computed once, in half precision. They are computed with its
-    dropout on, whose randomness is not seeded: two trainings give slightly different generators.
+    The encoder is frozen, so its states of the texts that will be drawn are computed once, in half precision.
     """
     texts = task.tensor(teachers.unlabelled(examples, recipe.kind, split))
     rng = torch.Generator().manual_seed(seed_of("generator", recipe.data_sha256) % 2**63)
+    order = list(teachers.batches(len(texts), recipe.steps, rng, _GENERATOR_BATCH))
+    drawn, places = torch.cat(order).unique(return_inverse=True)
+    texts = texts[drawn]
+    module.eval()  # or dropout, which has no generator of its own, would blur what the encoder says
     with torch.no_grad():
         states = torch.cat([module.encoder(chunk).half() for chunk in texts.split(512)])
     optimiser, schedule = teachers.optimiser_of(module, recipe)
     module.train()
     module.encoder.eval()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # dropout has no generator of its own
-        for index in teachers.batches(len(texts), recipe.steps, rng, _GENERATOR_BATCH):
+        torch.manual_seed(0)
+        for index in places.split(len(order[0])):
             optimiser.zero_grad(set_to_none=True)
             module.loss(states[index].float(), texts[index], rng).backward()
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)

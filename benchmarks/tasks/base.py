@@ -82,7 +82,7 @@ class Task:
         beta: weight of a VAE's KL term. Chosen on validation inputs by how often the labeler keeps its class on
             a reconstruction: on fashion 71 % of them at 1, 81 % at 0.3, 88 % at 0.1, and on a neighbour at sigma 1 52,
             61 and 69 % (results/ledger/evidence/teachers-kl-weight.csv).
-        tuned_on: the task of its modality that hyper-parameters are chosen on, once.
+        tuned_on: the task that its hyper-parameters are chosen on, once: itself or one like it.
         defaults, search: hyper-parameters and values to try in place of the methods' own, where these networks and
             latents ask for another scale; for all methods that have them alike.
         lr: highest learning rate of the generator's and of the labeler's training.
