@@ -125,7 +125,10 @@ def _overrides(method: str, task: Task, choice: Choice) -> tuple[tuple[str, Any]
 
 
 def search(choice: Choice) -> list[Run]:
-    """Settings to choose hyper-parameters from: as many for every method, judged by the validation samples."""
+    """Settings to choose hyper-parameters from: as many for every method, judged by the validation samples.
+
+    Raises ValueError where the budget leaves no validation samples.
+    """
     from benchmarks import tasks
     from benchmarks.runs import Run
 
@@ -139,12 +142,14 @@ def search(choice: Choice) -> list[Run]:
                     task=task_name,
                     size=choice.size,
                     teacher="full",
-                    budget=size.budget,
+                    budget=size.search_budget or size.budget,
                     seed=TUNE_SEED,
                     method=method,
                     trial=trial,
                 )
                 runs.append(Run(spec, tuple(sorted(setting.items()))))
+        if np.isin(task.examples().validation, runs[-1].split.indices).any():
+            raise ValueError(f"{task_name}: a search on {runs[-1].spec.budget} samples leaves none to judge by")
     return runs
 
 

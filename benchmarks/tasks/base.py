@@ -30,6 +30,7 @@ class Size:
     test_limit: int | None = None  # evaluate on the first so many test samples
     table: tuple[int, ...] = ()  # budgets of a table; none: `budget` alone
     defaults: dict[str, Any] = field(default_factory=dict)  # hyper-parameters in place of the task's
+    search_budget: int | None = None  # labelled samples of the search; None: `budget`
     keep_answers: bool = False  # the teacher's logits and latents of the whole pool are computed once, kept on disk
 
 

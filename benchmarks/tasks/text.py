@@ -313,6 +313,7 @@ TREC_50 = Task(
             budget=4271,
             budgets=(500, 1000, 4271),
             table=(4271,),
+            search_budget=1000,  # the whole pool would leave nothing to judge by
             steps=400,
             batch=32,
             labeler_steps=400,
