@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmarks import stats, tables, tasks
 from benchmarks.hashing import seed_of
@@ -75,6 +76,9 @@ def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Pa
             right.plot(line[line.bound].budget, line[line.bound].multiplier, "^", ms=7, mfc="none", color=colour)
         right.axhline(1, color="#888888", lw=0.8)
         right.set(xscale="log", yscale="log", xlabel="labelled samples", ylabel="times the data distillation needs")
+        right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # a decade alone would leave most axes one number
+        right.yaxis.set_major_formatter("{x:g}")
+        right.yaxis.set_minor_formatter(NullFormatter())
         right.set_title("to match (open triangle: more than)", loc="left", fontsize=10)
         right.grid(alpha=0.3)
         if len(found):
