@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: ./reproduce.sh TARGET... [options]
 #
-#   targets   table1 table2 fig1 fig2 all tune report data teachers list test
+#   targets   table1 table2 table3 fig1 fig2 all tune report data teachers list test
 #   options   --size smoke|small  --tasks A,B  --methods A,B  --budgets N,M  --seeds N  --teacher full|same-data|both
 #             --match samples|real  --ratio R  --jobs N  --plan  --retry  --results DIR  --help
 #

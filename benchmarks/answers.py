@@ -23,12 +23,15 @@ _CHUNK = 512
 
 
 def pool_answers(task: Task, part: str, recipe: Recipe) -> np.ndarray:
-    """Logits (N, L) of the labeler or latents (N, ...) of the generator for the pool, memory-mapped from their file."""
+    """Logits (N, L) of the labeler or latents (N, ...) of the generator for the pool, memory-mapped from their file.
+
+    A labeler that scores by vectors (it has `embed` and `score`) has these kept: scores of all passages would be large.
+    """
     path = _path(recipe)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             module = freeze(teachers.load(task, recipe))
-            ask = module if part == "labeler" else module.encode
+            ask = getattr(module, "embed", module) if part == "labeler" else module.encode
             with torch.no_grad():
                 chunks = task.tensor(task.examples().pool_inputs).split(_CHUNK)
                 found = torch.cat([ask(chunk) for chunk in chunks]).numpy()  # type: ignore[operator]
@@ -42,7 +45,15 @@ def _path(recipe: Recipe) -> Path:
     return recipe.path.with_name(f"{recipe.path.stem}-answers-{teachers.metadata(recipe)['sha256'][:16]}.npy")
 
 
-class LentData(TrainingData):
+class RunData(TrainingData):
+    """Training samples of a run, and of a retrieval task the passages (L, T) that are searched; None of any other."""
+
+    def __init__(self, *args: Any, passages: Tensor | None = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.passages = passages
+
+
+class LentData(RunData):
     """Training samples whose logits and latents come from files and are counted as if they were computed now."""
 
     def __init__(self, *args: Any, task: Task, recipes: dict[str, Recipe], indices: np.ndarray, **more: Any) -> None:
@@ -56,7 +67,8 @@ class LentData(TrainingData):
 
     @cached_property
     def labeler_logits(self) -> Tensor:
-        return self._answers("labeler", "labeler_queries")
+        found = self._answers("labeler", "labeler_queries")
+        return self.teacher.labeler.score(found) if hasattr(self.teacher.labeler, "score") else found  # type: ignore[operator]
 
     @cached_property
     def latents(self) -> Tensor:

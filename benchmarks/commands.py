@@ -14,10 +14,11 @@ from benchmarks.methods import METHODS
 from benchmarks.paths import REFERENCE
 from benchmarks.progress import Progress
 from benchmarks.records import Record, Store
+from benchmarks.retrieval_assets import ANSWERED
 from benchmarks.runs import Run
 from benchmarks.text_assets import FOODS, MINILM, MOVIES, QUESTIONS, SUMMARIES
 
-ASSETS = (FASHION, EMOJI, MOVIES, QUESTIONS, SUMMARIES, FOODS, MINILM)
+ASSETS = (FASHION, EMOJI, MOVIES, QUESTIONS, SUMMARIES, FOODS, MINILM, ANSWERED)
 
 
 def run(options: Options, choice: Choice) -> int:

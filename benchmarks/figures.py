@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmarks import stats, tables, tasks
 from benchmarks.hashing import seed_of
+from benchmarks.metrics import label
 from benchmarks.paths import atomic
 from benchmarks.tables import BASELINE, Cells, Group
 
@@ -27,6 +28,8 @@ COLOURS = {
     "augmentation-pool": "#56B4E9", "substitution-pool": "#009E73", "uda": "#F0E442", "interpolation-pool": "#b58fd6",
     "distillation-unlabelled-pool": "#000000", "prior-sampling-pool": "#CC79A7", "prior-only-pool": "#8c6d31",
     "tgt-random-pool": "#E69F00", "tgt-gradient-pool": "#D55E00", "pretrained-one-hot": "#7f0000",
+    "distillation-scores": "#004c78", "corpus-pool": "#56B4E9", "inverse-cloze-pool": "#009E73",
+    "tgt-random-passages-pool": "#b37a00", "tgt-gradient-passages-pool": "#8f3f00",
 }  # fmt: skip
 DRAWS = 2000  # bootstrap draws over seeds for the multiplier's interval
 
@@ -58,7 +61,7 @@ def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Pa
             )
             colour = COLOURS.get(str(method))
             left.fill_between(line.budget, 100 * line.low, 100 * line.high, color=colour, alpha=0.15)
-        left.set(xscale="log", xlabel="labelled samples", ylabel=f"{metric.replace('_', ' ')} (%)")
+        left.set(xscale="log", xlabel="labelled samples", ylabel=f"{label(metric)} (%)")
         left.set_title(f"{tasks.get(task).title}, teacher {teacher}", loc="left", fontsize=10)
         left.grid(alpha=0.3)
         left.set_ylim(max(100 * rows["mean"].min() - 5, 0), None)  # a wide interval must not press the others together

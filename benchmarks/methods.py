@@ -123,6 +123,32 @@ METHODS: dict[str, Row] = {
     "tgt-gradient-pool": Row(
         "tgt.pooled:PooledTGT", "TGT, gradient-based, neighbours kept in a pool", {"explore": "gradient"}
     ),
+    "distillation-scores": Row(
+        "baselines.distillation:Distillation",
+        "distillation by squared differences of scores: of embeddings, in the metric of the passages",
+        {"distance": "mse"},
+        domain="retrieval",
+    ),
+    "corpus-pool": Row(
+        "baselines.corpus:PooledCorpus",
+        "distillation, half of each step beginnings of passages that the labeler is asked about",
+        domain="retrieval",
+    ),
+    "inverse-cloze-pool": Row(
+        "baselines.corpus:PooledInverseCloze", "as corpus-pool, spans from anywhere in a passage", domain="retrieval"
+    ),
+    "tgt-random-passages-pool": Row(
+        "tgt.around_prior:PriorTGT",
+        "as tgt-random-pool, around passages instead of queries",
+        {"explore": "isotropic"},
+        domain="retrieval",
+    ),
+    "tgt-gradient-passages-pool": Row(
+        "tgt.around_prior:PriorTGT",
+        "as tgt-gradient-pool, around passages instead of queries",
+        {"explore": "gradient"},
+        domain="retrieval",
+    ),
     "pretrained-one-hot": Row(
         "baselines.one_hot:OneHot",
         "plain training on the labels of a student that begins from pretrained weights",

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from benchmarks.tasks import Examples
 
 #: Boundaries of classifier-balancing (Kang et al. 2020); OLTR's differ (>= 100, <= 20), so tables name the rule.
 MANY, FEW = 100, 20
 SHOT_RULE = f"many > {MANY}, medium {FEW}..{MANY}, few < {FEW} training samples a class"
+
+#: Metrics whose name is not what people call them.
+HEADS = {
+    "many_shot": "many", "medium_shot": "medium", "few_shot": "few", "macro_f1": "macro F1",
+    "success_1": "R@1", "success_20": "R@20", "success_100": "R@100", "mrr_10": "MRR@10", "ndcg_10": "nDCG@10",
+    "trivia_success_20": "TriviaQA R@20",
+}  # fmt: skip
+
+
+def label(metric: str) -> str:
+    """A metric as people read it."""
+    return HEADS.get(metric, metric.replace("_", " "))
 
 
 def classification(
@@ -48,6 +66,13 @@ def classification(
         of = np.asarray(coarse)
         scores["coarse_accuracy"] = float((of[predicted] == of[labels]).mean())
     return scores
+
+
+def classify(
+    logits: Tensor, labels: np.ndarray, examples: Examples, train_counts: np.ndarray
+) -> dict[str, float | None]:
+    """`classification` of logits (N, C)."""
+    return classification(logits.argmax(1).numpy(), labels, examples.classes, train_counts, examples.coarse)
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:

@@ -17,7 +17,7 @@ from benchmarks.records import Spec
 from benchmarks.runs import Run
 
 STEPS = 4  # ascent steps that share a distance
-SHOWN = {"image": 6, "text": 10}
+SHOWN = {"image": 6, "text": 10, "retrieval": 10}
 MEASURED = 64  # samples that the mean disagreement is of, the shown ones among them
 STUDENT_SHARE = 2  # the student has had half of its updates: good already, and still at odds with the labeler
 
@@ -193,7 +193,7 @@ def _texts(table: pd.DataFrame) -> Any:
     return figure
 
 
-_PICTURES = {"image": _images, "text": _texts}
+_PICTURES = {"image": _images, "text": _texts, "retrieval": _texts}
 
 
 def _kind(row: dict) -> str:

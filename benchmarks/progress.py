@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from benchmarks import engine, tasks
+from benchmarks.metrics import label
 from benchmarks.records import Record
 
 REFRESH = 1.0  # seconds between two looks at the workers
@@ -90,7 +91,7 @@ def _score(record: Record) -> str:
     metric = tasks.get(record.spec.task).metric
     score = (searched or record.metrics).get(metric)
     where = "on validation samples" if searched else "on the test set"
-    return f"{100 * score:.1f} % {metric.replace('_', ' ')} {where}" if score is not None else "done"
+    return f"{100 * score:.1f} % {label(metric)} {where}" if score is not None else "done"
 
 
 def _minutes(seconds: float) -> str:

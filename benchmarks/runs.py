@@ -106,6 +106,8 @@ def _split(task_name: str, budget: int, seed: int) -> splits.Split:
 def _data_sha256(task_name: str) -> str:
     examples = tasks.get(task_name).examples()
     arrays = {name: value for name, value in vars(examples).items() if isinstance(value, np.ndarray)}
+    for name, (inputs, labels) in examples.other_tests.items():
+        arrays |= {f"{name}_inputs": inputs, f"{name}_labels": labels}
     return array_digest(arrays)
 
 
@@ -135,7 +137,7 @@ def teacher_and_data(run: Run, costs: Any) -> Any:
     import torch
 
     from benchmarks import answers
-    from tgt import Teacher, TrainingData
+    from tgt import Teacher
 
     examples, indices = run.task.examples(), run.split.indices
     parts = {part: teachers.load(run.task, recipe) for part, recipe in run.recipes.items()}
@@ -146,10 +148,11 @@ def teacher_and_data(run: Run, costs: Any) -> Any:
         "teacher": Teacher(parts["generator"], parts["labeler"], costs),
         "augment": run.task.augment,
         "unlabelled": lambda: run.task.tensor(teachers.unlabelled(examples, run.spec.teacher, run.split)),
+        "passages": None if examples.passages is None else run.task.tensor(examples.passages),
     }
     if run.task.sizes[run.spec.size].keep_answers and run.spec.teacher == "full":
         return answers.LentData(task=run.task, recipes=run.recipes, indices=indices, **given)
-    return TrainingData(**given)
+    return answers.RunData(**given)
 
 
 def new_student(run: Run) -> Any:
@@ -181,14 +184,18 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, li
     clean_validation = not np.isin(examples.validation, indices).any()
     held_out = {"test": (examples.test_inputs[: size.test_limit], examples.test_labels[: size.test_limit])}
     if clean_validation:
-        held_out["validation"] = examples.pool_inputs[examples.validation], examples.pool_labels[examples.validation]
+        held_out["validation"] = examples.pool_inputs[examples.validation], examples.pool_answers[examples.validation]
     curve: list[Checkpoint] = []
 
+    def judge(inputs: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
+        return task.judge(teachers.logits_of(student, task, inputs), labels, examples, counts)
+
     def evaluate(step: int) -> None:
-        scores = {
-            name: teachers.evaluate(student, task, inputs, labels, examples, counts)
-            for name, (inputs, labels) in held_out.items()
-        }
+        scores = {name: judge(*given) for name, given in held_out.items()}
+        if step == size.steps:
+            for name, (inputs, labels) in examples.other_tests.items():
+                found = judge(inputs[: size.test_limit], labels[: size.test_limit])
+                scores["test"] |= {f"{name}_{metric}": value for metric, value in found.items()}
         curve.append(
             Checkpoint(
                 step=step,

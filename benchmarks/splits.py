@@ -19,7 +19,10 @@ from benchmarks.hashing import array_digest, seed_of
 
 @dataclass(frozen=True)
 class Profile:
-    """How a budget is spread over classes: `balanced`, `exponential` (with its imbalance ratio) or `natural`."""
+    """How a budget is spread over classes: `balanced`, `exponential` (with its imbalance ratio) or `natural`.
+
+    `uniform` asks nothing of the classes, for there are more of them than samples: any samples, drawn evenly.
+    """
 
     kind: str
     ratio: float = 1.0
@@ -28,7 +31,9 @@ class Profile:
         """Samples of each class (C,) for at most `budget` samples. Raises ValueError if the pool cannot give them."""
         if budget < 1 or budget > available.sum():
             raise ValueError(f"budget {budget} is not between 1 and the {available.sum()} samples of the pool")
-        if self.kind == "balanced":
+        if self.kind == "uniform":
+            counts = np.array([budget])
+        elif self.kind == "balanced":
             counts = _balanced(len(available), budget)
         elif self.kind == "exponential":
             n_max = _largest(lambda n: int(exponential(len(available), n, self.ratio).sum()), budget)
@@ -118,6 +123,8 @@ def draw(
             is left (the validation samples, which only the full budget may use).
     """
     rng = np.random.default_rng(seed_of("split", task, seed))
+    if profile.kind == "uniform":
+        labels, classes = np.zeros_like(labels), 1
     counts = profile.counts(np.bincount(labels, minlength=classes), budget)
     is_last = np.zeros(len(labels), bool)
     if last is not None:

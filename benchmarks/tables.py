@@ -17,12 +17,14 @@ from rich.text import Text
 
 from benchmarks import stats, tasks
 from benchmarks.methods import CEILINGS, OTHER_STUDENT
-from benchmarks.metrics import SHOT_RULE
+from benchmarks.metrics import SHOT_RULE, label
 from benchmarks.records import Record, Spec
 from benchmarks.tasks import Task
 
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "coarse_accuracy", "many_shot", "medium_shot", "few_shot")
-HEADS = {"many_shot": "many", "medium_shot": "medium", "few_shot": "few", "macro_f1": "macro F1"}
+METRICS = (
+    "accuracy", "balanced_accuracy", "macro_f1", "coarse_accuracy", "many_shot", "medium_shot", "few_shot",
+    "success_1", "success_20", "success_100", "recall_20", "mrr_10", "ndcg_10", "trivia_success_20",
+)  # fmt: skip
 BASELINE = "distillation"
 COLUMNS = [
     "task", "teacher", "budget", "method", "metric", "n_seeds", "mean", "low", "high",
@@ -70,6 +72,16 @@ def values(seeds: dict[int, Record | None], metric: str) -> dict[int, float]:
     return found
 
 
+def references(task: Task, group: Cells) -> dict[str, dict[str, float | None]]:
+    """Metrics of what needs no student (the teacher itself, searches by words), by the name of their row."""
+    done = (record for seeds in group.values() for record in seeds.values() if record and record.status == "ok")
+    record = next(done, None)
+    if record is None or not task.references:
+        return {}
+    judged = record.teachers["labeler"]["metrics"]
+    return {row: judged[key] for row, key in task.references.items()}
+
+
 def best_rival(group: Cells, metric: str) -> str | None:
     """The method outside TGT with the highest mean, ceilings and other students apart; None if none has a value."""
     means = {
@@ -101,6 +113,10 @@ def summary(groups: dict[Group, Cells], metrics: Iterable[str] = METRICS) -> pd.
                     row |= _difference(stats.paired(found, values(group[rival], metric)), "rival_diff", "rival_p")
                     row["rival"] = rival
                 rows.append(row)
+            for name, judged in references(tasks.get(task), group).items():
+                if (value := judged.get(metric)) is not None:
+                    row = {"task": task, "teacher": teacher, "budget": budget, "method": name, "metric": metric}
+                    rows.append({**row, "n_seeds": 0, "mean": value, "match": match})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -182,12 +198,12 @@ def grid(name: Group, group: Cells) -> Grid:
     metric = task.metric
     rival = best_rival(group, metric)
     winner = _clear_winner(group, metric)
-    heads = [
-        "method",
-        f"{metric.replace('_', ' ')} %",
-        *(HEADS.get(name, name.replace("_", " ")) for name in task.also),
-    ]
-    heads += [f"Δ {BASELINE}", "Δ best rival", "seconds", "labeler queries", "seeds"]
+    beside = references(task, group)
+    base = values(group.get(BASELINE, {}), metric)
+    top = beside["teacher"][metric] if base and "teacher" in beside else None
+    heads = ["method", f"{label(metric)} %", *map(label, task.also), f"Δ {BASELINE}", "Δ best rival"]
+    heads += ["gap closed %"] if top is not None else []
+    heads += ["seconds", "labeler queries", "seeds"]
     rows = []
     for method, seeds in group.items():
         found = values(seeds, metric)
@@ -202,9 +218,15 @@ def grid(name: Group, group: Cells) -> Grid:
             row.append(Cell(f"{100 * sum(scores) / len(scores):.1f}" if scores else "n/a"))
         row.append(Cell(_delta(found, values(group[BASELINE], metric)) if BASELINE in group else ""))
         row.append(Cell(_delta(found, values(group[rival], metric)) if rival else ""))
+        if top is not None:
+            row.append(Cell(_closed(found, base, top)))
         row += [Cell(_cost(seeds, "seconds", "{:.0f}")), Cell(_cost(seeds, "labeler_queries", "{:,.0f}"))]
         row.append(Cell(_count(seeds)))
         rows.append(tuple(row))
+    for other, judged in beside.items():
+        known = [judged.get(score) for score in (metric, *task.also)]
+        texts = [other, *("n/a" if score is None else f"{100 * score:.1f}" for score in known)]
+        rows.append(tuple(Cell(text) for text in [*texts, *[""] * (len(heads) - len(texts))]))
     return Grid(
         title=f"{task.title}: {budget:,} labelled samples, teacher {teacher}",
         heads=tuple(heads),
@@ -223,6 +245,11 @@ def _notes(task: Task, group: Cells, teacher: str, match: str) -> Iterable[str]:
     for ceiling in group.keys() & set(CEILINGS):
         seen = "real samples that else only the teacher saw" if teacher == "full" else "the student's own samples again"
         yield f"{ceiling} sees {seen}: a ceiling, not counted as a rival."
+    if "teacher" in task.references:
+        yield (
+            "R@k: queries with a relevant passage among the first k (top-k accuracy in DPR). gap closed: of the "
+            f"teacher's lead over {BASELINE}. Teacher and searches by words: one number each, on the whole test set."
+        )
     if "few_shot" in task.also:
         yield f"Shots by training count: {SHOT_RULE}."
     finished = {
@@ -248,7 +275,7 @@ def _notes(task: Task, group: Cells, teacher: str, match: str) -> Iterable[str]:
         labelers = {r.spec.seed: r.teachers["labeler"]["metrics"]["test"][task.metric] for r in done if r.teachers}
         if labelers:
             mean = sum(labelers.values()) / len(labelers)
-            yield f"Labeler: {100 * mean:.1f} % {task.metric.replace('_', ' ')} on the same test set."
+            yield f"Labeler: {100 * mean:.1f} % {label(task.metric)} on the same test set."
 
 
 def _clear_winner(group: Cells, metric: str) -> str | None:
@@ -285,6 +312,12 @@ def _delta(ours: dict[int, float], theirs: dict[int, float]) -> str:
     if difference.n < 2:
         return f"{100 * difference.mean:+.1f}"
     return f"{100 * difference.mean:+.1f} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
+
+
+def _closed(ours: dict[int, float], base: dict[int, float], top: float) -> str:
+    """How much of the teacher's lead over distillation is made up for, in per cent, seed by seed."""
+    shares = [(ours[seed] - base[seed]) / (top - base[seed]) for seed in ours.keys() & base.keys() if top > base[seed]]
+    return f"{100 * sum(shares) / len(shares):.0f}" if shares else "n/a"
 
 
 def _cost(seeds: dict[int, Record | None], name: str, form: str) -> str:

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from benchmarks import paths
 from benchmarks.hashing import array_digest, digest, module_digest, seed_of
-from benchmarks.metrics import calibration_error, classification
+from benchmarks.metrics import calibration_error
 from benchmarks.splits import Split
 from benchmarks.tasks import Examples, Task
 
@@ -83,6 +83,8 @@ def recipe(task: Task, size: str, part: str, kind: str, split: Split) -> Recipe:
     data = {"inputs": examples.pool_inputs[indices], "labels": examples.pool_labels[indices]}
     if part == "generator" and kind == "full" and examples.extra_unlabelled is not None:
         data["extra"] = examples.extra_unlabelled
+    if examples.passages is not None:
+        data["passages"] = examples.passages
     spec = task.sizes[size]
     return Recipe(
         task=task.name if kind == "same-data" else task.examples.__name__,
@@ -228,17 +230,9 @@ def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_count
         ("test", examples.test_inputs, examples.test_labels),
     ):
         logits = logits_of(module, task, inputs)
-        scores = classification(logits.argmax(1).numpy(), labels, examples.classes, train_counts, examples.coarse)
+        scores = task.judge(logits, labels, examples, train_counts)
         found[name] = {**scores, "calibration_error": calibration_error(logits.softmax(1).numpy(), labels)}
     return found
-
-
-def evaluate(
-    module: nn.Module, task: Task, inputs: np.ndarray, labels: np.ndarray, examples: Examples, train_counts: np.ndarray
-) -> dict[str, float | None]:
-    """Metrics of a classifier on stored inputs."""
-    predicted = logits_of(module, task, inputs).argmax(1).numpy()
-    return classification(predicted, labels, examples.classes, train_counts, examples.coarse)
 
 
 def logits_of(module: nn.Module, task: Task, inputs: np.ndarray) -> Tensor:

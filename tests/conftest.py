@@ -11,8 +11,10 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.answers import RunData
 from benchmarks.networks import VAE, labeler_cnn, student_cnn
-from benchmarks.tasks import text
+from benchmarks.retrieval_networks import BagTower, DenseLabeler, QueryGenerator, QueryStudent
+from benchmarks.tasks import retrieval, text
 from benchmarks.tasks.images import flip_and_shift
 from benchmarks.text_assets import MINILM, unpack
 from benchmarks.text_networks import TextAutoencoder, TextLabeler, TextStudent
@@ -40,10 +42,14 @@ def seeded(build, seed: int):
         return build()
 
 
+def passage_vectors() -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(CLASSES, 384, generator=rng(3)), dim=1)
+
+
 @pytest.fixture(scope="session")
 def vocabulary() -> np.ndarray:
     pieces = {piece: i for i, piece in enumerate(unpack(MINILM.load()["vocabulary"]))}
-    special = [pieces[name] for name in text.SPECIAL]
+    special = [pieces[name] for name in retrieval.SPECIAL_TOKENS]
     return np.array([*special, *np.setdiff1d(np.unique(text.word_pieces(SENTENCES, LENGTH)), special)])
 
 
@@ -64,6 +70,13 @@ def data(modality, request) -> TrainingData:
     pieces = request.getfixturevalue("vocabulary")
     rank = {piece: i for i, piece in enumerate(pieces.tolist())}
     texts = torch.tensor([[rank[piece] for piece in row] for row in text.word_pieces(SENTENCES, LENGTH).tolist()])
+    if modality == "retrieval":
+        vectors = passage_vectors()
+        generator = seeded(lambda: QueryGenerator(pieces, vectors, LENGTH, width=16, hidden=16), 0)
+        teacher = Teacher(generator, seeded(lambda: DenseLabeler(pieces, vectors), 0))
+        words = texts[texts != text.PAD][: 6 * CLASSES].view(CLASSES, 6)
+        passages = torch.nn.functional.pad(torch.cat([words, words.flip(1)], 1), (0, 4))
+        return RunData(texts, LABELS, CLASSES, teacher, text.drop_words, lambda: texts.flip(1), passages=passages)
     generator = seeded(lambda: TextAutoencoder(pieces, LENGTH, latent=8, width=16, layers=1), 0)
     labeler = seeded(lambda: TextLabeler(pieces, CLASSES, layers=1), 0)
     return TrainingData(texts, LABELS, CLASSES, Teacher(generator, labeler), text.drop_words, lambda: texts.flip(1))
@@ -74,4 +87,6 @@ def student(modality, request) -> nn.Module:
     if modality == "image":
         return seeded(lambda: student_cnn(1, CLASSES, widths=(4, 4)), 1)
     tokens = len(request.getfixturevalue("vocabulary"))
+    if modality == "retrieval":
+        return seeded(lambda: QueryStudent(BagTower(tokens, 384, width=8, hidden=8), passage_vectors()), 1)
     return seeded(lambda: TextStudent(tokens, LENGTH, CLASSES, width=8, dropout=0.0), 1)

@@ -23,11 +23,11 @@ from benchmarks.loop import Diverged, Schedule, index_batches, train
 from benchmarks.methods import METHODS, config
 from tgt import Batch, Costs, Method, PooledTGT, PooledTGTConfig
 
-TASK = {"image": tasks.get("fashion-lt"), "text": tasks.get("movie-5")}
+TASK = {"image": tasks.get("fashion-lt"), "text": tasks.get("movie-5"), "retrieval": tasks.get("wiki-titles")}
 #: Every row on every modality that it is for.
 FITTING = [(name, modality) for name, row in METHODS.items() for modality, task in TASK.items() if not row.unfit(task)]
 #: Where samples enter and leave a generator.
-DOORS = {"image": ("encoder", "decoder"), "text": ("encoder", "body")}
+DOORS = {"image": ("encoder", "decoder"), "text": ("encoder", "body"), "retrieval": ("encoder", "begin")}
 
 
 def build(name: str, data) -> Method:
@@ -81,7 +81,8 @@ def test_counters_are_true(name, modality, data, student):
         passed["decodes"] = 48
     assert {key: counts[key] for key in passed} == passed
     # Three steps with 8 generated samples each; a pool has 4 of its samples renewed once.
-    expected = {"data-free": 16, "tgt-gradient": 24, "tgt-gradient-balanced": 24, "tgt-gradient-pool": 4}.get(name, 0)
+    ascents = {"tgt-gradient": 24, "tgt-gradient-balanced": 24, "tgt-gradient-pool": 4, "tgt-gradient-passages-pool": 4}
+    expected = {"data-free": 16, **ascents}.get(name, 0)
     assert counts["gradient_evaluations"] == expected
 
 
@@ -109,10 +110,20 @@ def test_every_method_tries_equally_many_distinct_settings_its_defaults_first(na
 def test_a_row_says_why_it_is_not_for_a_task():
     unfit = {name: [modality for modality, task in TASK.items() if row.unfit(task)] for name, row in METHODS.items()}
     assert {name: found for name, found in unfit.items() if found} == {
-        "distillation-mixup": ["text"],
-        "data-free": ["text"],
-        "substitution-pool": ["image"],
-        "pretrained-one-hot": ["image"],
+        "distillation-mixup": ["text", "retrieval"],
+        "data-free": ["text", "retrieval"],
+        "substitution-pool": ["image", "retrieval"],
+        "pretrained-one-hot": ["image", "retrieval"],
+        **{
+            name: ["image", "text"]
+            for name in (
+                "distillation-scores",
+                "corpus-pool",
+                "inverse-cloze-pool",
+                "tgt-random-passages-pool",
+                "tgt-gradient-passages-pool",
+            )
+        },
     }
     assert METHODS["data-free"].unfit(TASK["text"]) == "it is for image tasks, and movie-5 is one of text"
 

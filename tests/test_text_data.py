@@ -46,11 +46,11 @@ def test_linked_by_edges_and_labels():
 def test_sides_keep_groups_together_and_shares_within_classes():
     groups = np.arange(400) // 2
     labels = np.repeat([0, 1], 200)
-    side = text._sides(groups, "t", labels)
+    side = text.sides(groups, "t", labels)
     assert (side[::2] == side[1::2]).all()
     for label in (0, 1):
         assert np.bincount(side[labels == label], minlength=3).tolist() == pytest.approx([140, 20, 40], abs=2)
-    without = text._sides(np.where(groups < 10, -1, groups), "t")
+    without = text.sides(np.where(groups < 10, -1, groups), "t")
     assert (without[groups < 10] == 0).all()
 
 
@@ -74,7 +74,7 @@ def test_no_movie_is_on_two_sides_and_the_generator_reads_of_no_held_out_movie()
     arrays = MOVIES.load()
     movie = dict(zip(map(normal, unpack(arrays["text"])), arrays["movie"].tolist(), strict=True))
     labelled = np.flatnonzero(~np.isnan(arrays["score"]))
-    side = text._sides(arrays["movie"][labelled], "movie-5")
+    side = text.sides(arrays["movie"][labelled], "movie-5")
     by_movie: dict[int, set[int]] = {}
     for m, s in zip(arrays["movie"][labelled].tolist(), side.tolist(), strict=True):
         by_movie.setdefault(m, set()).add(s)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.metrics import classify
 from benchmarks.splits import Profile
 
 if TYPE_CHECKING:
@@ -47,10 +48,18 @@ class Examples:
     extra_unlabelled: np.ndarray | None = None  # inputs without a class of the task, for the generator
     vocabulary: np.ndarray | None = None  # of text: the word piece of the pretrained encoder behind each token of ours
     coarse: tuple[int, ...] | None = None  # of each class: the coarse class it belongs to, for a second reading
+    passages: np.ndarray | None = None  # of retrieval: the tokens (L, T) of what is searched; each is a class
+    #: Further test sets, (inputs, labels) by name; a student is judged on them after its last step.
+    other_tests: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
         return len(self.class_names)
+
+    @property
+    def pool_answers(self) -> np.ndarray:
+        """What the pool's samples are judged by, in the shape of `test_labels`."""
+        return self.pool_labels
 
 
 @dataclass(frozen=True)
@@ -78,8 +87,11 @@ class Task:
         title: one line for tables. note: what a reader must know (stand-ins, test set, long tail).
         examples: loads the data (numpy only). networks: loads the network builders (imports torch).
         tensor: stored inputs -> tensor for the networks. augment: see `TrainingData`.
+        judge: (logits (N, L), labels, examples, training samples of each class) -> metrics.
         domain: what the inputs are; a method that is for one domain alone names it.
         metric: the metric that tables lead with. also: metrics shown beside it.
+        references: rows beside the students', and under which name the labeler's judgement holds their metrics; where
+            one is the "teacher", tables say how much of its lead over distillation a student has made up for.
         beta: weight of a VAE's KL term. Chosen on validation inputs by how often the labeler keeps its class on
             a reconstruction: on fashion 71 % of them at 1, 81 % at 0.3, 88 % at 0.1, and on a neighbour at sigma 1 52,
             61 and 69 % (results/ledger/evidence/teachers-kl-weight.csv).
@@ -102,9 +114,11 @@ class Task:
     networks: Callable[[], Networks]
     tensor: Callable[[np.ndarray], Any]
     augment: Callable[..., Any]
+    judge: Callable[..., dict[str, float | None]] = classify
     domain: str = "image"
     metric: str = "balanced_accuracy"
     also: tuple[str, ...] = ("many_shot", "medium_shot", "few_shot")
+    references: dict[str, str] = field(default_factory=dict)
     beta: float = 0.1
     tuned_on: str = "fashion-lt"
     family_name: str | None = None  # of a task that varies another

@@ -36,8 +36,8 @@ def movie_examples() -> Examples:
     """
     arrays = MOVIES.load()
     texts, scores, movie, copy = unpack(arrays["text"]), arrays["score"], arrays["movie"], arrays["copy"]
-    labelled = _first_of_each(np.flatnonzero(~np.isnan(scores)), copy)
-    side = _sides(movie[labelled], "movie-5")
+    labelled = first_of_each(np.flatnonzero(~np.isnan(scores)), copy)
+    side = sides(movie[labelled], "movie-5")
     held_out = labelled[side > 0]
     free = np.isnan(scores) & ~np.isin(movie, movie[held_out]) & ~np.isin(copy, copy[labelled])
     return _examples(
@@ -47,7 +47,7 @@ def movie_examples() -> Examples:
         side,
         ("very negative", "negative", "neutral", "positive", "very positive"),
         length=40,
-        unlabelled=_first_of_each(np.flatnonzero(free), copy),
+        unlabelled=first_of_each(np.flatnonzero(free), copy),
     )
 
 
@@ -59,13 +59,13 @@ def question_examples() -> Examples:
     """TREC's fine classes with at least 10 questions; near duplicates stand on one side."""
     arrays = QUESTIONS.load()
     texts, labels, copy = unpack(arrays["text"]), arrays["label"], arrays["copy"]
-    distinct = _first_of_each(np.arange(len(texts)), np.unique([normal(t) for t in texts], return_inverse=True)[1])
+    distinct = first_of_each(np.arange(len(texts)), np.unique([normal(t) for t in texts], return_inverse=True)[1])
     counts = np.bincount(labels[distinct])
     kept = np.flatnonzero(counts >= MIN_QUESTIONS)
     chosen = distinct[np.isin(labels[distinct], kept)]
     names = unpack(arrays["names"])
     label = np.searchsorted(kept, labels[chosen])
-    side = _sides(copy[chosen], "trec-50", label)
+    side = sides(copy[chosen], "trec-50", label)
     found = _examples(texts, chosen, label, side, tuple(names[k] for k in kept), length=24)
     coarse = [name.split(":")[0] for name in found.class_names]
     return replace(found, coarse=tuple(sorted(set(coarse)).index(name) for name in coarse))
@@ -81,7 +81,7 @@ def summary_examples() -> Examples:
     chosen = np.flatnonzero(labels != none)
     kept = np.array([k for k in range(len(names)) if k != none])
     label = np.searchsorted(kept, labels[chosen])
-    side = _sides(copy[chosen], "wiki-topic", label)
+    side = sides(copy[chosen], "wiki-topic", label)
     unlabelled = np.flatnonzero((labels == none) & ~np.isin(copy, copy[chosen]))
     return _examples(texts, chosen, label, side, tuple(names[k] for k in kept), length=48, unlabelled=unlabelled)
 
@@ -91,20 +91,20 @@ def food_examples() -> Examples:
     """Amazon reviews, five stars or fewer, with the source's testing set; copies of its texts are not trained on."""
     arrays = FOODS.load()
     texts, labels, copy, test = unpack(arrays["text"]), arrays["label"], arrays["copy"], arrays["test"] == 1
-    tested = _first_of_each(np.flatnonzero(test), copy)
-    trained = _first_of_each(np.flatnonzero(~test & ~np.isin(copy, copy[tested])), copy)
-    side = np.where(_sides(copy[trained], "amazon-food", labels[trained]) == 1, 1, 0)
+    tested = first_of_each(np.flatnonzero(test), copy)
+    trained = first_of_each(np.flatnonzero(~test & ~np.isin(copy, copy[tested])), copy)
+    side = np.where(sides(copy[trained], "amazon-food", labels[trained]) == 1, 1, 0)
     chosen = np.concatenate([trained, tested])
     side = np.concatenate([side, np.full(len(tested), 2)])
     return _examples(texts, chosen, labels[chosen], side, ("fewer stars", "five stars"), length=64)
 
 
-def _first_of_each(indices: np.ndarray, copy: np.ndarray) -> np.ndarray:
+def first_of_each(indices: np.ndarray, copy: np.ndarray) -> np.ndarray:
     """Of texts that are copies of each other only the first."""
     return np.sort(indices[np.unique(copy[indices], return_index=True)[1]])
 
 
-def _sides(groups: np.ndarray, name: str, labels: np.ndarray | None = None) -> np.ndarray:
+def sides(groups: np.ndarray, name: str, labels: np.ndarray | None = None) -> np.ndarray:
     """0 (training), 1 (validation) or 2 (test) for each text, the same for all texts of a group and for all seeds.
 
     Groups below 0 are for training. With `labels` (of each text) the shares hold within each class.
@@ -139,19 +139,14 @@ def _examples(
 
     pool, test = np.flatnonzero(side < 2), np.flatnonzero(side == 2)
     extra = np.zeros(0, np.int64) if unlabelled is None else unlabelled
-    pieces = [
+    split = [
         word_pieces(of(chosen[pool]), length),
         word_pieces(of(extra), length),
         word_pieces(of(chosen[test]), length),
     ]
     # Word pieces of text that is trained on; what occurs in validation or test text alone is unknown there.
-    trained = np.concatenate([pieces[0][side[pool] == 0].ravel(), pieces[1].ravel()])
-    special = np.array([_pieces()[name] for name in SPECIAL])
-    frequent = np.flatnonzero(np.bincount(trained, minlength=len(_pieces())) >= MIN_COUNT)
-    vocabulary = np.concatenate([special, np.setdiff1d(frequent, special)])
-    token = np.full(len(_pieces()), UNKNOWN, np.int32)
-    token[vocabulary] = np.arange(len(vocabulary))
-    inputs = [token[array] for array in pieces]
+    vocabulary = vocabulary_of(np.concatenate([split[0][side[pool] == 0].ravel(), split[1].ravel()]))
+    inputs = [in_vocabulary(array, vocabulary) for array in split]
     return Examples(
         pool_inputs=inputs[0],
         pool_labels=labels[pool].astype(np.int64),
@@ -164,8 +159,22 @@ def _examples(
     )
 
 
+def vocabulary_of(trained: np.ndarray, special: tuple[str, ...] = SPECIAL, min_count: int = MIN_COUNT) -> np.ndarray:
+    """Our vocabulary (V,): `special` first, then the pieces that occur at least `min_count` times in `trained`."""
+    first = np.array([pieces()[name] for name in special])
+    frequent = np.flatnonzero(np.bincount(trained.ravel(), minlength=len(pieces())) >= min_count)
+    return np.concatenate([first, np.setdiff1d(frequent, first)])
+
+
+def in_vocabulary(found: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
+    """Word pieces as tokens of our vocabulary, int32 of the same shape."""
+    token = np.full(len(pieces()), UNKNOWN, np.int32)
+    token[vocabulary] = np.arange(len(vocabulary))
+    return token[found]
+
+
 @lru_cache(maxsize=1)
-def _pieces() -> dict[str, int]:
+def pieces() -> dict[str, int]:
     return {piece: i for i, piece in enumerate(unpack(MINILM.load()["vocabulary"]))}
 
 
@@ -176,11 +185,11 @@ def word_pieces(texts: list[str], length: int) -> np.ndarray:
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import BertPreTokenizer
 
-    tokenizer = Tokenizer(WordPiece(_pieces(), unk_token="[UNK]"))
+    tokenizer = Tokenizer(WordPiece(pieces(), unk_token="[UNK]"))
     tokenizer.normalizer = BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = BertPreTokenizer()
     tokenizer.enable_truncation(length)
-    tokenizer.enable_padding(pad_id=_pieces()["[PAD]"], pad_token="[PAD]", length=length)
+    tokenizer.enable_padding(pad_id=pieces()["[PAD]"], pad_token="[PAD]", length=length)
     encoded = tokenizer.encode_batch(texts)
     return np.array([one.ids for one in encoded], np.int32).reshape(len(texts), length)
 
@@ -188,7 +197,7 @@ def word_pieces(texts: list[str], length: int) -> np.ndarray:
 def text_of(examples: Examples, tokens: np.ndarray) -> str:
     """A readable sentence from our tokens (T,)."""
     assert examples.vocabulary is not None
-    names = list(_pieces())
+    names = list(pieces())
     words = " ".join(names[examples.vocabulary[token]] for token in tokens if token != PAD)
     return words.replace(" ##", "")
 

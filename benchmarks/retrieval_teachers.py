@@ -1,0 +1,118 @@
+"""How retrieval teachers are made: a published encoder as it is, and a query generator trained on its vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from torch import Tensor, nn
+
+from benchmarks import teachers
+from benchmarks.hashing import seed_of
+from benchmarks.rankings import DEEPEST, first_ranks, measure
+from benchmarks.retrieval_assets import bm25
+from benchmarks.retrieval_networks import DenseLabeler, QueryGenerator
+from benchmarks.splits import Split
+from benchmarks.tasks import Task
+from benchmarks.tasks.retrieval import RetrievalExamples
+from benchmarks.teachers import Recipe
+from benchmarks.text_networks import present
+
+_BATCH = 64
+_CHUNK = 512
+_SPAN = 16  # words of the spans that the generator reads beside the queries
+
+
+def judge_labeler(
+    module: DenseLabeler, task: Task, examples: RetrievalExamples, recipe: Recipe, split: Split
+) -> dict[str, Any]:
+    """Nothing is trained. Measured: the encoder on validation and test queries, two searches by words on the test."""
+    module.eval()
+    none = np.zeros(examples.classes)
+    found: dict[str, Any] = {}
+    for name, inputs, relevant in (
+        ("validation", examples.pool_inputs[examples.validation], examples.pool_answers[examples.validation]),
+        ("test", examples.test_inputs, examples.test_labels),
+        *((name, *test) for name, test in examples.other_tests.items()),
+    ):
+        found[name] = task.judge(teachers.logits_of(module, task, inputs), relevant, examples, none)
+    for name in examples.other_tests:
+        found["test"] |= {f"{name}_{metric}": value for metric, value in found.pop(name).items()}
+    passages, queries = list(examples.passage_texts), list(examples.test_texts)
+    for name, ranked in (("bm25", bm25(passages, queries, DEEPEST)), ("tf-idf", _tf_idf(passages, queries))):
+        found[name] = measure(ranked, examples.test_labels)
+    return found
+
+
+def _tf_idf(passages: list[str], queries: list[str]) -> np.ndarray:
+    vectors = TfidfVectorizer(sublinear_tf=True, stop_words="english")
+    searched = vectors.fit_transform(passages)
+    return first_ranks(torch.from_numpy((vectors.transform(queries) @ searched.T).toarray()))
+
+
+def fit_generator(
+    module: QueryGenerator, task: Task, examples: RetrievalExamples, recipe: Recipe, split: Split
+) -> dict[str, Any]:
+    """Writes queries from noisy vectors: each from its own or from its passage's, and beside them spans of passages.
+
+    Reported: the share of a validation query's words that stand where they should, by noise scale, from its own vector
+    and (`from_passage`) from its passage's.
+    """
+    indices = teachers.training_indices(examples, recipe.kind, split)
+    queries = task.tensor(examples.pool_inputs[indices])
+    rng = torch.Generator().manual_seed(seed_of("generator", recipe.data_sha256) % 2**63)
+    assert examples.passages is not None
+    spans = _spans(task.tensor(examples.passages), queries.shape[1], rng)
+    half = _BATCH // 2
+    order = [
+        torch.cat(
+            [
+                torch.randint(len(queries), (half,), generator=rng),
+                torch.randint(len(spans), (_BATCH - half,), generator=rng) + len(queries),
+            ]
+        )
+        for _ in range(recipe.steps)
+    ]
+    drawn, places = torch.cat(order).unique(return_inverse=True)  # others need not pass through the encoder
+    texts, is_span = torch.cat([queries, spans])[drawn], (drawn >= len(queries)).long()
+    module.eval()
+    with torch.no_grad():
+        own = torch.cat([module.encode(chunk) for chunk in texts.split(_CHUNK)])
+    passages = module.passages * own.shape[1] ** 0.5
+    labels = torch.from_numpy(examples.pool_labels[indices])[drawn.clamp_max(len(queries) - 1)]
+    optimiser, schedule = teachers.optimiser_of(module, recipe)
+    module.train()
+    module.encoder.eval()
+    for index in places.split(_BATCH):
+        by_passage = (torch.rand(_BATCH, 1, generator=rng) < 0.5) & (is_span[index] == 0)[:, None]
+        latents = torch.where(by_passage, passages[labels[index]], own[index])
+        optimiser.zero_grad(set_to_none=True)
+        module.loss(latents, texts[index], is_span[index], rng).backward()
+        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+    module.eval()
+    chosen = examples.validation[:500]
+    held_out = task.tensor(examples.pool_inputs[chosen])
+    with torch.no_grad():
+        starts = {"restored_words": module.encode(held_out), "from_passage": passages[examples.pool_labels[chosen]]}
+        return {
+            name: {f"{sigma:g}": _restored(module, latents, held_out, sigma, rng) for sigma in task.sigmas}
+            for name, latents in starts.items()
+        }
+
+
+def _restored(module: QueryGenerator, latents: Tensor, texts: Tensor, sigma: float, rng: torch.Generator) -> float:
+    found = module.decode(latents + sigma * torch.randn(latents.shape, generator=rng))
+    return (found == texts)[present(texts)].float().mean().item()
+
+
+def _spans(passages: Tensor, length: int, rng: torch.Generator) -> Tensor:
+    """One span (L, length) of up to `_SPAN` words from a random place of each passage (L, T)."""
+    words = present(passages).sum(1)
+    first = (torch.rand(len(passages), generator=rng) * (words - _SPAN).clamp_min(1)).long()
+    places = torch.arange(length)
+    taken = passages.gather(1, (first[:, None] + places).clamp_max(passages.shape[1] - 1))
+    return torch.where(places < _SPAN, taken, 0)
