@@ -38,7 +38,7 @@ def lines(folder: Path) -> list[dict]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["table9"], "unknown target 'table9'; there are table1, table2, fig1"),
+        (["table9"], "unknown target 'table9'; there are table1, table2, table3, fig1"),
         (["table1", "--methods", "magic"], "unknown method 'magic'; there are one-hot"),
         (["table1", "--tasks", "mnist"], "unknown task 'mnist'; there are fashion-lt"),
         (["table1", "--budgets", "many"], "--budgets takes whole numbers above 0, not 'many'"),
@@ -50,7 +50,7 @@ def lines(folder: Path) -> list[dict]:
         (["table2", "--tasks", "trec-50", "--methods", "pretrained-one-hot"], "trec-50 has no pretrained student"),
         (["table1", "--set", "sigma"], "--set takes NAME=VALUE, not 'sigma'"),
         (["table1", "--set", "sigmas=2"], "--set: no method has 'sigmas'; there are alpha"),
-        (["list", "--set", "sigma=2"], "--set goes with table1, table2, fig2, not with list"),
+        (["list", "--set", "sigma=2"], "--set goes with table1, table2, table3, fig2, not with list"),
     ],
 )
 def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
