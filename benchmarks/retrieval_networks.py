@@ -6,6 +6,8 @@ do, and give scores (B, L) over the L passages: `SCALE` times the cosine of quer
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from torch.nn import functional as F
 
 from benchmarks.sentence_encoder import SentenceEncoder
 from benchmarks.tasks.text import PAD
-from benchmarks.text_networks import embed, present
+from benchmarks.text_networks import embed, frozen_inference, present
 
 #: The scale that sentence-transformers trains cosines with (MultipleNegativesRankingLoss).
 SCALE = 20.0
@@ -33,7 +35,7 @@ class DenseLabeler(nn.Module):
 
     def __init__(self, vocabulary: np.ndarray, passages: Tensor) -> None:
         super().__init__()
-        self.encoder = SentenceEncoder(vocabulary)
+        self.encoder = SentenceEncoder(vocabulary).requires_grad_(False)
         self.register_buffer("passages", passages.clone())
 
     @property
@@ -60,7 +62,8 @@ class BagTower(nn.Module):
         self.words = nn.Embedding(tokens, width)
         self.weights = nn.Embedding(tokens, 1)
         self.body = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, out))
-        nn.init.normal_(self.words.weight, std=0.05)  # small: a step of the optimiser then moves a word somewhere else
+        # Small, so that a few hundred steps can move a word far from where it began.
+        nn.init.normal_(self.words.weight, std=0.05)
         nn.init.zeros_(self.weights.weight)
 
     def forward(self, text: Tensor) -> Tensor:
@@ -120,10 +123,11 @@ class QueryGenerator(nn.Module):
     """
 
     strongest_noise = 1.0  # of the sigmas drawn in training, one a text, evenly from 0
+    sampled = 2000  # of the words that no text of a training step has, scored beside those it has
     passages: Tensor
 
     def __init__(
-        self, vocabulary: np.ndarray, passages: Tensor, length: int, width: int = 256, hidden: int = 512
+        self, vocabulary: np.ndarray, passages: Tensor, length: int, width: int = 256, hidden: int = 384
     ) -> None:
         super().__init__()
         self.length = length
@@ -146,9 +150,9 @@ class QueryGenerator(nn.Module):
         latents = F.layer_norm(latents, latents.shape[1:])
         return self.widen(latents)[:, None], self.begin(latents).tanh()[None]
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """(B, T, V) from states (B, T, hidden)."""
-        return self.narrow(hidden) @ self.words.weight.T * self.words.embedding_dim**-0.5 + self.bias
+    def logits(self, states: Tensor, words: Tensor | slice = slice(None)) -> Tensor:
+        """(..., V) from states (..., hidden), of some words (W,) if they are given."""
+        return self.narrow(states) @ self.words.weight[words].T * self.words.embedding_dim**-0.5 + self.bias[words]
 
     def states(self, about: Tensor, state: Tensor, text: Tensor, kind: Tensor) -> Tensor:
         """States (B, T, hidden) before each word of a text (B, T), the first after the sign for its kind (B,)."""
@@ -158,28 +162,32 @@ class QueryGenerator(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """Likeliest tokens (B, T), one after the other; where a gradient is asked for, as one-hot rows that carry it.
 
-        The gradient is that of the words' distributions given the words before them, straight through the choice.
+        The gradient is that of the words' distributions given the words before them, straight through the choice. These
+        rows end with the longest text.
         """
         about, state = self.opening(latents)
-        with torch.no_grad():
+        with torch.no_grad(), frozen_inference(self):
             text = self._write(about, state)
         if not latents.requires_grad:
             return text
+        places = _to_its_end(text)
+        text = text[:, : int(places.sum(1).max())]
         kind = torch.zeros(len(text), dtype=torch.long, device=text.device)
         soft = self.logits(self.states(about, state, text, kind)).softmax(-1)
-        return F.one_hot(text, soft.shape[-1]) + (soft - soft.detach()) * _to_its_end(text)[..., None]
+        return F.one_hot(text, soft.shape[-1]) + (soft - soft.detach()) * places[:, : text.shape[1], None]
 
     def _write(self, about: Tensor, state: Tensor) -> Tensor:
         text = torch.full((len(about), self.length), PAD, device=about.device)
         word = self.kinds.weight[:1].expand(len(about), 1, -1)
-        going = torch.ones(len(about), dtype=torch.bool, device=about.device)
+        rows = torch.arange(len(about), device=about.device)  # of the texts that go on
         for place in range(self.length):
-            hidden, state = self.cell(torch.cat([word, about], 2), state)
-            text[:, place] = torch.where(going, self.logits(hidden)[:, 0].argmax(1), PAD)
-            going = going & (text[:, place] != PAD)
-            if not going.any():
+            states, state = self.cell(torch.cat([word, about], 2), state)
+            found = self.logits(states)[:, 0].argmax(1)
+            text[rows, place] = found
+            on = found != PAD
+            rows, about, state, word = rows[on], about[on], state[:, on], self.words(found[on])[:, None]
+            if not len(rows):
                 break
-            word = self.words(text[:, place : place + 1])
         return text
 
     def sample_prior(self, count: int, rng: torch.Generator) -> Tensor:
@@ -191,9 +199,23 @@ class QueryGenerator(nn.Module):
         """Mean cross-entropy of tokens (B, T), the padding after a text counted once, from noisy latents (B, 384)."""
         sigma = self.strongest_noise * torch.rand(len(text), 1, generator=rng)
         noisy = latents + sigma * torch.randn(latents.shape, generator=rng)
-        states = self.states(*self.opening(noisy), text, kind)
         places = _to_its_end(text)
-        return F.cross_entropy(self.logits(states[places]), text[places])
+        text = text[:, : int(places.sum(1).max())]
+        places = places[:, : text.shape[1]]
+        return self._sampled_loss(self.states(*self.opening(noisy), text, kind)[places], text[places], rng)
+
+    def _sampled_loss(self, states: Tensor, wanted: Tensor, rng: torch.Generator) -> Tensor:
+        """Cross-entropy of words (N,) from states (N, hidden), over the batch's words and some of all the others.
+
+        The others are drawn evenly and each stands for as many as were not drawn (importance sampling, Bengio and
+        Senecal 2003): over all words the softmax would cost more than the rest of a step.
+        """
+        words, places = wanted.unique(return_inverse=True)
+        rest = torch.ones(self.words.num_embeddings, dtype=torch.bool).index_fill(0, words, False).nonzero()[:, 0]
+        others = rest[torch.randperm(len(rest), generator=rng)[: self.sampled]]
+        logits = self.logits(states, torch.cat([words, others]))
+        logits[:, len(words) :] += math.log(len(rest) / len(others))
+        return F.cross_entropy(logits, places)
 
 
 def _to_its_end(text: Tensor) -> Tensor:

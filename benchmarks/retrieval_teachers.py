@@ -57,6 +57,7 @@ def fit_generator(
 ) -> dict[str, Any]:
     """Writes queries from noisy vectors: each from its own or from its passage's, and beside them spans of passages.
 
+    Each step shows equally many queries with a passage, spans, and where there are any queries without a passage.
     Reported: the share of a validation query's words that stand where they should, by noise scale, from its own vector
     and (`from_passage`) from its passage's.
     """
@@ -64,19 +65,20 @@ def fit_generator(
     queries = task.tensor(examples.pool_inputs[indices])
     rng = torch.Generator().manual_seed(seed_of("generator", recipe.data_sha256) % 2**63)
     assert examples.passages is not None
-    spans = _spans(task.tensor(examples.passages), queries.shape[1], rng)
-    half = _BATCH // 2
-    order = [
-        torch.cat(
-            [
-                torch.randint(len(queries), (half,), generator=rng),
-                torch.randint(len(spans), (_BATCH - half,), generator=rng) + len(queries),
-            ]
-        )
-        for _ in range(recipe.steps)
-    ]
-    drawn, places = torch.cat(order).unique(return_inverse=True)  # others need not pass through the encoder
-    texts, is_span = torch.cat([queries, spans])[drawn], (drawn >= len(queries)).long()
+    groups = [queries, _spans(task.tensor(examples.passages), queries.shape[1], rng)]
+    if recipe.kind == "full" and examples.extra_unlabelled is not None:
+        groups.append(task.tensor(examples.extra_unlabelled))
+    share, ends = _BATCH // len(groups), np.cumsum([len(group) for group in groups])
+    order = torch.cat(
+        [
+            torch.randint(end - len(group), end, (recipe.steps, share), generator=rng)
+            for group, end in zip(groups, ends, strict=True)
+        ],
+        dim=1,
+    )
+    drawn, places = order.unique(return_inverse=True)  # others need not pass through the encoder
+    texts = torch.cat(groups)[drawn]
+    has_passage, is_span = drawn < ends[0], ((drawn >= ends[0]) & (drawn < ends[1])).long()
     module.eval()
     with torch.no_grad():
         own = torch.cat([module.encode(chunk) for chunk in texts.split(_CHUNK)])
@@ -85,8 +87,8 @@ def fit_generator(
     optimiser, schedule = teachers.optimiser_of(module, recipe)
     module.train()
     module.encoder.eval()
-    for index in places.split(_BATCH):
-        by_passage = (torch.rand(_BATCH, 1, generator=rng) < 0.5) & (is_span[index] == 0)[:, None]
+    for index in places:
+        by_passage = (torch.rand(len(index), 1, generator=rng) < 0.5) & has_passage[index, None]
         latents = torch.where(by_passage, passages[labels[index]], own[index])
         optimiser.zero_grad(set_to_none=True)
         module.loss(latents, texts[index], is_span[index], rng).backward()

@@ -32,11 +32,11 @@ class Run:
 
     @cached_property
     def task(self) -> Task:
-        return tasks.get(self.spec.task)
+        return tasks.get(self.spec.task).at(self.spec.size)
 
     @cached_property
     def split(self) -> splits.Split:
-        return _split(self.spec.task, self.spec.budget, self.spec.seed)
+        return _split(self.spec.task, self.spec.size, self.spec.budget, self.spec.seed)
 
     @cached_property
     def recipes(self) -> dict[str, teachers.Recipe]:
@@ -67,7 +67,7 @@ class Run:
         row = methods.METHODS[spec.method]
         return {
             **spec.model_dump(exclude={"trial"}),
-            "data_sha256": _data_sha256(spec.task),
+            "data_sha256": _data_sha256(spec.task, spec.size),
             "profile": asdict(self.task.profile),
             "split_sha256": self.split.sha256,
             "config": asdict(self.config),
@@ -94,8 +94,8 @@ def _networks_sha256(modules: tuple[str, ...]) -> str:
 
 
 @cache
-def _split(task_name: str, budget: int, seed: int) -> splits.Split:
-    task = tasks.get(task_name)
+def _split(task_name: str, size: str, budget: int, seed: int) -> splits.Split:
+    task = tasks.get(task_name).at(size)
     examples = task.examples()
     return splits.draw(
         task.name, examples.pool_labels, examples.classes, task.profile, budget, seed, last=examples.validation
@@ -103,8 +103,8 @@ def _split(task_name: str, budget: int, seed: int) -> splits.Split:
 
 
 @cache
-def _data_sha256(task_name: str) -> str:
-    examples = tasks.get(task_name).examples()
+def _data_sha256(task_name: str, size: str) -> str:
+    examples = tasks.get(task_name).at(size).examples()
     arrays = {name: value for name, value in vars(examples).items() if isinstance(value, np.ndarray)}
     for name, (inputs, labels) in examples.other_tests.items():
         arrays |= {f"{name}_inputs": inputs, f"{name}_labels": labels}

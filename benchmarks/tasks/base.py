@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,8 @@ class Size:
     table: tuple[int, ...] = ()  # budgets of a table; none: `budget` alone
     defaults: dict[str, Any] = field(default_factory=dict)  # hyper-parameters in place of the task's
     search_budget: int | None = None  # labelled samples of the search; None: `budget`
+    examples: Callable[[], Examples] | None = None  # in place of the task's, where they would be too many; and
+    networks: Callable[[], Networks] | None = None  # the networks that fit them
     keep_answers: bool = False  # the teacher's logits and latents of the whole pool are computed once, kept on disk
 
 
@@ -130,6 +132,11 @@ class Task:
     sigmas: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 3.0)
     distances: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     readable: Callable[[np.ndarray], str] | None = None
+
+    def at(self, size: str) -> Task:
+        """The task with the examples and the networks that it has at a size."""
+        own = self.sizes[size]
+        return replace(self, examples=own.examples or self.examples, networks=own.networks or self.networks)
 
     @property
     def family(self) -> str:

@@ -6,14 +6,14 @@ is one of retrieval. A query with several passages is several training samples; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.retrieval_assets import ANSWERED, SOURCES, passages_of
+from benchmarks.retrieval_assets import ANSWERED, passages_of
 from benchmarks.splits import Profile, linked
 from benchmarks.tasks.base import Examples, Networks, Size, Task
 from benchmarks.tasks.text import (
@@ -38,6 +38,7 @@ PASSAGE_LENGTH = 128  # word pieces of a passage; half of them are shorter than 
 SPECIAL_TOKENS = (*SPECIAL, "[SEP]")
 MIN_COUNT = 2  # of a word piece in passages and training queries: names are rare, and they are what is asked for
 SECOND_TEST = 1000  # questions of the second test set
+_FEW = 1000  # passages of the smoke size
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,28 @@ class RetrievalExamples(Examples):
 
 @lru_cache(maxsize=1)
 def described_examples() -> RetrievalExamples:
+    return _described(None)
+
+
+@lru_cache(maxsize=1)
+def few_described_examples() -> RetrievalExamples:
+    return _described(_FEW)
+
+
+@lru_cache(maxsize=1)
+def answered_examples() -> RetrievalExamples:
+    return _answered(None)
+
+
+@lru_cache(maxsize=1)
+def few_answered_examples() -> RetrievalExamples:
+    return _answered(_FEW)
+
+
+def _described(passages: int | None) -> RetrievalExamples:
     """Short descriptions of articles; equal descriptions, and near duplicates of an article, stand on one side."""
     arrays = SUMMARIES.load()
-    descriptions = unpack(arrays["description"])
+    descriptions = unpack(arrays["description"])[:passages]
     described = [normal(text) for text in descriptions]
     articles = np.flatnonzero([bool(text) for text in described])
     names, query = np.unique([described[i] for i in articles], return_inverse=True)
@@ -74,35 +94,46 @@ def described_examples() -> RetrievalExamples:
     first = np.isin(np.arange(len(query)), np.unique(query, return_index=True)[1])
     keep = (side == 0) | first
     pool, test = np.flatnonzero(keep & (side < 2)), np.flatnonzero(keep & (side == 2))
-    return _examples(texts, articles, relevant, pool, side[pool] == 1, {"test": test})
+    return _examples(passages, texts, articles, relevant, pool, side[pool] == 1, {"test": test})
 
 
-@lru_cache(maxsize=1)
-def answered_examples() -> RetrievalExamples:
-    """Natural Questions that a summary answers by DPR's rule: dev to train on, test to test on, TriviaQA beside it."""
+def _answered(passages: int | None) -> RetrievalExamples:
+    """Natural Questions that a summary answers by DPR's rule: dev to train on, test to test on, TriviaQA beside it.
+
+    The dev questions that none answers are for the generator, which needs no answers.
+    """
     arrays = ANSWERED.load()
-    dev, test, trivia = (np.flatnonzero(arrays["source"] == number) for number in range(len(SOURCES)))
-    trivia = trivia[:SECOND_TEST]
     copy, positive = arrays["copy"], arrays["positive"]
-    dev = dev[~np.isin(copy[dev], copy[np.concatenate([test, trivia])])]
+    found = np.split(arrays["passage"], arrays["first"][1:-1])
+    if passages is not None:
+        found, positive = [part[part < passages] for part in found], np.where(positive < passages, positive, -1)
+    answered = np.array([len(part) > 0 for part in found])
+    free, dev, test, trivia = (
+        np.flatnonzero((arrays["source"] == source) & (answered == wanted))
+        for source, wanted in ((0, False), (0, True), (1, True), (2, True))
+    )
+    trivia = trivia[:SECOND_TEST]
+    free, dev = (part[~np.isin(copy[part], copy[np.concatenate([test, trivia])])] for part in (free, dev))
     side = sides(copy[dev], "nq-wiki")
     trained, validated = dev[(side != 2) & (positive[dev] >= 0)], dev[side == 2]
     # To be trained on a question needs a positive; to be judged by, passages that answer it are enough.
     trained = trained[~np.isin(copy[trained], copy[validated])]
+    free = free[~np.isin(copy[free], copy[validated])]
     order = np.concatenate([trained, validated, test, trivia])
-    bounds = arrays["first"]
-    relevant = _padded([arrays["passage"][bounds[i] : bounds[i + 1]] for i in order])
+    relevant = _padded([found[i] for i in order])
     label = np.where(positive[order] >= 0, positive[order], relevant[:, 0])
     pool = np.arange(len(trained) + len(validated))
     tested = np.arange(len(pool), len(order))
     texts = [text.removesuffix("?") for text in unpack(arrays["question"])]  # as DPR does: one source has none
     return _examples(
+        passages,
         [texts[i] for i in order],
         label,
         relevant,
         pool,
         pool >= len(trained),
         {"test": tested[: len(test)], "trivia": tested[len(test) :]},
+        [texts[i] for i in free],
     )
 
 
@@ -114,20 +145,21 @@ def _padded(lists: list[np.ndarray]) -> np.ndarray:
 
 
 def _examples(
+    searched: int | None,
     texts: list[str],
     labels: np.ndarray,
     relevant: np.ndarray,
     pool: np.ndarray,
     validation: np.ndarray,
     tests: dict[str, np.ndarray],
+    free: Sequence[str] = (),
 ) -> RetrievalExamples:
     articles = SUMMARIES.load()
-    passage_texts = passages_of(articles)
+    passage_texts = passages_of(articles)[:searched]
     passages = word_pieces(passage_texts, PASSAGE_LENGTH)
-    queries = word_pieces(texts, LENGTH)
-    vocabulary = vocabulary_of(
-        np.concatenate([passages.ravel(), queries[pool[~validation]].ravel()]), SPECIAL_TOKENS, MIN_COUNT
-    )
+    queries, unanswered = word_pieces(texts, LENGTH), word_pieces(list(free), LENGTH)
+    read = passages, queries[pool[~validation]], unanswered
+    vocabulary = vocabulary_of(np.concatenate([part.ravel() for part in read]), SPECIAL_TOKENS, MIN_COUNT)
     queries = in_vocabulary(queries, vocabulary)
     test = tests.pop("test")
     return RetrievalExamples(
@@ -136,7 +168,8 @@ def _examples(
         validation=np.flatnonzero(validation),
         test_inputs=queries[test],
         test_labels=relevant[test],
-        class_names=tuple(unpack(articles["title"])),
+        class_names=tuple(unpack(articles["title"])[:searched]),
+        extra_unlabelled=in_vocabulary(unanswered, vocabulary) if free else None,
         vocabulary=vocabulary,
         passages=in_vocabulary(passages, vocabulary),
         passage_texts=tuple(passage_texts),
@@ -185,7 +218,7 @@ _COMMON: dict[str, Any] = {
     "judge": judge,
     "domain": "retrieval",
     "metric": "success_20",
-    "defaults": {"lr": 8e-3, "temperature": 1.0, "sigma": 0.5, "step_size": 5.0},
+    "defaults": {"lr": 8e-3, "temperature": 1.0, "sigma": 0.5, "step_size": 5.0, "every": 20},
     "search": {
         "lr": [4e-3, 8e-3, 1.6e-2],
         "temperature": [0.5, 1.0, 2.0],
@@ -203,8 +236,8 @@ _COMMON: dict[str, Any] = {
     "distances": (5.0, 10.0, 15.0, 20.0),  # latents are 19.6 long
 }
 _SMOKE = Size(
-    budget=100,
-    budgets=(100,),
+    budget=50,
+    budgets=(50,),
     steps=8,
     batch=8,
     labeler_steps=0,
@@ -224,14 +257,24 @@ _STUDENTS = {
 }
 
 
-def _tasks(name: str, title: str, note: str, examples: Callable[[], RetrievalExamples], small: Size) -> dict[str, Task]:
+def _tasks(
+    name: str,
+    title: str,
+    note: str,
+    examples: Callable[[], RetrievalExamples],
+    few: Callable[[], RetrievalExamples],
+    small: Size,
+) -> dict[str, Task]:
     """A task and its variations: which student learns it, and from what start."""
     return {
         name + suffix: Task(
             name=name + suffix,
             title=title + more,
             note=note,
-            sizes={"smoke": _SMOKE, "small": small},
+            sizes={
+                "smoke": replace(_SMOKE, examples=few, networks=partial(_networks, few, **options)),
+                "small": small,
+            },
             examples=examples,
             networks=partial(_networks, examples, **options),
             readable=lambda tokens: text_of(examples(), tokens),
@@ -239,7 +282,7 @@ def _tasks(name: str, title: str, note: str, examples: Callable[[], RetrievalExa
                 "success_1", "success_100", "mrr_10", "ndcg_10", *(["trivia_success_20"] if name == "nq-wiki" else [])
             ),
             references={"teacher": "test", "BM25": "bm25", "TF-IDF": "tf-idf"},
-            tuned_on=name,
+            tuned_on="wiki-titles",
             family_name=name,
             **_COMMON,
         )
@@ -255,14 +298,15 @@ TASKS = {
         "10,033 articles' summaries the passages, split by article: 6,904 to train on, 925 for validation, 1,831 for "
         "testing; equal descriptions keep all their articles",
         described_examples,
+        few_described_examples,
         Size(
             budget=500,
             budgets=(250, 500, 2000, 6904),
             table=(500, 2000),
-            steps=400,
+            steps=500,
             batch=32,
             labeler_steps=0,
-            generator_steps=2000,
+            generator_steps=1500,
             keep_answers=True,
         ),
     ),
@@ -271,18 +315,18 @@ TASKS = {
         "Natural Questions over summaries",
         "Stand-in for the paper's Natural Questions over all of Wikipedia: the same 10,033 summaries, which answer few "
         "of the questions. Relevance is weak, DPR's rule: a passage that holds an answer's words; bare numbers, and "
-        "answers that more than 50 passages hold, are left out. Of 8,757 dev questions 632 are trained on (with an "
+        "answers that more than 50 passages hold, are left out. Of 8,757 dev questions 627 are trained on (with an "
         "answering passage among BM25's first 100) and 315 are for validation; of 3,610 test questions 957 have an "
         "answering passage; 1,000 questions of TriviaQA are a second test set",
         answered_examples,
+        few_answered_examples,
         Size(
             budget=250,
-            budgets=(100, 250, 632),
-            table=(250, 632),
-            steps=400,
+            budgets=(100, 250, 627),
+            steps=500,
             batch=32,
             labeler_steps=0,
-            generator_steps=2000,
+            generator_steps=1500,
             keep_answers=True,
         ),
     ),

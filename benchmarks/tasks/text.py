@@ -36,7 +36,7 @@ def movie_examples() -> Examples:
     """
     arrays = MOVIES.load()
     texts, scores, movie, copy = unpack(arrays["text"]), arrays["score"], arrays["movie"], arrays["copy"]
-    labelled = first_of_each(np.flatnonzero(~np.isnan(scores)), copy)
+    labelled = _first_of_each(np.flatnonzero(~np.isnan(scores)), copy)
     side = sides(movie[labelled], "movie-5")
     held_out = labelled[side > 0]
     free = np.isnan(scores) & ~np.isin(movie, movie[held_out]) & ~np.isin(copy, copy[labelled])
@@ -47,7 +47,7 @@ def movie_examples() -> Examples:
         side,
         ("very negative", "negative", "neutral", "positive", "very positive"),
         length=40,
-        unlabelled=first_of_each(np.flatnonzero(free), copy),
+        unlabelled=_first_of_each(np.flatnonzero(free), copy),
     )
 
 
@@ -59,7 +59,7 @@ def question_examples() -> Examples:
     """TREC's fine classes with at least 10 questions; near duplicates stand on one side."""
     arrays = QUESTIONS.load()
     texts, labels, copy = unpack(arrays["text"]), arrays["label"], arrays["copy"]
-    distinct = first_of_each(np.arange(len(texts)), np.unique([normal(t) for t in texts], return_inverse=True)[1])
+    distinct = _first_of_each(np.arange(len(texts)), np.unique([normal(t) for t in texts], return_inverse=True)[1])
     counts = np.bincount(labels[distinct])
     kept = np.flatnonzero(counts >= MIN_QUESTIONS)
     chosen = distinct[np.isin(labels[distinct], kept)]
@@ -91,15 +91,15 @@ def food_examples() -> Examples:
     """Amazon reviews, five stars or fewer, with the source's testing set; copies of its texts are not trained on."""
     arrays = FOODS.load()
     texts, labels, copy, test = unpack(arrays["text"]), arrays["label"], arrays["copy"], arrays["test"] == 1
-    tested = first_of_each(np.flatnonzero(test), copy)
-    trained = first_of_each(np.flatnonzero(~test & ~np.isin(copy, copy[tested])), copy)
+    tested = _first_of_each(np.flatnonzero(test), copy)
+    trained = _first_of_each(np.flatnonzero(~test & ~np.isin(copy, copy[tested])), copy)
     side = np.where(sides(copy[trained], "amazon-food", labels[trained]) == 1, 1, 0)
     chosen = np.concatenate([trained, tested])
     side = np.concatenate([side, np.full(len(tested), 2)])
     return _examples(texts, chosen, labels[chosen], side, ("fewer stars", "five stars"), length=64)
 
 
-def first_of_each(indices: np.ndarray, copy: np.ndarray) -> np.ndarray:
+def _first_of_each(indices: np.ndarray, copy: np.ndarray) -> np.ndarray:
     """Of texts that are copies of each other only the first."""
     return np.sort(indices[np.unique(copy[indices], return_index=True)[1]])
 
@@ -161,20 +161,20 @@ def _examples(
 
 def vocabulary_of(trained: np.ndarray, special: tuple[str, ...] = SPECIAL, min_count: int = MIN_COUNT) -> np.ndarray:
     """Our vocabulary (V,): `special` first, then the pieces that occur at least `min_count` times in `trained`."""
-    first = np.array([pieces()[name] for name in special])
-    frequent = np.flatnonzero(np.bincount(trained.ravel(), minlength=len(pieces())) >= min_count)
+    first = np.array([_pieces()[name] for name in special])
+    frequent = np.flatnonzero(np.bincount(trained.ravel(), minlength=len(_pieces())) >= min_count)
     return np.concatenate([first, np.setdiff1d(frequent, first)])
 
 
 def in_vocabulary(found: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
     """Word pieces as tokens of our vocabulary, int32 of the same shape."""
-    token = np.full(len(pieces()), UNKNOWN, np.int32)
+    token = np.full(len(_pieces()), UNKNOWN, np.int32)
     token[vocabulary] = np.arange(len(vocabulary))
     return token[found]
 
 
 @lru_cache(maxsize=1)
-def pieces() -> dict[str, int]:
+def _pieces() -> dict[str, int]:
     return {piece: i for i, piece in enumerate(unpack(MINILM.load()["vocabulary"]))}
 
 
@@ -185,11 +185,11 @@ def word_pieces(texts: list[str], length: int) -> np.ndarray:
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import BertPreTokenizer
 
-    tokenizer = Tokenizer(WordPiece(pieces(), unk_token="[UNK]"))
+    tokenizer = Tokenizer(WordPiece(_pieces(), unk_token="[UNK]"))
     tokenizer.normalizer = BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = BertPreTokenizer()
     tokenizer.enable_truncation(length)
-    tokenizer.enable_padding(pad_id=pieces()["[PAD]"], pad_token="[PAD]", length=length)
+    tokenizer.enable_padding(pad_id=_pieces()["[PAD]"], pad_token="[PAD]", length=length)
     encoded = tokenizer.encode_batch(texts)
     return np.array([one.ids for one in encoded], np.int32).reshape(len(texts), length)
 
@@ -197,7 +197,7 @@ def word_pieces(texts: list[str], length: int) -> np.ndarray:
 def text_of(examples: Examples, tokens: np.ndarray) -> str:
     """A readable sentence from our tokens (T,)."""
     assert examples.vocabulary is not None
-    names = list(pieces())
+    names = list(_pieces())
     words = " ".join(names[examples.vocabulary[token]] for token in tokens if token != PAD)
     return words.replace(" ##", "")
 
