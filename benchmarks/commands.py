@@ -139,7 +139,7 @@ def _teachers(options: Options, choice: Choice, folder: Path, console: Console) 
 def _neighbours(options: Options, choice: Choice, folder: Path, console: Console) -> int:
     from benchmarks import neighbours
 
-    for name in choice.tasks or ("fashion-lt", "emoji-lt", "movie-5"):
+    for name in choice.tasks or ("fashion-lt", "emoji-lt", "movie-5", "wiki-titles"):
         try:
             run = neighbours.run_of(name, choice.size)
             fill([run], folder, options, console, teachers_only=True)

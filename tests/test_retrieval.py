@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines.corpus import Corpus, InverseCloze, InverseClozeConfig
+from baselines.sentence_transformers_losses import LibraryConfig, LibraryDistillation
 from benchmarks import tasks
 from benchmarks.answer_rule import TOO_MANY, Collection, has_answer, telling, tokens
 from benchmarks.rankings import CUTS, first_ranks, measure
 from benchmarks.retrieval_networks import SCALE, BagTower, QueryStudent, TiedStudent, _to_its_end, main_directions
 from benchmarks.tasks import retrieval
 from benchmarks.text_assets import normal, wheel
-from tgt import TGTConfig
+from tgt import Batch, TGTConfig, kl
 
 TASKS = ["wiki-titles", "nq-wiki"]
 
@@ -128,6 +129,26 @@ def texts_of(examples, inputs):
 
 
 @pytest.mark.parametrize("name", TASKS)
+def test_the_smoke_size_searches_few_passages(name):
+    """A whole search in little: every query has its answer among the few, and the networks are of their number."""
+    task = tasks.get(name).at("smoke")
+    examples = task.examples()
+    assert len(examples.passages) == len(examples.class_names) == len(examples.passage_texts) == 1000
+    assert max(examples.pool_relevant.max(), examples.test_labels.max(), examples.pool_labels.max()) < 1000
+    assert (examples.test_labels[:, 0] >= 0).all()
+    assert max(task.sizes["smoke"].budgets) <= len(examples.pool_labels) - len(examples.validation)
+    assert tasks.get(name).at("small").examples is tasks.get(name).examples
+
+
+def test_unanswered_questions_are_for_the_generator_alone():
+    examples = tasks.get("nq-wiki").examples()
+    free = texts_of(examples, examples.extra_unlabelled)
+    assert len(examples.extra_unlabelled) == 7108
+    judged = [examples.test_inputs, examples.other_tests["trivia"][0], examples.pool_inputs[examples.validation]]
+    assert not free & set().union(*(texts_of(examples, inputs) for inputs in judged))
+
+
+@pytest.mark.parametrize("name", TASKS)
 def test_a_query_has_its_label_among_its_passages(name):
     examples = tasks.get(name).examples()
     assert (examples.pool_relevant == examples.pool_labels[:, None]).any(1).all()
@@ -209,6 +230,33 @@ def test_soft_queries_are_the_decoded_ones_and_carry_a_gradient(data):
 def test_what_comes_is_decided_up_to_the_end():
     text = torch.tensor([[4, 5, 0, 0], [4, 5, 6, 7]])
     assert _to_its_end(text).tolist() == [[True, True, True, False], [True] * 4]
+
+
+@pytest.mark.parametrize("modality", ["retrieval"])
+def test_a_sampled_softmax_over_all_words_is_the_softmax(data):
+    generator = data.teacher.generator
+    states = torch.randn(7, generator.narrow.in_features, generator=rng(1))
+    wanted = torch.tensor([4, 5, 5, 6, 0, 7, 8])
+    whole = torch.nn.functional.cross_entropy(generator.logits(states), wanted)
+    torch.testing.assert_close(generator._sampled_loss(states, wanted, rng(2)), whole)
+    generator.sampled = 5  # some of them: right on average
+    drawn = torch.stack([generator._sampled_loss(states, wanted, rng(seed)) for seed in range(300)])
+    assert abs(drawn.mean() - whole) < 0.05
+
+
+@pytest.mark.parametrize("modality", ["retrieval"])
+def test_the_librarys_losses_are_ours_over_the_candidates(data, student):
+    batch = Batch(data, torch.arange(12))
+    for loss in ("kl", "margin-mse"):
+        config = LibraryConfig(loss=loss, temperature=2.0, candidates=3, hardest=3)
+        (found,) = LibraryDistillation(config, data, rng(6)).loss(student, batch).values()
+        shown = LibraryDistillation(config, data, rng(6)).candidates(batch.labeler_logits, batch.labels)
+        assert torch.equal(shown[:, 0], batch.labels)
+        assert all(len(set(row)) == 3 for row in shown.tolist())
+        ours, theirs = (scores.gather(1, shown) for scores in (student(batch.inputs), batch.labeler_logits))
+        margins = (ours - theirs)[:, :1] - (ours - theirs)[:, 1:]
+        expected = kl(ours, theirs, 2.0).mean() if loss == "kl" else margins.square().mean()
+        torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("modality", ["retrieval"])
