@@ -118,6 +118,8 @@ def test_a_row_says_why_it_is_not_for_a_task():
             name: ["image", "text"]
             for name in (
                 "distillation-scores",
+                "sbert-kl",
+                "sbert-margin-mse",
                 "corpus-pool",
                 "inverse-cloze-pool",
                 "tgt-random-passages-pool",
