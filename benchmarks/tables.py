@@ -266,7 +266,10 @@ def _notes(task: Task, group: Cells, teacher: str, match: str) -> Iterable[str]:
                     f"{method} trains another student, not counted as a rival: {costs['student_parameters']:,.0f} "
                     f"parameters, {costs['student_macs']:,.0f} multiply-adds."
                 )
-        if teacher == "full" and task.sizes[done[0].spec.size].keep_answers:
+        size = task.sizes[done[0].spec.size]
+        if size.examples:
+            yield f"Size {done[0].spec.size} has fewer examples than told above: it shows that all of it works."
+        if teacher == "full" and size.keep_answers:
             yield "Labeler queries of the real samples are counted, but answered from a file: they take no time here."
         machines = {f"{e.get('cpu')}, {e.get('cores')} cores" for e in (r.environment for r in done) if e}
         if machines:

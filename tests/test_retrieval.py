@@ -133,8 +133,8 @@ def test_the_smoke_size_searches_few_passages(name):
     """A whole search in little: every query has its answer among the few, and the networks are of their number."""
     task = tasks.get(name).at("smoke")
     examples = task.examples()
-    assert len(examples.passages) == len(examples.class_names) == len(examples.passage_texts) == 1000
-    assert max(examples.pool_relevant.max(), examples.test_labels.max(), examples.pool_labels.max()) < 1000
+    assert len(examples.passages) == len(examples.class_names) == len(examples.passage_texts) == 500
+    assert max(examples.pool_relevant.max(), examples.test_labels.max(), examples.pool_labels.max()) < 500
     assert (examples.test_labels[:, 0] >= 0).all()
     assert max(task.sizes["smoke"].budgets) <= len(examples.pool_labels) - len(examples.validation)
     assert tasks.get(name).at("small").examples is tasks.get(name).examples

@@ -38,7 +38,7 @@ PASSAGE_LENGTH = 128  # word pieces of a passage; half of them are shorter than 
 SPECIAL_TOKENS = (*SPECIAL, "[SEP]")
 MIN_COUNT = 2  # of a word piece in passages and training queries: names are rare, and they are what is asked for
 SECOND_TEST = 1000  # questions of the second test set
-_FEW = 1000  # passages of the smoke size
+_FEW = 500  # passages of the smoke size
 
 
 @dataclass(frozen=True)
@@ -236,8 +236,8 @@ _COMMON: dict[str, Any] = {
     "distances": (5.0, 10.0, 15.0, 20.0),  # latents are 19.6 long
 }
 _SMOKE = Size(
-    budget=50,
-    budgets=(50,),
+    budget=20,
+    budgets=(20,),
     steps=8,
     batch=8,
     labeler_steps=0,
