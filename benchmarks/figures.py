@@ -28,9 +28,11 @@ COLOURS = {
     "augmentation-pool": "#56B4E9", "substitution-pool": "#009E73", "uda": "#F0E442", "interpolation-pool": "#b58fd6",
     "distillation-unlabelled-pool": "#000000", "prior-sampling-pool": "#CC79A7", "prior-only-pool": "#8c6d31",
     "tgt-random-pool": "#E69F00", "tgt-gradient-pool": "#D55E00", "pretrained-one-hot": "#7f0000",
-    "distillation-scores": "#004c78", "corpus-pool": "#56B4E9", "inverse-cloze-pool": "#009E73",
+    "distillation-scores": "#004c78", "sbert-kl": "#8c6d31", "sbert-margin-mse": "#F0E442",
+    "corpus-pool": "#56B4E9", "inverse-cloze-pool": "#009E73",
     "tgt-random-passages-pool": "#b37a00", "tgt-gradient-passages-pool": "#8f3f00",
 }  # fmt: skip
+_DASHES = {"teacher": "-", "BM25": "--", "TF-IDF": ":"}  # of what needs no student
 DRAWS = 2000  # bootstrap draws over seeds for the multiplier's interval
 
 
@@ -55,6 +57,9 @@ def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Pa
         rows = frame[(frame.task == task) & (frame.teacher == teacher) & (frame.metric == metric)]
         for method, line in rows.groupby("method", sort=False):
             line = line.sort_values("budget")
+            if method in tasks.get(task).references:
+                left.axhline(100 * line["mean"].iloc[0], color="#555555", lw=1, ls=_DASHES[str(method)], label=method)
+                continue
             width = 2.4 if tables.is_tgt(str(method)) else 1.4
             left.plot(
                 line.budget, 100 * line["mean"], "o-", ms=3, lw=width, color=COLOURS.get(str(method)), label=method

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +142,8 @@ def _table(run: Run, labels: Any, found: list[Column], names: tuple[str, ...]) -
 
 
 _RED = "#c00000"
-_CAPTION = "class by labeler (L) and by student (S), disagreement KL(L || S); red: they differ"
+_NAME = 28  # letters of a class that a picture of texts shows
+_CAPTION = "{} by labeler (L) and by student (S), disagreement KL(L || S); red: they differ"
 
 
 def _images(table: pd.DataFrame) -> Any:
@@ -166,26 +169,35 @@ def _images(table: pd.DataFrame) -> Any:
                 axis.set_ylabel(row["label"], fontsize=8)
         title = kind if not distance else f"{kind}\ndistance {distance:g}"
         axes[0, j].set_title(title, fontsize=8)
-    figure.suptitle(f"Decoded neighbours of training samples: {_CAPTION}", fontsize=9, y=0.99)
+    figure.suptitle(f"Decoded neighbours of training samples: {_CAPTION.format('class')}", fontsize=9, y=0.99)
     figure.subplots_adjust(wspace=0.12, hspace=0.55, top=0.93)
     return figure
 
 
-def _texts(table: pd.DataFrame) -> Any:
+def _texts(table: pd.DataFrame, what: str = "class") -> Any:
     from benchmarks.figures import plt
 
     shown = table[table["sample"] < 4].groupby("sample")
     lines = sum(len(rows) + 2 for _, rows in shown)
     figure = plt.figure(figsize=(15, 0.2 * lines + 0.4))
-    figure.text(0, 1, f"Decoded neighbours of training texts: {_CAPTION}", fontsize=9, va="bottom")
+    figure.text(0, 1, f"Decoded neighbours of training texts: {_CAPTION.format(what)}", fontsize=9, va="bottom")
+    # The classes' columns are as wide as the longest name that stands in them.
+    longest = min(max(table["labeler"].str.len().max(), table["student"].str.len().max()), _NAME)
+    width = max(0.09, 0.0063 * longest)
+    second, third = 0.94 - width, 0.94 - 2 * width
+    words_shown = round(130 * (third - 0.1) / 0.66)
     line = 1
     for _, rows in shown:
         figure.text(0, 1 - line / lines, rows["label"].iloc[0], fontsize=8, weight="bold", va="top")
         for row in rows.to_dict("records"):
             line += 1
-            text = row["text"] if len(row["text"]) <= 130 else row["text"][:127] + "..."
+            text = _cut(row["text"], words_shown)
             colour = "black" if row["labeler"] == row["student"] else _RED
-            classes = (0.76, f"L {row['labeler']}"), (0.85, f"S {row['student']}"), (0.94, f"KL {row['kl']:.2f}")
+            classes = (
+                (third, f"L {_cut(row['labeler'], _NAME)}"),
+                (second, f"S {_cut(row['student'], _NAME)}"),
+                (0.94, f"KL {row['kl']:.2f}"),
+            )
             for x, words in ((0.01, _kind(row)), (0.1, text), *classes):
                 # A dollar sign would start a formula.
                 figure.text(x, 1 - line / lines, words.replace("$", r"\$"), fontsize=7.5, color=colour, va="top")
@@ -193,7 +205,11 @@ def _texts(table: pd.DataFrame) -> Any:
     return figure
 
 
-_PICTURES = {"image": _images, "text": _texts, "retrieval": _texts}
+def _cut(text: str, letters: int) -> str:
+    return text if len(text) <= letters else text[: letters - 3] + "..."
+
+
+_PICTURES: dict[str, Callable[[pd.DataFrame], Any]] = {"image": _images, "text": _texts, "retrieval": partial(_texts, what="first passage")}
 
 
 def _kind(row: dict) -> str:
@@ -202,7 +218,8 @@ def _kind(row: dict) -> str:
 
 def _markdown(run: Run, table: pd.DataFrame) -> str:
     lines = [f"### {run.task.title}: decoded neighbours of training texts", ""]
-    lines += ["Class by labeler and by student, and their disagreement KL(labeler || student), at L2 distances.", ""]
+    what = "First passage" if run.task.domain == "retrieval" else "Class"
+    lines += [f"{what} by labeler and by student, and their disagreement KL(labeler || student), at L2 distances.", ""]
     for _, rows in table.groupby("sample"):
         lines += [f"**{rows['label'].iloc[0]}**", "", "| | text | labeler | student | KL |", "|---|---|---|---|---:|"]
         for row in rows.to_dict("records"):

@@ -302,7 +302,6 @@ TASKS = {
         Size(
             budget=500,
             budgets=(250, 500, 2000, 6904),
-            table=(500, 2000),
             steps=500,
             batch=32,
             labeler_steps=0,
