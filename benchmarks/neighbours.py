@@ -209,7 +209,11 @@ def _cut(text: str, letters: int) -> str:
     return text if len(text) <= letters else text[: letters - 3] + "..."
 
 
-_PICTURES: dict[str, Callable[[pd.DataFrame], Any]] = {"image": _images, "text": _texts, "retrieval": partial(_texts, what="first passage")}
+_PICTURES: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "image": _images,
+    "text": _texts,
+    "retrieval": partial(_texts, what="first passage"),
+}
 
 
 def _kind(row: dict) -> str:
