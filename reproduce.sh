@@ -2,12 +2,16 @@
 # usage: ./reproduce.sh TARGET... [options]
 #
 #   targets   table1 table2 table3 fig1 fig2 all tune report data teachers list test
+#             compare METHOD [--task A] [--against B,C] [--seeds N|auto]   is a method (of your own: a file) better than TGT?
+#             validate FILE, new method NAME, new task NAME                 a method or a task of your own
 #   options   --size smoke|small  --tasks A,B  --methods A,B  --budgets N,M  --seeds N  --teacher full|same-data|both
 #             --match samples|real  --ratio R  --jobs N  --plan  --retry  --results DIR  --help
 #
 # The first call makes a virtual environment in .venv and installs the project (several minutes); later calls start at once.
 set -euo pipefail
+here=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
+root=$PWD
 
 usage() { sed -n '2,/^$/{/^#/s/^# \{0,1\}//p}' reproduce.sh | sed '/^set /,$d'; }
 
@@ -37,4 +41,5 @@ if [ "${1:-}" = test ]; then
   shift
   exec .venv/bin/python -m pytest "$@"
 fi
-exec .venv/bin/python -m benchmarks "$@"
+cd "$here" # files and folders that a person names are meant from where they stand
+exec "$root/.venv/bin/python" -P -m benchmarks "$@"

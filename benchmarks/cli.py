@@ -25,9 +25,13 @@ TARGETS = {
     "report": "make tables and figures of all that is recorded, and set it beside the committed reference",
     "data": "fetch and check the data sets",
     "teachers": "train the generators and labelers that the tables need",
+    "compare": "WHAT: a method of your own (a file) or a row, set against TGT and its rivals (--against) on --tasks",
+    "validate": "FILE: check a method or a task of your own against the contract, in seconds",
+    "new": "method NAME, or task NAME: write a file that works, to begin from",
     "list": "tasks, methods and targets",
     "test": "run the tests (arguments go to pytest)",
 }
+VERBS = ("compare", "validate", "new")  # these take words of their own and stand alone
 ALL = ("table1", "table2", "table3", "fig1", "fig2")
 
 
@@ -40,19 +44,21 @@ class Options:
     """Reference suite for teacher-guided training."""
 
     targets: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """What to make; `list` tells them all."""
+    """What to make; `list` tells them all. After compare, validate and new: what to do it with."""
     size: Literal["smoke", "small", "paper"] = "small"
     """smoke: seconds, to see that it works. small: minutes on two cores. paper: not there yet."""
-    tasks: str = ""
-    """Comma-separated; the target's own by default."""
+    tasks: Annotated[str, tyro.conf.arg(aliases=["--task"])] = ""
+    """Comma-separated names, or files with a task of your own; the target's own by default."""
     methods: str = ""
-    """Comma-separated; all that make sense by default."""
+    """Comma-separated names, or files with a method of your own; all that make sense by default."""
+    against: str = ""
+    """Of compare: the rows to set it against; by default distillation, decoded noise and TGT."""
     budgets: str = ""
     """Comma-separated numbers of labelled samples."""
     n_max: int | None = None
     """Images of the most frequent class of an exponential task, in place of --budgets."""
-    seeds: int | None = None
-    """Replications, seeds 0 to N - 1."""
+    seeds: int | Literal["auto"] | None = None
+    """Replications, seeds 0 to N - 1. auto, of compare: more of them until the comparison is decided, 20 at most."""
     teacher: Literal["full", "same-data", "both"] = "full"
     """What the teacher was trained on: the whole training pool, or the student's own samples."""
     match: Literal["samples", "real"] = "samples"
@@ -63,6 +69,8 @@ class Options:
     """Processes, one thread each."""
     plan: bool = False
     """Print the grid: recorded, missing, estimated minutes. Run nothing."""
+    search: bool = True
+    """Of compare: first choose hyper-parameters on validation samples, by as many trials as its rivals had."""
     retry: bool = False
     """Run failed cells again."""
     set: str = ""
@@ -95,37 +103,75 @@ def main(arguments: list[str] | None = None) -> int:
 
 def check(options: Options) -> Choice:
     """The grid's choice from the options. Raises BadInput before anything starts."""
-    from benchmarks import tasks
-
-    for target in options.targets:
-        _known("target", target, TARGETS)
     if not options.targets:
         raise BadInput(f"no target; there are {', '.join(TARGETS)}")
+    verb = options.targets[0] if options.targets[0] in VERBS else None
+    for name in options.targets[:1] if verb else options.targets:
+        _known("target", name, TARGETS)
+        if name in VERBS and not verb:
+            raise BadInput(f"{name} stands first and alone, followed by what to do it with")
+    if verb:
+        _check_words(verb, options.targets[1:])
     if options.size == "paper":
         raise BadInput("size paper is not there yet; there are smoke and small")
     for name in ("seeds", "jobs", "ratio", "n_max"):
         value = getattr(options, name)
-        if value is not None and value < 1:
+        if isinstance(value, int) and value < 1:
             raise BadInput(f"--{name.replace('_', '-')} must be at least 1, not {value}")
-    chosen_tasks = _words(options.tasks)
-    for name in chosen_tasks:
+    if options.seeds == "auto" and verb != "compare":
+        raise BadInput("--seeds auto goes with compare")
+    if options.against and verb != "compare":
+        raise BadInput("--against goes with compare")
+    return Choice(
+        size=options.size,
+        tasks=(chosen_tasks := _tasks(options)),
+        methods=_methods(options, chosen_tasks),
+        budgets=_budgets(options, chosen_tasks),
+        seeds=options.seeds if isinstance(options.seeds, int) else None,
+        teachers=("full", "same-data") if options.teacher == "both" else (options.teacher,),
+        match=options.match,
+        ratio=options.ratio,
+        settings=_settings(options),
+    )
+
+
+def _check_words(verb: str, words: tuple[str, ...]) -> None:
+    wanted = {"compare": "one method", "validate": "one file", "new": "method NAME or task NAME"}[verb]
+    right = len(words) == 2 and words[0] in ("method", "task") if verb == "new" else len(words) == 1
+    if not right:
+        raise BadInput(f"{verb} takes {wanted}, not {' '.join(words) or 'nothing'}")
+
+
+def _tasks(options: Options) -> tuple[str, ...]:
+    from benchmarks import tasks
+
+    chosen = named(options.tasks)
+    for name in chosen:
         try:
             task = tasks.get(name)
         except ValueError as error:
             raise BadInput(str(error)) from error
         if options.ratio and task.profile.kind != "exponential":
             raise BadInput(f"--ratio: the classes of {name} are {task.profile.kind}; it goes with fashion-lt")
-    if options.ratio and not chosen_tasks:
+    if options.ratio and not chosen:
         raise BadInput("--ratio changes one task: name it with --tasks (fashion-lt)")
-    for name in _words(options.methods):
+    return chosen
+
+
+def _methods(options: Options, chosen_tasks: tuple[str, ...]) -> tuple[str, ...]:
+    from benchmarks import tasks
+
+    chosen = named(options.methods)
+    targets = [EXPERIMENTS[target] for target in experiments_of(options.targets) if target in EXPERIMENTS]
+    for name in chosen:
         _known("method", name, METHODS)
-        targets = [EXPERIMENTS[target] for target in experiments_of(options.targets) if target in EXPERIMENTS]
         for task_name in chosen_tasks or tuple(dict.fromkeys(task for target in targets for task in target.tasks)):
             if reason := METHODS[name].unfit(tasks.get(task_name)):
                 raise BadInput(f"method {name}: {reason}")
-    settings = _settings(options.set)
-    if settings and (others := [name for name in experiments_of(options.targets) if name not in EXPERIMENTS]):
-        raise BadInput(f"--set goes with {', '.join(EXPERIMENTS)}, not with {others[0]}")
+    return chosen
+
+
+def _budgets(options: Options, chosen_tasks: tuple[str, ...]) -> tuple[int, ...]:
     budgets = []
     for word in _words(options.budgets):
         if not word.isdigit() or int(word) < 1:
@@ -137,17 +183,20 @@ def check(options: Options) -> Choice:
         from benchmarks.splits import exponential
 
         budgets.append(int(exponential(10, options.n_max, options.ratio or 100).sum()))
-    return Choice(
-        size=options.size,
-        tasks=chosen_tasks,
-        methods=_words(options.methods),
-        budgets=tuple(dict.fromkeys(budgets)),
-        seeds=options.seeds,
-        teachers=("full", "same-data") if options.teacher == "both" else (options.teacher,),
-        match=options.match,
-        ratio=options.ratio,
-        settings=settings,
-    )
+    return tuple(dict.fromkeys(budgets))
+
+
+def named(text: str) -> tuple[str, ...]:
+    """Names of methods or tasks; a file among them is registered, and stands as its name. Raises BadInput."""
+    words = _words(text)
+    if any(word.endswith(".py") for word in words):
+        from benchmarks import plugins  # only now: what a file holds needs torch
+
+        try:
+            words = tuple(plugins.register(word) if word.endswith(".py") else word for word in words)
+        except plugins.BadFile as error:
+            raise BadInput(str(error)) from error
+    return words
 
 
 def experiments_of(targets: tuple[str, ...]) -> list[str]:
@@ -156,11 +205,14 @@ def experiments_of(targets: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(spelled))
 
 
-def _settings(text: str) -> tuple[tuple[str, Any], ...]:
+def _settings(options: Options) -> tuple[tuple[str, Any], ...]:
     """("name", value) pairs of NAME=VALUE words. Raises BadInput for a name that no method has."""
-    known = {field.name for row in METHODS.values() for field in fields(row.load().Config)} if text else set()
+    words = _words(options.set)
+    if words and (others := [name for name in experiments_of(options.targets) if name not in EXPERIMENTS]):
+        raise BadInput(f"--set goes with {', '.join(EXPERIMENTS)}, not with {others[0]}")
+    known = {field.name for row in METHODS.values() for field in fields(row.load().Config)} if words else set()
     found = {}
-    for word in _words(text):
+    for word in words:
         name, equals, value = word.partition("=")
         if not equals or not value:
             raise BadInput(f"--set takes NAME=VALUE, not {word!r}")

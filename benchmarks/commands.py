@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import engine, experiments, paths, tasks, tune
+from benchmarks import compare, experiments, paths, tasks, templates, tune, validate
 from benchmarks.assets import EMOJI, FASHION, Unavailable
 from benchmarks.cli import TARGETS, Options, experiments_of
 from benchmarks.experiments import EXPERIMENTS, Choice
+from benchmarks.fill import fill
 from benchmarks.methods import METHODS
 from benchmarks.paths import REFERENCE
-from benchmarks.progress import Progress
-from benchmarks.records import Record, Store
 from benchmarks.retrieval_assets import ANSWERED
 from benchmarks.runs import Run
 from benchmarks.text_assets import FOODS, MINILM, MOVIES, QUESTIONS, SUMMARIES
@@ -27,6 +27,14 @@ def run(options: Options, choice: Choice) -> int:
     if not console.is_terminal:
         console.width = 160  # a log has no edge to fit into
     folder = options.results / choice.size
+    choice = replace(choice, tuned=tune.read(folder))
+    words = options.targets
+    if words[0] == "compare":
+        return compare.run(words[1], options, choice, folder, console)
+    if words[0] == "validate":
+        return validate.run(words[1], console)
+    if words[0] == "new":
+        return templates.run(words[1], words[2], console)
     if choice.settings:  # records of one cell with other hyper-parameters must not meet the table's
         folder = folder / "set" / ",".join(f"{name}={value}" for name, value in choice.settings)
     status = 0
@@ -61,42 +69,6 @@ def available(names: list[str], choice: Choice, console: Console) -> tuple[list[
                 absent[task] = str(error)
                 console.print(f"task {task} is unavailable: {error}", markup=False)
     return runs, absent
-
-
-def fill(
-    runs: list[Run], folder: Path, options: Options, console: Console, teachers_only: bool = False, table=None
-) -> tuple[engine.Plan, int]:
-    """Run what is missing of `runs`; the plan as it stands afterwards, and the exit status."""
-    store = Store(folder)
-    history = Store(REFERENCE / options.size).read().values()
-    plan = engine.plan(runs, store, options.jobs, history, options.retry)
-    if options.plan:
-        _print_plan(plan, options, console)
-        return plan, 0
-    if not plan.missing:
-        return plan, 0
-    paths.check_writable(folder)
-    paths.check_writable(paths.cache())
-    if plan.teachers:
-        console.print(f"training {len(plan.teachers)} teacher networks, once")
-        engine.train_teachers(plan, options.jobs, lambda line: console.print(f"  {line}", markup=False))
-        plan = engine.plan(runs, store, options.jobs, history, options.retry)
-    if teachers_only or not plan.missing:
-        return plan, 0
-    arrived: dict[str, Record] = dict(plan.records)
-    show = None if table is None else lambda: table(dict(arrived))
-    with Progress(console, len(plan.missing), plan.seconds, folder, show) as progress:
-
-        def done(record: Record) -> None:
-            arrived[record.key] = record
-            progress.add(record)
-
-        engine.run_missing(plan, store, options.jobs, done)
-    plan = engine.plan(runs, store, options.jobs, history)
-    failed = [record for run in plan.runs if (record := plan.record(run)) and record.status == "failed"]
-    for record in failed:
-        console.print(f"FAILED {record.spec.label}: {record.reason}", markup=False)
-    return plan, 1 if failed else 0
 
 
 def _experiment(name: str, options: Options, choice: Choice, folder: Path, console: Console) -> int:
@@ -166,22 +138,6 @@ def _report(folder: Path, choice: Choice, console: Console) -> int:
     console.print(text, markup=False)
     console.print(f"written: {path}", markup=False)
     return 0
-
-
-def _print_plan(plan: engine.Plan, options: Options, console: Console) -> None:
-    groups: dict[tuple, list[int]] = {}
-    missing = {id(run) for run in plan.missing}
-    for run in plan.runs:
-        cell = run.spec.task, run.spec.teacher, run.spec.budget, run.spec.method
-        counts = groups.setdefault(cell, [0, 0])
-        counts[id(run) in missing] += 1
-    for (task, teacher, budget, method), (there, not_there) in groups.items():
-        line = f"{task:12} {teacher:10} n={budget:<6} {method:24} recorded {there}  missing {not_there}"
-        console.print(line, markup=False)
-    console.print(
-        f"{len(plan.runs)} cells: {plan.recorded} recorded, {len(plan.missing)} missing; "
-        f"{len(plan.teachers)} teacher networks to train; about {plan.seconds / 60:.0f} min with {options.jobs} jobs"
-    )
 
 
 def _tune(console: Console, options: Options, choice: Choice) -> int:

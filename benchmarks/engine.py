@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed, parallel_config
 
-from benchmarks import paths, teachers
+from benchmarks import paths, plugins, teachers
 from benchmarks.records import Record, Store
 from benchmarks.runs import Run, execute
 
@@ -75,7 +75,7 @@ def train_teachers(plan: Plan, jobs: int, done: Callable[[str], None]) -> None:
     """Train the teachers that are missing, generator and labeler side by side."""
     # Longest first, so that the last one does not run alone for long.
     parts = sorted(plan.teachers, key=lambda item: -item[0].recipes[item[1]].steps)
-    for name in _parallel(jobs, (delayed(_train_teacher)(run.spec, part) for run, part in parts)):
+    for name in _parallel(jobs, _train_teacher, [(run.spec, part) for run, part in parts]):
         done(name)
 
 
@@ -98,8 +98,8 @@ def run_missing(plan: Plan, store: Store, jobs: int, done: Callable[[Record], No
         # A cell that another harness is at work on is left to the end, then waited for.
         busy = []
         harness = os.getpid()
-        calls = (delayed(_run_cell)(run.spec, run.overrides, folder, patient, harness) for run in waiting)
-        for run_spec, overrides, line in _parallel(jobs, calls):
+        cells = [(run.spec, run.overrides, folder, patient, harness) for run in waiting]
+        for run_spec, overrides, line in _parallel(jobs, _run_cell, cells):
             if line is None:
                 busy.append(Run(run_spec, overrides))
             else:
@@ -129,9 +129,17 @@ def _run_cell(spec, overrides, folder: Path, patient: bool, harness: int):
         _status_path(folder).unlink(missing_ok=True)
 
 
-def _parallel(jobs: int, calls):
+def _parallel(jobs: int, work: Callable, calls: list[tuple]):
+    tasks = (delayed(_work)(plugins.files(), work, call) for call in calls)
     with parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")(calls)
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")(tasks)
+
+
+def _work(files: tuple[Path, ...], work: Callable, call: tuple):
+    """In a worker: what the command named of outside methods and tasks is known here too."""
+    for path in files:
+        plugins.register(path)
+    return work(*call)
 
 
 def one_thread() -> None:

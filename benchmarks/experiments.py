@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, field, fields
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +42,11 @@ TUNE_SEED = 1000  # of the split and the start that hyper-parameters are chosen 
 TRIALS = 8  # settings tried for every method alike, its defaults the first
 
 
+def rows(task: Task) -> tuple[str, ...]:
+    """The rows of a task's tables; where its domain has none of its own, those of images that are for any domain."""
+    return tuple(name for name in ROWS.get(task.domain, ROWS["image"]) if not METHODS[name].unfit(task))
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Tasks x methods x budgets x seeds.
@@ -58,7 +65,7 @@ class Experiment:
 
     def methods(self, task: Task) -> tuple[str, ...]:
         """Its rows for a task unless a person names others."""
-        return tuple(name for name in ROWS[task.domain] if name not in self.without and not METHODS[name].unfit(task))
+        return tuple(name for name in rows(task) if name not in self.without)
 
     def budgets(self, size: Size) -> tuple[int, ...]:
         return size.budgets if self.curve else (size.table or (size.budget,))
@@ -91,6 +98,8 @@ class Choice:
     match: str = "samples"
     ratio: int | None = None
     settings: tuple[tuple[str, Any], ...] = ()  # hyper-parameters in place of the chosen ones
+    #: What a search chose for methods from outside, as `benchmarks.methods.tuned` holds it for the suite's own.
+    tuned: dict[str, Any] = field(default_factory=dict)
 
 
 def grid(name: str, choice: Choice) -> list[Run]:
@@ -126,8 +135,9 @@ def grid(name: str, choice: Choice) -> list[Run]:
 def _overrides(method: str, task: Task, choice: Choice) -> tuple[tuple[str, Any], ...] | None:
     """The chosen hyper-parameters of a method with a person's own settings over those it has; None: as chosen."""
     known = {found.name for found in fields(METHODS[method].load().Config)}
+    outside = choice.tuned.get(task.tuned_on, {}).get(method, {}).get("params", {}) if METHODS[method].packages else {}
     own = {name: value for name, value in choice.settings if name in known}
-    return tuple(sorted({**chosen(method, task, choice.size), **own}.items())) if own else None
+    return tuple(sorted({**chosen(method, task, choice.size), **outside, **own}.items())) if own or outside else None
 
 
 def search(choice: Choice) -> list[Run]:
@@ -142,7 +152,7 @@ def search(choice: Choice) -> list[Run]:
     for task_name in choice.tasks or tuple(dict.fromkeys(task.tuned_on for task in tasks.TASKS.values())):
         task = tasks.get(task_name)
         size = task.sizes[choice.size]
-        for method in choice.methods or tuple(name for name in ROWS[task.domain] if not METHODS[name].unfit(task)):
+        for method in choice.methods or rows(task):
             for trial, setting in enumerate(settings(method, task)):
                 spec = Spec(
                     task=task_name,
@@ -165,6 +175,10 @@ def settings(method: str, task: Task, trials: int = TRIALS) -> list[dict]:
 
     row = METHODS[method]
     space = sorted(row.space(task).items())
+    if math.prod(len(values) for _, values in space) <= trials:  # all there are
+        everything = [dict(zip(row.space(task), point, strict=True)) for point in product(*row.space(task).values())]
+        distinct = {config(method, task, "", setting): setting for setting in [*everything, {}]}
+        return sorted(distinct.values(), key=len)
     rng = np.random.default_rng(seed_of("search", task.name))
     while True:
         points = qmc.LatinHypercube(len(space), rng=rng).random(trials - 1)

@@ -15,6 +15,7 @@ from benchmarks import stats, tables, tasks
 from benchmarks.hashing import seed_of
 from benchmarks.metrics import label
 from benchmarks.paths import atomic
+from benchmarks.selection import COSTS
 from benchmarks.tables import BASELINE, Cells, Group
 
 plt.switch_backend("agg")
@@ -164,3 +165,40 @@ def multiplier_lines(frame: pd.DataFrame) -> Iterable[str]:
             f"{row['multiplier']:.1f} times the data "
             f"(95 % bootstrap {low} to {high}, {row['n_seeds']} seeds)"
         )
+
+
+def learning_curves(groups: dict[Group, Cells], path: Path) -> list[Path]:
+    """Test metric at each checkpoint against what had been paid: one row a group, one column a cost; data as CSV."""
+    frame = curves(groups)
+    figure, axes = plt.subplots(len(groups), len(COSTS), figsize=(12, 3.8 * len(groups)), squeeze=False, sharey="row")
+    for (task, _, budget, _), row in zip(groups, axes, strict=True):
+        found = frame[(frame.task == task) & (frame.budget == budget)]
+        for axis, cost in zip(row, COSTS, strict=True):
+            for method, line in found.groupby("method", sort=False):
+                colour = COLOURS.get(str(method), "#d62728")
+                axis.plot(line[cost], 100 * line["mean"], "o-", ms=3, color=colour, label=method)
+                axis.fill_between(line[cost], 100 * line.low, 100 * line.high, color=colour, alpha=0.15)
+            axis.set(xlabel=f"{cost}, mean over seeds", xscale="symlog" if cost == "labeler queries" else "linear")
+            axis.grid(alpha=0.3)
+        row[0].set_ylabel(f"{label(tasks.get(task).metric)} (%)")
+        row[0].set_title(f"{tasks.get(task).title}, {budget:,} samples", loc="left", fontsize=10)
+        row[1].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncol=4)
+    written = save(figure, path)
+    with atomic(path.with_name(f"{path.name}-curves.csv")) as temporary:
+        temporary.write_text(tables.to_csv(frame))
+    return [*written, path.with_name(f"{path.name}-curves.csv")]
+
+
+def curves(groups: dict[Group, Cells]) -> pd.DataFrame:
+    """Learning curves: one row a (group, method, step), with means over seeds of the metric and of every cost."""
+    rows = []
+    for (task, teacher, budget, match), group in groups.items():
+        metric = tasks.get(task).metric
+        for method, seeds in group.items():
+            done = [record.curve for record in seeds.values() if record is not None and record.status == "ok"]
+            for points in zip(*done, strict=False):
+                found = stats.interval([point.test[metric] or 0.0 for point in points])
+                row = {"task": task, "teacher": teacher, "budget": budget, "match": match, "method": method}
+                row |= {name: float(np.mean([paid(point) for point in points])) for name, paid in COSTS.items()}
+                rows.append({**row, "n_seeds": found.n, "mean": found.mean, "low": found.low, "high": found.high})
+    return pd.DataFrame(rows)

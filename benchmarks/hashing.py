@@ -65,11 +65,12 @@ def module_digest(module: str, packages: tuple[str, ...] = ("tgt", "baselines"))
             continue
         source = Path(spec.origin).read_text()
         seen[name] = code_digest(source)
-        queue += [found for found in _imports(source) if found.split(".")[0] in packages]
+        queue += [found for found in imports_of(source) if found.split(".")[0] in packages]
     return digest(seen)
 
 
-def _imports(source: str) -> Iterable[str]:
+def imports_of(source: str) -> Iterable[str]:
+    """Names of the modules that Python source imports, wherever in it."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -6,8 +6,10 @@ import importlib
 import json
 from dataclasses import dataclass, field, fields
 from functools import cache
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.hashing import module_digest
 from benchmarks.paths import REFERENCE
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class Row:
         defaults: in place of the task's and the method's own.
         domain: the only domain it is for; "" means any.
         student: which of a task's `Networks` it trains.
+        packages: of a method from outside, further packages and modules whose code is the method's own.
     """
 
     target: str
@@ -36,6 +39,7 @@ class Row:
     defaults: dict[str, Any] = field(default_factory=dict)
     domain: str = ""
     student: str = "student"
+    packages: tuple[str, ...] = ()
 
     def load(self) -> type[Method]:
         module, _, name = self.target.partition(":")
@@ -45,10 +49,20 @@ class Row:
     def module(self) -> str:
         return self.target.partition(":")[0]
 
+    @property
+    def code_sha256(self) -> str:
+        """Hash of the method's code and of all code of the suite, and of its own packages, that it rests on."""
+        return module_digest(self.module, ("tgt", "baselines", *self.packages))
+
+    @property
+    def only_for(self) -> str:
+        """The only domain it is for, by its row or, of a method from outside, by an attribute `domain` of its class."""
+        return self.domain or (getattr(self.load(), "domain", "") if self.packages else "")
+
     def unfit(self, task: Task) -> str:
         """Why it cannot run on a task; "" if it can."""
-        if self.domain not in ("", task.domain):
-            return f"it is for {self.domain} tasks, and {task.name} is one of {task.domain}"
+        if self.only_for not in ("", task.domain):
+            return f"it is for {self.only_for} tasks, and {task.name} is one of {task.domain}"
         if self.student == "pretrained" and not task.has_pretrained:
             return f"{task.name} has no pretrained student"
         return ""
@@ -170,6 +184,17 @@ METHODS: dict[str, Row] = {
     ),
 }
 
+
+def _installed() -> dict[str, Row]:
+    """Methods of installed packages: name -> `module:class` under the entry point group `tgt_benchmarks.methods`."""
+    found = {}
+    for point in metadata.entry_points(group="tgt_benchmarks.methods"):
+        package = point.module.split(".")[0]
+        found[point.name] = Row(point.value, f"from the package {package}", packages=(package,))
+    return found
+
+
+METHODS.update({name: row for name, row in _installed().items() if name not in METHODS})
 
 #: See real samples that else only the teacher saw: shown in every table, but not called rivals.
 CEILINGS = ("distillation-unlabelled", "distillation-unlabelled-pool")

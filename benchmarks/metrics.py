@@ -75,9 +75,14 @@ def classify(
     return classification(logits.argmax(1).numpy(), labels, examples.classes, train_counts, examples.coarse)
 
 
+def right(logits: Tensor, labels: np.ndarray) -> np.ndarray:
+    """Whether the class with the highest logit is the label (N,), of logits (N, C)."""
+    return logits.argmax(1).numpy() == labels
+
+
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
     """Expected calibration error (Guo et al. 2017): |accuracy - confidence| over bins of confidence, by their share."""
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    confidence, correct = probabilities.max(1), probabilities.argmax(1) == labels
     which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = np.bincount(which, right - confidence, bins)
+    gap = np.bincount(which, correct - confidence, bins)
     return float(np.abs(gap).sum() / len(labels))

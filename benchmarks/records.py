@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -49,6 +51,7 @@ class Record(BaseModel):
     reason: str = ""
     spec: Spec
     metrics: dict[str, float | None] = {}  # on the test set, after the last step
+    hits: str = ""  # the test samples that were a success after the last step, see `pack`
     curve: list[Checkpoint] = []
     costs: dict[str, float] = {}
     phases: dict[str, float] = {}  # seconds, evaluation among them
@@ -58,7 +61,7 @@ class Record(BaseModel):
 
     def line(self) -> str:
         """Canonical JSON; task, teacher, budget, seed and method stand at the top level for readers of the file."""
-        data = self.model_dump()
+        data = self.model_dump(exclude=None if self.hits else {"hits"})
         return json.dumps({**data.pop("spec"), **data}, allow_nan=False)
 
     @classmethod
@@ -66,6 +69,19 @@ class Record(BaseModel):
         data = json.loads(line)
         data["spec"] = {name: data.pop(name) for name in Spec.model_fields if name in data}
         return cls.model_validate(data)
+
+
+def pack(hits: np.ndarray) -> str:
+    """Truth values (N,) as text, eight a byte."""
+    return f"{len(hits)}:{base64.b64encode(np.packbits(hits).tobytes()).decode()}"
+
+
+def unpack(text: str) -> np.ndarray | None:
+    """What `pack` made; None of the empty text of a record without them."""
+    if not text:
+        return None
+    count, _, coded = text.partition(":")
+    return np.unpackbits(np.frombuffer(base64.b64decode(coded), np.uint8), count=int(count)).astype(bool)
 
 
 class Store:

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import methods, splits, tasks, teachers
 from benchmarks.environment import environment
 from benchmarks.hashing import array_digest, digest, module_digest, seed_of
-from benchmarks.records import Checkpoint, Record, Spec
+from benchmarks.records import Checkpoint, Record, Spec, pack
 from benchmarks.tasks import Task
 
 PRECISION = "float32"
@@ -51,6 +51,10 @@ class Run:
         return methods.config(self.spec.method, self.task, self.spec.size, overrides)
 
     @property
+    def row(self) -> methods.Row:
+        return methods.METHODS[self.spec.method]
+
+    @property
     def has_teachers(self) -> bool:
         return all(recipe.trained for recipe in self.recipes.values())
 
@@ -63,8 +67,7 @@ class Run:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything that can change the number. Needs the teachers, for their weights are part of it."""
-        spec, size = self.spec, self.task.sizes[self.spec.size]
-        row = methods.METHODS[spec.method]
+        spec, size, row = self.spec, self.task.sizes[self.spec.size], self.row
         return {
             **spec.model_dump(exclude={"trial"}),
             "data_sha256": _data_sha256(spec.task, spec.size),
@@ -73,7 +76,7 @@ class Run:
             "config": asdict(self.config),
             "method_class": row.target,
             **({} if row.student == "student" else {"student": row.student}),
-            "method_sha256": module_digest(row.module),
+            "method_sha256": row.code_sha256,
             "networks_sha256": _networks_sha256(self.task.networks_code),
             "loop_sha256": module_digest("benchmarks.loop"),
             "steps": size.steps,
@@ -125,11 +128,13 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
         "environment": environment(),
     }
     try:
-        metrics, curve, costs, phases = _train(run, watch)
-    except (RuntimeError, ValueError, ArithmeticError) as error:
+        found = _train(run, watch)
+    except Exception as error:
+        if not (run.row.packages or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
+            raise  # a bug of the suite, not of a run: its trace is wanted
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         return Record(status="failed", reason=reason, **common)
-    return Record(status="ok", metrics=metrics, curve=curve, costs=costs, phases=phases, **common)
+    return Record(status="ok", **found, **common)
 
 
 def teacher_and_data(run: Run, costs: Any) -> Any:
@@ -161,12 +166,13 @@ def new_student(run: Run) -> Any:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("student", run.spec.task, run.spec.seed) % 2**63)
-        build = getattr(run.task.networks(), methods.METHODS[run.spec.method].student)
+        build = getattr(run.task.networks(), run.row.student)
         student = build(run.task.examples().classes)
     return student.to(memory_format=torch.channels_last)
 
 
-def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, list[Checkpoint], dict, dict]:
+def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]:
+    """What a record holds of a finished run: metrics, hits, curve, costs and phases."""
     import torch
 
     from benchmarks import loop
@@ -178,7 +184,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, li
     _reset_peak_memory()
     costs = Costs()
     data, student = teacher_and_data(run, costs), new_student(run)
-    method = methods.METHODS[spec.method].load()(run.config, data, generator("method", spec))
+    method = run.row.load()(run.config, data, generator("method", spec))
 
     counts = np.bincount(examples.pool_labels[indices], minlength=examples.classes)
     clean_validation = not np.isin(examples.validation, indices).any()
@@ -186,12 +192,17 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, li
     if clean_validation:
         held_out["validation"] = examples.pool_inputs[examples.validation], examples.pool_answers[examples.validation]
     curve: list[Checkpoint] = []
+    hits = ""
 
-    def judge(inputs: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
-        return task.judge(teachers.logits_of(student, task, inputs), labels, examples, counts)
+    def judge(inputs: np.ndarray, labels: np.ndarray, keep: bool = False) -> dict[str, float | None]:
+        nonlocal hits
+        logits = teachers.logits_of(student, task, inputs)
+        if keep:
+            hits = pack(task.hits(logits, labels))
+        return task.judge(logits, labels, examples, counts)
 
     def evaluate(step: int) -> None:
-        scores = {name: judge(*given) for name, given in held_out.items()}
+        scores = {name: judge(*given, keep=name == "test" and step == size.steps) for name, given in held_out.items()}
         if step == size.steps:
             for name, (inputs, labels) in examples.other_tests.items():
                 found = judge(inputs[: size.test_limit], labels[: size.test_limit])
@@ -230,7 +241,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> tuple[dict, li
     paid["student_parameters"] = sum(parameter.numel() for parameter in student.parameters())
     paid["student_macs"] = _macs(student, data.inputs[:1])
     phases = {name: round(seconds, 3) for name, seconds in sorted(costs.seconds.items())}
-    return curve[-1].test, curve, paid, phases
+    return {"metrics": curve[-1].test, "hits": hits, "curve": curve, "costs": paid, "phases": phases}
 
 
 def generator(purpose: str, spec: Spec) -> Any:

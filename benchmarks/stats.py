@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 LEVEL = 0.95
 METHOD = "95 % t intervals over seeds"
@@ -62,6 +62,75 @@ def paired(ours: dict[int, float], theirs: dict[int, float], level: float = LEVE
     else:
         p = float(stats.ttest_1samp(differences, 0.0).pvalue)
     return Difference(found.n, found.mean, found.low, found.high, p)
+
+
+def bootstrap(values: list[float], level: float = LEVEL, seed: int = 0) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean over seeds, drawn by `seed`; (nan, nan) for fewer than two values.
+
+    Beside the t interval, for readers who look for it: with a handful of seeds it is too narrow (of 5 values from a
+    normal distribution it holds the mean about 83 times in 100, a t interval 95), so that nothing is decided by it.
+    """
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    found = stats.bootstrap(
+        (values,), np.mean, confidence_level=level, method="percentile", rng=np.random.default_rng(seed)
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def sign_flip(differences: list[float], seed: int = 0) -> float:
+    """Two-sided p of the permutation test that flips the signs of paired differences; nan for fewer than two.
+
+    Exact up to 13 pairs. Of n pairs it can be no smaller than 2^(1 - n): with 5 seeds 0.06, with 6 seeds 0.03.
+    """
+    if len(differences) < 2:
+        return float("nan")
+    found = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(seed)
+    )
+    return float(found.pvalue)
+
+
+def wilcoxon(differences: list[float]) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test of paired differences, ties at zero left out; 1 if all are zero."""
+    nonzero = [difference for difference in differences if difference]
+    return float(stats.wilcoxon(nonzero).pvalue) if nonzero else 1.0
+
+
+def holm(p: list[float]) -> list[float]:
+    """Holm's step-down correction: p values of tests that are read together, each fit to be held against the level.
+
+    A nan (no test was possible) stays one and does not count as a test.
+    """
+    values = np.asarray(p, float)
+    order = np.argsort(values)[: int(np.isfinite(values).sum())]  # nan sorts last
+    corrected = np.full(len(values), np.nan)
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.maximum.accumulate(np.minimum(factors * values[order], 1.0))
+    return corrected.tolist()
+
+
+def probability_of_improvement(ours: list[float], theirs: list[float]) -> float:
+    """P(a run of ours scores above one of theirs), ties counted half (Agarwal et al. 2021, section 4.3)."""
+    wins = stats.mannwhitneyu(ours, theirs, method="asymptotic").statistic
+    return float(wins / (len(ours) * len(theirs)))
+
+
+def detectable(differences: list[float], level: float = LEVEL, power: float = 0.8) -> float:
+    """The smallest true difference that the paired t test finds with probability `power`, at this spread and n.
+
+    nan for fewer than two differences, 0 where they do not vary.
+    """
+    n = len(differences)
+    if n < 2:
+        return float("nan")
+    error = np.std(differences, ddof=1) / np.sqrt(n)
+    critical = stats.t.ppf(0.5 + level / 2, n - 1)
+
+    def missing(shift: float) -> float:  # in the test's power; the other tail's share of it is below 1e-5
+        return stats.nct.sf(critical, n - 1, shift) - power
+
+    return float(error * optimize.brentq(missing, 0.0, 4 * critical)) if error > 1e-12 else 0.0
 
 
 def reproduced(ours: list[float], reference: list[float], level: float = LEVEL) -> bool | None:

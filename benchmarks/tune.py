@@ -39,10 +39,16 @@ def choose(plan: Plan) -> dict[str, dict]:
     return chosen
 
 
+def read(folder: Path) -> dict[str, dict]:
+    """What a search left in a results folder; empty where there was none."""
+    path = folder / "tuned.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def write(chosen: dict[str, dict], folder: Path) -> Path:
     """Write or extend tuned.json: tasks and methods that were not searched this time keep what they had."""
     path = folder / "tuned.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
+    kept = read(folder)
     for task, rows in chosen.items():
         kept.setdefault(task, {}).update(rows)
     with paths.atomic(path) as temporary:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import pytrec_eval
 import torch
-from conftest import rng, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from benchmarks.rankings import CUTS, first_ranks, measure
 from benchmarks.retrieval_networks import SCALE, BagTower, QueryStudent, TiedStudent, _to_its_end, main_directions
 from benchmarks.tasks import retrieval
 from benchmarks.text_assets import normal, wheel
+from benchmarks.tiny import rng, seeded
 from tgt import Batch, TGTConfig, kl
 
 TASKS = ["wiki-titles", "nq-wiki"]

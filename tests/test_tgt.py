@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import rng
 
+from benchmarks.tiny import rng
 from tgt import DISTANCES, TGT, Batch, Teacher, TGTConfig, ascend, isotropic, kl, mse, project, soft_cross_entropy
 
 

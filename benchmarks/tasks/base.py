@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.metrics import classify
+from benchmarks.metrics import classify, right
 from benchmarks.splits import Profile
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Task:
         examples: loads the data (numpy only). networks: loads the network builders (imports torch).
         tensor: stored inputs -> tensor for the networks. augment: see `TrainingData`.
         judge: (logits (N, L), labels, examples, training samples of each class) -> metrics.
+        hits: (logits (N, L), labels) -> whether each sample is a success (N,), for the error that test samples make.
         domain: what the inputs are; a method that is for one domain alone names it.
         metric: the metric that tables lead with. also: metrics shown beside it.
         references: rows beside the students', and under which name the labeler's judgement holds their metrics; where
@@ -117,6 +118,7 @@ class Task:
     tensor: Callable[[np.ndarray], Any]
     augment: Callable[..., Any]
     judge: Callable[..., dict[str, float | None]] = classify
+    hits: Callable[..., np.ndarray] = right
     domain: str = "image"
     metric: str = "balanced_accuracy"
     also: tuple[str, ...] = ("many_shot", "medium_shot", "few_shot")

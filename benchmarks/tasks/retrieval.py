@@ -186,6 +186,14 @@ def judge(scores: torch.Tensor, relevant: np.ndarray, examples: Examples, counts
     return measure(first_ranks(scores), relevant)
 
 
+def hits(scores: torch.Tensor, relevant: np.ndarray) -> np.ndarray:
+    """Whether a relevant passage is among a query's first 20: what `success_20` is the mean of."""
+    from benchmarks.rankings import first_ranks
+
+    ranked = first_ranks(scores)[:, :20]
+    return ((ranked[:, :, None] == relevant[:, None]) & (relevant[:, None] >= 0)).any((1, 2))
+
+
 def _networks(examples: Callable[[], RetrievalExamples], tied: bool = False, pca: bool = False) -> Networks:
     from benchmarks import retrieval_networks as nets
     from benchmarks.retrieval_teachers import fit_generator, judge_labeler
@@ -216,6 +224,7 @@ _COMMON: dict[str, Any] = {
     "tensor": to_tensor,
     "augment": drop_words,
     "judge": judge,
+    "hits": hits,
     "domain": "retrieval",
     "metric": "success_20",
     "defaults": {"lr": 8e-3, "temperature": 1.0, "sigma": 0.5, "step_size": 5.0, "every": 20},

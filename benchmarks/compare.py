@@ -1,0 +1,157 @@
+"""The target `compare`: is a method better than TGT? Search, run, and say so, task by task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from benchmarks import comparison, engine, experiments, figures, paths, tables, tasks, tune
+from benchmarks.cli import BadInput, Options, named
+from benchmarks.experiments import Choice
+from benchmarks.fill import fill
+from benchmarks.methods import METHODS
+from benchmarks.runs import Run
+from benchmarks.tasks import Task
+
+SEEDS = 5
+#: Numbers of seeds at which `--seeds auto` looks. The level is shared out evenly over the looks (Bonferroni), so that
+#: looking often does not find more where there is nothing.
+LOOKS = (5, 8, 12, 20)
+DEFAULT_TASK = {"image": "fashion-lt", "text": "movie-5", "retrieval": "wiki-titles", "": "fashion-lt"}
+
+
+def rivals(task: Task, ours: str) -> tuple[str, ...]:
+    """What a method is set against unless a person says: distillation, decoded noise, and every row of TGT."""
+    wanted = {"distillation", "prior-sampling", "prior-sampling-pool"}
+    return tuple(row for row in experiments.rows(task) if (row in wanted or tables.is_tgt(row)) and row != ours)
+
+
+def run(what: str, options: Options, choice: Choice, folder: Path, console: Console) -> int:
+    """Everything from a method's name or file to the verdict; the exit status."""
+    (ours,) = named(what)
+    against = named(options.against)
+    for name in (ours, *against):
+        if name not in METHODS:
+            raise BadInput(f"unknown method {name!r}; there are {', '.join(METHODS)}")
+    if ours in against:
+        raise BadInput(f"--against: {ours} cannot be its own rival")
+    chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].only_for, "fashion-lt"),)
+    for name in (ours, *against):
+        for task_name in chosen_tasks:
+            if reason := METHODS[name].unfit(tasks.get(task_name)):
+                raise BadInput(f"method {name}: {reason}")
+    status = 0
+    for task_name in chosen_tasks:
+        one = replace(choice, tasks=(task_name,))
+        if options.search and not options.plan:
+            one, found = search(ours, one, folder, console, options)
+            status = max(status, found)
+        status = max(status, _on_task(ours, against, task_name, one, folder, console, options))
+    return status
+
+
+def search(ours: str, choice: Choice, folder: Path, console: Console, options: Options) -> tuple[Choice, int]:
+    """Choose an outside method's hyper-parameters on validation samples, by as many trials as the suite's own had."""
+    if not METHODS[ours].packages:
+        return choice, 0  # one of the suite's own, searched already
+    tuned_on = tasks.get(choice.tasks[0]).tuned_on
+    runs = experiments.search(replace(choice, tasks=(tuned_on,), methods=(ours,)))
+    console.print(f"choosing hyper-parameters of {ours} on {tuned_on}: {len(runs)} settings, validation samples")
+    plan, status = fill(runs, folder / "tuning", options, console)
+    chosen = tune.choose(plan)
+    for line in tune.lines(chosen):
+        console.print(line, markup=False)
+    tune.write(chosen, folder)
+    return replace(choice, tuned=chosen), status
+
+
+def _on_task(
+    ours: str,
+    against: tuple[str, ...],
+    task_name: str,
+    choice: Choice,
+    folder: Path,
+    console: Console,
+    options: Options,
+) -> int:
+    task = tasks.get(task_name)
+    wanted = (ours, *(against or rivals(task, ours)))
+    looks = LOOKS if options.seeds == "auto" else (choice.seeds or SEEDS,)
+    alpha = comparison.ALPHA / len(looks)
+    plan, status = None, 0
+    for seeds in looks:
+        plan, status = fill(grid(wanted, task, replace(choice, seeds=seeds)), folder, options, console)
+        if options.plan:
+            return status
+        if len(looks) > 1 and _decided(ours, plan, alpha):
+            break
+    assert plan is not None
+    return max(status, write(ours, plan, alpha, _how(ours, looks, seeds, alpha, choice), folder, console))
+
+
+def grid(wanted: tuple[str, ...], task: Task, choice: Choice) -> list[Run]:
+    """Runs of the methods on a task, at its table's budgets unless the choice names others."""
+    size = task.sizes[choice.size]
+    budgets = choice.budgets or size.table or (size.budget,)
+    name = next(iter(experiments.EXPERIMENTS))  # any will do: tasks, methods and budgets are all given
+    return experiments.grid(name, replace(choice, methods=wanted, budgets=budgets))
+
+
+def _decided(ours: str, plan: engine.Plan, alpha: float) -> bool:
+    """Whether every rival is told apart from ours in every group."""
+    groups = tables.cells((run.spec, plan.record(run)) for run in plan.runs)
+    found = [comparison.pairs(ours, cells, tasks.get(group[0]).metric) for group, cells in groups.items()]
+    return all(pair.holm < alpha for pairs in found for pair in pairs)
+
+
+def _how(ours: str, looks: tuple[int, ...], seeds: int, alpha: float, choice: Choice) -> list[str]:
+    """How the comparison was made, for whoever doubts it."""
+    out = []
+    if len(looks) > 1:
+        out.append(
+            f"Seeds were added until each rival was told apart, or there were {LOOKS[-1]}: looked at "
+            f"{', '.join(str(n) for n in looks if n <= seeds)} seeds, and tested at {alpha:.4f} each time, the level "
+            f"of {comparison.ALPHA:.2f} shared out over {len(looks)} planned looks (Bonferroni)."
+        )
+    if METHODS[ours].packages:
+        params = {name: row[ours]["params"] for name, row in choice.tuned.items() if ours in row}
+        searched = "; ".join(f"on {name}: {found or 'its defaults'}" for name, found in params.items())
+        out.append(
+            f"Hyper-parameters of {ours} were chosen as its rivals' were, by {experiments.TRIALS} trials at most on "
+            f"validation samples ({searched})."
+            if params
+            else f"Hyper-parameters of {ours} are its defaults: no search was made, while its rivals had one."
+        )
+    return out
+
+
+def write(ours: str, plan: engine.Plan, alpha: float, how: list[str], folder: Path, console: Console) -> int:
+    """Say and write the comparison: Markdown, CSV, learning curves."""
+    groups = tables.cells((run.spec, plan.record(run)) for run in plan.runs)
+    name = f"compare-{ours}-{plan.runs[0].spec.task}"
+    parts, frames = [f"# {ours} against its rivals", ""], []
+    for group, cells in groups.items():
+        task = tasks.get(group[0])
+        labels = next(run for run in plan.runs if run.spec.task == group[0]).task.examples().test_labels
+        found = comparison.pairs(ours, cells, task.metric, labels if labels.ndim == 1 else None)
+        said = comparison.conclusion(ours, group, cells, found, alpha)
+        grid = tables.grid(group, cells)
+        console.print(grid.rich(console.width))
+        console.print(said, markup=False, style="bold")
+        parts += [said, "", *(f"{line}  " for line in how), "", grid.markdown()]
+        parts += [*comparison.table(found, alpha), ""]
+        frames.append(comparison.frame(ours, group, found))
+    written = figures.learning_curves(groups, folder / name)
+    parts.append(f"![Learning curves]({name}.png)")
+    for suffix, text in ((".md", "\n".join(parts) + "\n"), (".csv", tables.to_csv(pd.concat(frames)))):
+        with paths.atomic(folder / f"{name}{suffix}") as temporary:
+            temporary.write_text(text)
+        written.append(folder / f"{name}{suffix}")
+    for line in how:
+        console.print(line, markup=False)
+    console.print("written: " + ", ".join(str(path) for path in written), markup=False)
+    missing = [record for run in plan.runs if (record := plan.record(run)) is None or record.status == "failed"]
+    return 1 if missing else 0

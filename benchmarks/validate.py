@@ -1,0 +1,36 @@
+"""The target `validate`: a method or a task of one's own, checked against the contract in seconds."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from benchmarks import contract, task_contract
+from benchmarks.cli import BadInput, named
+from benchmarks.contract import NOT_TRIED
+from benchmarks.engine import one_thread
+from benchmarks.methods import METHODS
+from benchmarks.tasks import TASKS
+
+
+def run(word: str, console: Console) -> int:
+    """Check a file (or a row by its name) and say what was found; 1 if anything is broken."""
+    (name,) = named(word)
+    one_thread()
+    if name in TASKS:
+        outcomes = task_contract.task(TASKS[name])
+    elif name in METHODS:
+        outcomes = contract.method(name)
+    else:
+        raise BadInput(f"unknown method or task {name!r}")
+    broken = 0
+    for outcome in outcomes:
+        where = f"line {outcome.line}: " if outcome.line else ""
+        mark = "ok" if not outcome.told else "--" if outcome.check == NOT_TRIED else "BROKEN"
+        broken += mark == "BROKEN"
+        console.print(f"{mark:7} {outcome.of:10} {outcome.check}", markup=False)
+        if outcome.told:
+            console.print(f"        {where}{outcome.told}", markup=False)
+    console.print(
+        f"{word}: {f'{broken} checks failed' if broken else 'keeps the contract'}", markup=False, style="bold"
+    )
+    return 1 if broken else 0

@@ -1,0 +1,222 @@
+"""The comparison's statistics: against scipy and by hand, their error rate on null data, and the words made of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+from sklearn.datasets import load_digits
+
+from benchmarks import comparison, selection, stats, tables
+from benchmarks.compare import LOOKS
+from benchmarks.records import Checkpoint, Record, Spec, pack, unpack
+
+GROUP = ("fashion-lt", "full", 2478, "samples")
+
+
+def record(method, seed, *curve, queries=100, hits=None, status="ok"):
+    """A record whose curve has the (validation, test) pairs, each after 10 more steps and seconds."""
+    points = [
+        Checkpoint(
+            step=10 * n,
+            seconds=10.0 * n,
+            labeler_queries=queries * n,
+            validation={"balanced_accuracy": v},
+            test={"balanced_accuracy": t},
+        )
+        for n, (v, t) in enumerate(curve, 1)
+    ]
+    return Record(
+        key=f"{method}{seed}",
+        status=status,
+        spec=Spec(task="fashion-lt", size="small", teacher="full", budget=2478, seed=seed, method=method),
+        metrics=points[-1].test,
+        hits="" if hits is None else pack(np.array(hits, bool)),
+        curve=points,
+        costs={"seconds": points[-1].seconds, "labeler_queries": points[-1].labeler_queries},
+        identity={"teacher_sha256": "a"},
+        environment={},
+    )
+
+
+def group(**scores):
+    """Cells of methods with one test score a seed; `tgt_random` stands for tgt-random."""
+    return {
+        name.replace("_", "-"): {seed: record(name.replace("_", "-"), seed, (v, v)) for seed, v in enumerate(values)}
+        for name, values in scores.items()
+    }
+
+
+def test_holm_by_hand():
+    # Sorted 0.01, 0.02, 0.04: times 3, 2, 1, never falling.
+    assert stats.holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
+    assert stats.holm([0.6, 0.7]) == [1.0, 1.0]
+    corrected = stats.holm([0.01, float("nan"), 0.03])
+    assert corrected[0] == pytest.approx(0.02)
+    assert math.isnan(corrected[1])
+    assert stats.holm([]) == []
+
+
+def test_sign_flips_are_all_tried():
+    differences = [1.0, 2.0, 3.0, 4.0, -0.5]
+    means = [
+        np.mean([d if bits >> i & 1 else -d for i, d in enumerate(differences)]) for bits in range(2 ** len(differences))
+    ]
+    exact = np.mean(np.abs(means) >= abs(np.mean(differences)) - 1e-12)
+    assert stats.sign_flip(differences) == pytest.approx(exact)
+    assert stats.sign_flip([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(2**-4)  # the smallest of five
+    assert math.isnan(stats.sign_flip([1.0]))
+
+
+def test_wilcoxon_and_probability_of_improvement_by_scipy_and_hand():
+    differences = [0.3, -0.1, 0.2, 0.5, 0.4]
+    assert stats.wilcoxon(differences) == scipy_stats.wilcoxon(differences).pvalue
+    assert stats.wilcoxon([0.0, 0.0]) == 1.0
+    assert stats.probability_of_improvement([1, 2, 3], [0, 2, 2.5]) == pytest.approx((1 + 1.5 + 3) / 9)
+    assert stats.probability_of_improvement([1.0], [1.0]) == 0.5
+
+
+def test_the_bootstrap_honours_its_seed_and_is_too_narrow_for_five_values():
+    values = [0.1, 0.4, 0.35, 0.8, 0.2]
+    assert stats.bootstrap(values) == stats.bootstrap(values)
+    assert stats.bootstrap(values) != stats.bootstrap(values, seed=1)
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(200):
+        low, high = stats.bootstrap(rng.normal(size=5).tolist())
+        held += low <= 0 <= high
+    assert 0.7 < held / 200 < 0.9
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 20])
+def test_the_detectable_difference_is_found_four_times_in_five(n):
+    rng = np.random.default_rng(n)
+    sample = rng.normal(size=n)
+    sample = (sample - sample.mean()) / sample.std(ddof=1)  # of spread 1 exactly
+    shift = stats.detectable(sample.tolist())
+    drawn = rng.normal(shift, 1.0, (20000, n))
+    assert np.mean(scipy_stats.ttest_1samp(drawn, 0.0, axis=1).pvalue < 0.05) == pytest.approx(0.8, abs=0.015)
+
+
+def test_nothing_is_found_where_nothing_is_about_as_often_as_said():
+    """Null data: the same method twice with different seeds. A ridge classifier on 60 drawn digits is the method."""
+    images, labels = load_digits(return_X_y=True)
+    inputs, targets = np.c_[images / 16, np.ones(len(images))], np.eye(10)[labels]
+    rng = np.random.default_rng(0)
+
+    def run() -> float:
+        order = rng.permutation(len(labels))
+        train, test = order[:60], order[60:560]
+        weights = np.linalg.solve(inputs[train].T @ inputs[train] + np.eye(65), inputs[train].T @ targets[train])
+        return float(np.mean((inputs[test] @ weights).argmax(1) == labels[test]))
+
+    scores = np.array([run() for _ in range(4000)])
+    for seeds in (3, 5, 10):
+        blocks = scores[: len(scores) // (2 * seeds) * 2 * seeds].reshape(-1, 2, seeds)
+        found = []
+        for ours, theirs in blocks:
+            difference = stats.paired(dict(enumerate(ours)), dict(enumerate(theirs)))
+            assert difference is not None
+            found.append(difference.p < 0.05)
+        error = math.sqrt(0.05 * 0.95 / len(found))
+        assert np.mean(found) == pytest.approx(0.05, abs=3 * error), seeds
+
+
+def test_looking_again_with_more_seeds_finds_nothing_more_often():
+    rng = np.random.default_rng(1)
+    drawn = rng.normal(size=(4000, LOOKS[-1]))
+    alpha = comparison.ALPHA / len(LOOKS)
+    p = np.array([scipy_stats.ttest_1samp(drawn[:, :n], 0.0, axis=1).pvalue for n in LOOKS])
+    assert 0.025 < (p < alpha).any(0).mean() <= 0.055
+    assert (p < comparison.ALPHA).any(0).mean() > 0.09  # what uncorrected looking would have found
+
+
+def test_rows_read_together_are_corrected_together():
+    rng = np.random.default_rng(2)
+    drawn = rng.normal(size=(2000, 6, 5))
+    p = scipy_stats.ttest_1samp(drawn, 0.0, axis=2).pvalue
+    assert np.mean([min(stats.holm(row.tolist())) < 0.05 for row in p]) < 0.06
+    assert np.mean(p.min(1) < 0.05) > 0.2
+
+
+def test_rules_of_selection_read_the_curve():
+    found = record("one-hot", 0, (0.5, 0.6), (0.7, 0.4), (0.6, 0.5))
+    scores = {rule: selection.score(found, "balanced_accuracy", rule) for rule in selection.RULES}
+    assert scores == {"last step": 0.5, "best on validation": 0.4, "best on test (oracle)": 0.6}
+    assert selection.at_cost(found, "balanced_accuracy", "seconds", 25.0) == 0.4
+    assert selection.at_cost(found, "balanced_accuracy", "labeler queries", 300) == 0.5
+    assert selection.at_cost(found, "balanced_accuracy", "student updates", 5) is None
+
+
+def test_equal_costs_compare_what_each_had_reached():
+    cells = {
+        "mine": {s: record("mine", s, (0.1, 0.1), (0.2, 0.2 + s / 100), queries=50) for s in (0, 1)},
+        "one-hot": {s: record("one-hot", s, (0.1, 0.15), (0.3, 0.3), queries=100) for s in (0, 1)},
+    }
+    (pair,) = comparison.pairs("mine", cells, "balanced_accuracy")
+    amount, difference = pair.at_cost["labeler queries"]
+    assert amount == 100
+    assert difference.mean == pytest.approx(0.205 - 0.15)
+    assert pair.at_cost["student updates"][1].mean == pytest.approx(0.205 - 0.3)
+
+
+def test_hits_come_back_and_give_the_test_samples_error():
+    rng = np.random.default_rng(3)
+    hits = rng.random((2, 3, 101)) < 0.6
+    assert all((unpack(pack(h)) == h).all() for h in hits[0])
+    assert unpack("") is None
+    ours, theirs = ({s: record("m", s, (0, 0), hits=h) for s, h in enumerate(side)} for side in hits)
+    each = (hits[0].astype(float) - hits[1]).mean(0)
+    by_hand = each.std(ddof=1) / math.sqrt(101)
+    assert comparison.sample_error(ours, theirs, "accuracy", None) == pytest.approx(by_hand)
+    labels = np.arange(101) % 2
+    parts = [each[labels == c].var(ddof=1) / (labels == c).sum() for c in (0, 1)]
+    assert comparison.sample_error(ours, theirs, "balanced_accuracy", labels) == pytest.approx(math.sqrt(sum(parts)) / 2)
+    theirs[1] = record("m", 1, (0, 0))
+    assert comparison.sample_error(ours, theirs, "accuracy", None) is None
+
+
+def test_the_conclusion_says_better_worse_and_not_told_apart():
+    noise = np.array([0.001, -0.001, 0.002, -0.002, 0.0])
+    cells = group(
+        mine=0.80 + noise,
+        distillation=0.70 + noise[::-1],
+        tgt_random=0.90 - noise,
+        tgt_gradient=0.80 + np.array([0.02, -0.02, 0.01, -0.03, 0.02]),
+    )
+    found = comparison.pairs("mine", cells, "balanced_accuracy")
+    said = comparison.conclusion("mine", GROUP, cells, found)
+    assert "mine reaches 80.0 ± 0.2 % balanced accuracy" in said
+    assert "It is better than distillation (+10.0 points" in said
+    assert "It is worse than tgt-random (-10.0 points" in said
+    assert "It is not told apart from tgt-gradient (+0.0 points" in said
+    assert "Is it better than TGT here? No: better than 0 of 2 rows of TGT." in said
+    assert "4 times in 5" in said
+
+
+def test_one_seed_decides_nothing():
+    cells = group(mine=[0.9], distillation=[0.1])
+    (pair,) = comparison.pairs("mine", cells, "balanced_accuracy")
+    assert pair.verdict() == "not told apart from"
+    assert "Holm" not in comparison.conclusion("mine", GROUP, cells, [pair])
+    assert "n/a" in comparison.table([pair])[2]
+
+
+def test_a_turn_of_the_order_is_warned_of():
+    cells = {
+        "mine": {s: record("mine", s, (0.9, 0.2), (0.1, 0.5)) for s in (0, 1)},
+        "one-hot": {s: record("one-hot", s, (0.9, 0.3), (0.1, 0.4)) for s in (0, 1)},
+    }
+    (warning,) = comparison.flips(comparison.pairs("mine", cells, "balanced_accuracy"))
+    assert "order against one-hot turns" in warning
+    assert "+10.0 points at the last step, -10.0 at the best on validation" in warning
+
+
+def test_a_failed_run_is_no_seed():
+    cells = group(mine=[0.5, 0.6, 0.7], distillation=[0.4, 0.5, 0.6])
+    cells["mine"][2] = record("mine", 2, (0, 0), status="failed")
+    (pair,) = comparison.pairs("mine", cells, "balanced_accuracy")
+    assert pair.difference.n == 2
+    assert tables.values(cells["mine"], "balanced_accuracy").keys() == {0, 1}

@@ -1,0 +1,107 @@
+"""A stranger's method and task, run by the command with no edit of the core. Real processes, smoke size."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from benchmarks import paths
+
+
+def call(*words: str, cwd) -> subprocess.CompletedProcess:
+    """The command from a folder of one's own, as `reproduce.sh` starts it."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "benchmarks", *words, "--size", "smoke", "--results", str(cwd / "out")],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=270,
+        env={**os.environ, "MPLBACKEND": "agg"},
+    )
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """The example of a method, written anew by the command."""
+    done = call("new", "method", "stranger", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "stranger.py"
+
+
+@pytest.mark.parametrize("task", ["fashion-lt", "movie-5", "wiki-titles"])
+def test_a_method_of_ones_own_is_compared(task, mine, tmp_path):
+    words = ["compare", mine.name, "--task", task, "--seeds", "2", "--no-search", "--against", "distillation"]
+    done = call(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    text = (tmp_path / "out" / "smoke" / f"compare-stranger-{task}.md").read_text()
+    assert "stranger reaches" in text
+    assert "no search was made, while its rivals had one" in text
+    frame = pd.read_csv(tmp_path / "out" / "smoke" / f"compare-stranger-{task}.csv")
+    assert list(frame.rival) == ["distillation"]
+    assert frame.n_seeds.tolist() == [2]
+    assert frame.test_sample_error.notna().all()
+    assert (tmp_path / "out" / "smoke" / f"compare-stranger-{task}.png").stat().st_size > 10_000
+    records = [json.loads(line) for line in (tmp_path / "out" / "smoke" / "records.jsonl").read_text().splitlines()]
+    assert {record["identity"]["method_class"] for record in records if record["method"] == "stranger"} == {
+        "stranger:Stranger"
+    }
+    assert done.stdout.count("on the test set") == 4
+    again = call(*words, cwd=tmp_path)  # all is recorded
+    assert again.returncode == 0
+    assert "on the test set" not in again.stdout.split("┃")[0].replace("the same test set", "")
+
+
+def test_its_hyper_parameters_are_searched_on_validation_samples(mine, tmp_path):
+    done = call("compare", mine.name, "--seeds", "2", "--against", "one-hot", "--jobs", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "choosing hyper-parameters of stranger on fashion-lt: 8 settings" in done.stdout
+    tuned = json.loads((tmp_path / "out" / "smoke" / "tuned.json").read_text())
+    assert tuned["fashion-lt"]["stranger"]["chosen"].startswith("trial ")
+    chosen = tuned["fashion-lt"]["stranger"]["params"]
+    lines = (tmp_path / "out" / "smoke" / "records.jsonl").read_text().splitlines()
+    records = [record for record in map(json.loads, lines) if record["method"] == "stranger"]
+    assert all(record["identity"]["config"][name] == value for record in records for name, value in chosen.items())
+
+
+def test_a_bug_in_it_is_a_failed_cell_and_status_one(mine, tmp_path):
+    source = mine.read_text().replace("torch.lerp(first, other, self.config.between)", "torch.lerp(first)")
+    mine.write_text(source)
+    done = call("compare", mine.name, "--seeds", "1", "--no-search", "--against", "one-hot", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "FAILED: TypeError: lerp() received an invalid combination" in done.stdout
+    assert "so nothing can be said of it" in done.stdout
+
+
+def test_a_task_of_ones_own_runs_every_fitting_row(tmp_path):
+    (tmp_path / "digits_of_mine.py").write_text((paths.ROOT / "examples" / "my_task.py").read_text())
+    done = call("table1", "--tasks", "digits_of_mine.py", "--seeds", "1", cwd=tmp_path)
+    frame = pd.read_csv(tmp_path / "out" / "smoke" / "table1-digits-of-mine.csv")
+    good = set(frame.method)
+    assert {"one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"} <= good
+    assert "this task defines no augmentation" in done.stdout  # the one row that cannot do without it says so
+    assert done.returncode == 1
+
+
+def test_a_method_of_an_installed_package_is_a_row(tmp_path):
+    package = tmp_path / "site" / "strange_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from baselines.one_hot import OneHot\n\nclass Strange(OneHot):\n    pass\n")
+    info = tmp_path / "site" / "strange_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tgt_benchmarks.methods]\nstrange = strange_package:Strange\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "table1", "--plan", "--tasks", "fashion-lt", "--methods", "strange"],
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "strange" in done.stdout
