@@ -49,6 +49,8 @@ def run(options: Options, choice: Choice) -> int:
             status = max(status, _teachers(options, choice, folder, console))
         elif target == "report":
             status = max(status, _report(folder, choice, console))
+        elif target == "check":
+            status = max(status, _check(folder, choice, console))
         elif target == "fig1":
             status = max(status, _neighbours(options, choice, folder, console))
         elif target in EXPERIMENTS:
@@ -164,6 +166,33 @@ def _data(console: Console) -> int:
             console.print(f"{asset.name}: {error}", markup=False)
             status = 1
     return status
+
+
+def _check(folder: Path, choice: Choice, console: Console) -> int:
+    """Verdicts and faults of the committed reference, and of one's own records where there are any."""
+    from benchmarks import check, ledger, report
+
+    status = 0
+    for where in (REFERENCE / choice.size, folder):
+        if not (where / "records.jsonl").exists():
+            continue
+        console.print(f"{where}: {len(report.latest(where))} records", markup=False, style="bold")
+        found = list(check.problems(where, choice.size))
+        for problem in found:
+            mark = "WRONG" if problem.wrong else "note "
+            count = f" ({problem.count} records)" if problem.count > 1 else ""
+            console.print(f"  {mark} {problem.told}{count}", markup=False)
+            status |= problem.wrong
+        if not any(problem.wrong for problem in found):
+            console.print("  records and tables are whole, and of today's code", markup=False)
+        try:
+            groups = report.cells(where)
+        except ValueError:
+            continue  # mixed teachers: told above, and nothing is said of claims by them
+        for claim in ledger.load():
+            outcome, told = ledger.overall(claim, groups)
+            console.print(f"  {claim.id}: {outcome.upper()} ({told}). {claim.claim}", markup=False)
+    return int(status)
 
 
 def _list(console: Console) -> None:

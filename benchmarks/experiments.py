@@ -126,13 +126,13 @@ def grid(name: str, choice: Choice) -> list[Run]:
                             method=method,
                             match=choice.match,  # type: ignore[arg-type]
                         )
-                        runs.append(Run(spec, _overrides(method, task, choice)))
+                        runs.append(Run(spec, overrides(method, task, choice)))
     for run in {(run.spec.task, run.spec.budget): run for run in runs}.values():
         _ = run.split  # a budget that the pool cannot give is refused here, before anything runs
     return runs
 
 
-def _overrides(method: str, task: Task, choice: Choice) -> tuple[tuple[str, Any], ...] | None:
+def overrides(method: str, task: Task, choice: Choice) -> tuple[tuple[str, Any], ...] | None:
     """The chosen hyper-parameters of a method with a person's own settings over those it has; None: as chosen."""
     known = {found.name for found in fields(METHODS[method].load().Config)}
     outside = choice.tuned.get(task.tuned_on, {}).get(method, {}).get("params", {}) if METHODS[method].packages else {}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from benchmarks import stats, tables
 from benchmarks.paths import ROOT
@@ -38,18 +40,64 @@ class Claim(BaseModel):
     trust: Literal["confirmed", "recalled", "unknown"]
     published: str = "not available"
     checks: list[Check] = []
+    cannot_run: str = ""  # why, of a claim that no check here stands for
     findings: list[str] = []
+
+
+class Number(BaseModel):
+    """A published number: a cell of the paper's tables, for whoever has the paper to fill in.
+
+    It is printed as the paper's only once its trust is "confirmed".
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    table: str  # as the paper calls it
+    column: str  # the data set and measure there
+    row: str  # the method, as rows are called here
+    value: float | Literal["not available"] = "not available"  # in per cent
+    source: str = ""  # edition and place it was read at
+    split: str = "unknown"
+    selection: str = "unknown"  # the rule by which the checkpoint was chosen
+    trust: Literal["confirmed", "recalled", "unknown"] = "unknown"
+    note: str = ""  # other figures published for it, and where
+    task: str  # the task here that stands in for it
+    metric: str
+    budget: int
+
+    @model_validator(mode="after")
+    def _sourced(self) -> Number:
+        if self.value != "not available" and not self.source:
+            raise ValueError(f"{self.table}, {self.row}, {self.column}: a value needs its source")
+        return self
+
+    @property
+    def printed(self) -> str:
+        """As tables show it."""
+        return f"{self.value:g}" if self.trust == "confirmed" and self.value != "not available" else "not available"
 
 
 def load(folder: Path = LEDGER) -> list[Claim]:
     """All claims. Raises ValueError naming the file that is not a valid ledger."""
-    claims = []
+    return [entry for entry in _entries(folder) if isinstance(entry, Claim)]
+
+
+def numbers(folder: Path = LEDGER) -> list[Number]:
+    """All published numbers. Raises ValueError naming the file that is not a valid ledger."""
+    return [entry for entry in _entries(folder) if isinstance(entry, Number)]
+
+
+def _entries(folder: Path) -> Iterator[Claim | Number]:
     for path in sorted(folder.glob("*.yaml")):
         try:
-            claims += [Claim.model_validate(entry) for entry in yaml.safe_load(path.read_text())]
-        except (ValidationError, yaml.YAMLError, TypeError) as error:
+            for entry in yaml.safe_load(path.read_text()):
+                yield (Claim if "id" in entry else Number).model_validate(entry)
+        except ValidationError as error:
+            found = error.errors()[0]
+            place = ".".join(map(str, found["loc"]))
+            raise ValueError(f"{path} is not a valid ledger: {place + ': ' if place else ''}{found['msg']}") from error
+        except (yaml.YAMLError, TypeError) as error:
             raise ValueError(f"{path} is not a valid ledger: {str(error).splitlines()[0]}") from error
-    return claims
 
 
 def verdict(check: Check, groups: dict[tables.Group, tables.Cells]) -> tuple[str, str]:
@@ -67,11 +115,38 @@ def verdict(check: Check, groups: dict[tables.Group, tables.Cells]) -> tuple[str
     return outcome, f"{points} {interval}, {found.n} seeds, p = {found.p:.2g}"
 
 
+def columns(group: tables.Group, metric: str, folder: Path = LEDGER) -> dict[str, dict[str, str]]:
+    """The paper's confirmed numbers that stand beside a group's table: by column, by method; empty while none is."""
+    out: dict[str, dict[str, str]] = {}
+    for number in numbers(folder):
+        if (number.task, number.budget, number.metric) == (group[0], group[2], metric) and group[1] == "full":
+            out.setdefault(f"paper: {number.column} %", {})[number.row] = number.printed
+    return {head: found for head, found in out.items() if set(found.values()) != {"not available"}}
+
+
+def overall(claim: Claim, groups: dict[tables.Group, tables.Cells]) -> tuple[str, str]:
+    """A claim's verdict from those of its checks, and the words for it.
+
+    It fails if any check fails, and holds if all that have records hold.
+    """
+    if not claim.checks:
+        return "cannot run here", claim.cannot_run
+    found = Counter(verdict(check, groups)[0] for check in claim.checks)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in found.most_common())
+    if found["fails"]:
+        return "fails", told
+    if found["undecided"] or not found["holds"]:
+        return "undecided" if found["undecided"] else "not run", told
+    return "holds", told
+
+
 def lines(groups: dict[tables.Group, tables.Cells], folder: Path = LEDGER) -> list[str]:
     """Markdown: each claim, the paper's number, the verdict on each check, and what was found."""
     out = []
     for claim in load(folder):
-        out += [f"**{claim.id}** {claim.claim}  ", f"({claim.where}; {claim.trust}; published: {claim.published})", ""]
+        outcome, told = overall(claim, groups)
+        out += [f"**{claim.id}** {claim.claim}  ", f"({claim.where}; {claim.trust}; published: {claim.published})  "]
+        out += [f"{outcome.capitalize()}: {told}", ""]
         for check in claim.checks:
             found, numbers = verdict(check, groups)
             where = f"{check.task}, teacher {check.teacher}, {check.budget:,} samples"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console, Group
 
-from benchmarks import experiments, figures, paths, tables, tasks
+from benchmarks import experiments, figures, ledger, paths, report, tables, tasks
 from benchmarks.records import Record, Spec
 from benchmarks.runs import Run
 
@@ -38,7 +39,8 @@ def files_of(name: str, chosen: set[str]) -> str:
 def write(name: str, pairs: Pairs, absent: dict[str, str], folder: Path, console: Console, files: str) -> list[Path]:
     """Write an experiment's table (CSV, Markdown, LaTeX) and, for a curve, its figure; print the table."""
     groups = tables.cells(pairs)
-    grids = [tables.grid(group, cells) for group, cells in groups.items()]
+    size = pairs[0][0].size
+    grids = [tables.grid(group, cells, beside(group, size, folder)) for group, cells in groups.items()]
     missing = [f"Task {task} is unavailable: {reason}" for task, reason in absent.items()]
     for grid in grids:
         console.print(grid.rich(console.width))
@@ -57,6 +59,21 @@ def write(name: str, pairs: Pairs, absent: dict[str, str], folder: Path, console
         console.print(line, markup=False)
     console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     return written
+
+
+def beside(group: tables.Group, size: str, folder: Path) -> dict[str, dict[str, str]]:
+    """Columns before one's own numbers: the paper's that are confirmed, and the committed reference's."""
+    metric = tasks.get(group[0]).metric
+    out = ledger.columns(group, metric)
+    if paths.REFERENCE not in folder.resolve().parents:
+        if found := _reference(size).get(group):
+            out["reference %"] = tables.column(found, metric)
+    return out
+
+
+@cache
+def _reference(size: str) -> dict[tables.Group, tables.Cells]:
+    return report.cells(paths.REFERENCE / size)
 
 
 def _write(path: Path, text: str) -> Path:

@@ -12,6 +12,8 @@ import numpy as np
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from benchmarks.hashing import digest
+
 
 class Spec(BaseModel):
     """The cell a run fills: what a person asks for. What else decides its number is in `Record.identity`."""
@@ -60,13 +62,18 @@ class Record(BaseModel):
     environment: dict[str, Any]
 
     def line(self) -> str:
-        """Canonical JSON; task, teacher, budget, seed and method stand at the top level for readers of the file."""
+        """JSON; task, teacher, budget, seed and method stand at the top level for readers of the file.
+
+        `sha256` is of all the rest: a line that was edited by hand is found by it (`edited`).
+        """
         data = self.model_dump(exclude=None if self.hits else {"hits"})
-        return json.dumps({**data.pop("spec"), **data}, allow_nan=False)
+        flat = {**data.pop("spec"), **data}
+        return json.dumps({**flat, "sha256": digest(flat)}, allow_nan=False)
 
     @classmethod
     def parse(cls, line: str) -> Record:
         data = json.loads(line)
+        data.pop("sha256", None)
         data["spec"] = {name: data.pop(name) for name in Spec.model_fields if name in data}
         return cls.model_validate(data)
 
@@ -82,6 +89,17 @@ def unpack(text: str) -> np.ndarray | None:
         return None
     count, _, coded = text.partition(":")
     return np.unpackbits(np.frombuffer(base64.b64decode(coded), np.uint8), count=int(count)).astype(bool)
+
+
+def edited(line: str) -> bool:
+    """Whether a record's line is not as it was written: its own hash, or its key's, says otherwise."""
+    data = json.loads(line)
+    return data.pop("sha256", None) != digest(data) or data["key"] != key_of(data["identity"])
+
+
+def key_of(identity: dict[str, Any]) -> str:
+    """A run's name: the hash of everything that can change its number."""
+    return digest(identity)[:24]
 
 
 class Store:

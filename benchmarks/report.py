@@ -14,13 +14,13 @@ ROWS = tuple(METHODS)
 
 def markdown(folder: Path, reference: Path) -> str:
     """A results folder set beside a reference folder, from records alone; of the reference itself only its verdicts."""
-    theirs = _cells(reference)
+    theirs = cells(reference)
     verdicts = ["## Claims, by the reference's records", "", *ledger.lines(theirs)]
     decoded = [path.read_text() for path in sorted(folder.glob("fig1-*.md"))]
     texts = ["## What the generator makes of texts", "", *decoded] if decoded else []
     if folder.resolve() == reference.resolve():
         return "\n".join(["# Reference", "", *verdicts, *texts]) + "\n"
-    ours = _cells(folder)
+    ours = cells(folder)
     parts = ["# Report", "", "## Yours beside the reference", ""]
     parts += _comparison(ours, theirs) or ["No cell is recorded in both."]
     parts += ["", *verdicts]
@@ -29,13 +29,18 @@ def markdown(folder: Path, reference: Path) -> str:
     return "\n".join([*parts, *texts]) + "\n"
 
 
-def _cells(folder: Path) -> dict[tables.Group, tables.Cells]:
-    return tables.cells(_latest(folder))
+def cells(folder: Path) -> dict[tables.Group, tables.Cells]:
+    return tables.cells(_known(folder))
 
 
-def _latest(folder: Path) -> list[tuple[Spec, Record]]:
-    """(spec, record) pairs; of several records of a cell (the code changed between them) the last written."""
-    return list({record.spec: record for record in Store(folder).read().values()}.items())
+def latest(folder: Path) -> list[Record]:
+    """Records; of several of a cell (the code changed between them) the last written."""
+    return list({record.spec: record for record in Store(folder).read().values()}.values())
+
+
+def _known(folder: Path) -> list[tuple[Spec, Record]]:
+    """(spec, record) pairs of tasks that are known here: one's own task is only where its file is named."""
+    return [(record.spec, record) for record in latest(folder) if tasks.known(record.spec.task)]
 
 
 def recorded(experiment: str, folder: Path, chosen: tuple[str, ...] = ()) -> list[tuple[Spec, Record | None]]:
@@ -45,18 +50,23 @@ def recorded(experiment: str, folder: Path, chosen: tuple[str, ...] = ()) -> lis
     def rank(pair: tuple[Spec, Record]) -> tuple:
         spec = pair[0]
         family = order.index(tasks.get(spec.task).family)
-        return family, spec.task, spec.teacher, spec.match != "samples", spec.budget, ROWS.index(spec.method), spec.seed
+        return family, spec.task, spec.teacher, spec.match != "samples", spec.budget, _place(spec.method), spec.seed
 
-    wanted = [pair for pair in _latest(folder) if tasks.get(pair[0].task).family in order and pair[0].trial is None]
+    wanted = [pair for pair in _known(folder) if tasks.get(pair[0].task).family in order and pair[0].trial is None]
     return [*sorted(wanted, key=rank)]
+
+
+def _place(method: str) -> int:
+    """A row's place in the tables; methods of one's own come last."""
+    return ROWS.index(method) if method in ROWS else len(ROWS)
 
 
 def _comparison(ours: dict[tables.Group, tables.Cells], theirs: dict[tables.Group, tables.Cells]) -> list[str]:
     rows, agree, compared = [], 0, 0
-    for group, cells in ours.items():
+    for group, of_group in ours.items():
         task, teacher, budget, _ = group
         metric = tasks.get(task).metric
-        for method, seeds in cells.items():
+        for method, seeds in of_group.items():
             mine = list(tables.values(seeds, metric).values())
             reference = list(tables.values(theirs.get(group, {}).get(method, {}), metric).values())
             found = stats.reproduced(mine, reference)

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import methods, splits, tasks, teachers
 from benchmarks.environment import environment
 from benchmarks.hashing import array_digest, digest, module_digest, seed_of
-from benchmarks.records import Checkpoint, Record, Spec, pack
+from benchmarks.records import Checkpoint, Record, Spec, key_of, pack
 from benchmarks.tasks import Task
 
 PRECISION = "float32"
@@ -67,6 +67,11 @@ class Run:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything that can change the number. Needs the teachers, for their weights are part of it."""
+        return {**self.made_of, "teacher_sha256": {part: info["sha256"] for part, info in self.teachers.items()}}
+
+    @cached_property
+    def made_of(self) -> dict[str, Any]:
+        """The identity without the teachers."""
         spec, size, row = self.spec, self.task.sizes[self.spec.size], self.row
         return {
             **spec.model_dump(exclude={"trial"}),
@@ -82,13 +87,12 @@ class Run:
             "steps": size.steps,
             "batch": size.batch,
             "test_limit": size.test_limit,
-            "teacher_sha256": {part: info["sha256"] for part, info in self.teachers.items()},
             "precision": PRECISION,
         }
 
     @cached_property
     def key(self) -> str:
-        return digest(self.identity)[:24]
+        return key_of(self.identity)
 
 
 def _networks_sha256(modules: tuple[str, ...]) -> str:

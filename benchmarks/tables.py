@@ -191,25 +191,31 @@ def _escape(text: str) -> str:
     return text
 
 
-def grid(name: Group, group: Cells) -> Grid:
-    """The table of one group: accuracy, shots, paired differences, and what each method paid."""
+def grid(name: Group, group: Cells, beside: dict[str, dict[str, str]] | None = None) -> Grid:
+    """The table of one group: accuracy, shots, paired differences, and what each method paid.
+
+    Args:
+        beside: further columns, by their heads, that stand before ours: the text of each method that has one.
+    """
+    others = beside or {}
     task_name, teacher, budget, match = name
     task = tasks.get(task_name)
     metric = task.metric
     rival = best_rival(group, metric)
     winner = _clear_winner(group, metric)
-    beside = references(task, group)
+    needs_no_student = references(task, group)
     base = values(group.get(BASELINE, {}), metric)
-    top = beside["teacher"][metric] if base and "teacher" in beside else None
-    heads = ["method", f"{label(metric)} %", *map(label, task.also), f"Δ {BASELINE}", "Δ best rival"]
+    top = needs_no_student["teacher"][metric] if base and "teacher" in needs_no_student else None
+    heads = ["method", *others, f"{label(metric)} %", *map(label, task.also), f"Δ {BASELINE}", "Δ best rival"]
     heads += ["gap closed %"] if top is not None else []
     heads += ["seconds", "labeler queries", "seeds"]
     rows = []
     for method, seeds in group.items():
         found = values(seeds, metric)
         row = [Cell(method + (" *" if method == rival else ""))]
+        row += [Cell(column.get(method, "")) for column in others.values()]
         if not found:
-            row += [Cell(_absence(seeds))] + [Cell("")] * (len(heads) - 2)
+            row += [Cell(_absence(seeds))] + [Cell("")] * (len(heads) - len(row) - 1)
             rows.append(tuple(row))
             continue
         row.append(Cell(_percent(stats.interval(list(found.values()))), bold=method == winner))
@@ -223,9 +229,9 @@ def grid(name: Group, group: Cells) -> Grid:
         row += [Cell(_cost(seeds, "seconds", "{:.0f}")), Cell(_cost(seeds, "labeler_queries", "{:,.0f}"))]
         row.append(Cell(_count(seeds)))
         rows.append(tuple(row))
-    for other, judged in beside.items():
+    for other, judged in needs_no_student.items():
         known = [judged.get(score) for score in (metric, *task.also)]
-        texts = [other, *("n/a" if score is None else f"{100 * score:.1f}" for score in known)]
+        texts = [other, *([""] * len(others)), *("n/a" if score is None else f"{100 * score:.1f}" for score in known)]
         rows.append(tuple(Cell(text) for text in [*texts, *[""] * (len(heads) - len(texts))]))
     return Grid(
         title=f"{task.title}: {budget:,} labelled samples, teacher {teacher}",
@@ -300,6 +306,12 @@ def _count(seeds: dict[int, Record | None]) -> str:
     good = sum(record is not None and record.status == "ok" for record in seeds.values())
     failed = sum(record is not None and record.status == "failed" for record in seeds.values())
     return f"{good}" if good == len(seeds) else f"{good}/{len(seeds)}" + (f", {failed} FAILED" if failed else "")
+
+
+def column(group: Cells, metric: str) -> dict[str, str]:
+    """A metric of each method in a group, in per cent with its interval, as a column of another table."""
+    scored = {method: list(values(seeds, metric).values()) for method, seeds in group.items()}
+    return {method: _percent(stats.interval(found)) for method, found in scored.items() if found}
 
 
 def _percent(found: stats.Interval) -> str:

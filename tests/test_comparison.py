@@ -62,7 +62,8 @@ def test_holm_by_hand():
 def test_sign_flips_are_all_tried():
     differences = [1.0, 2.0, 3.0, 4.0, -0.5]
     means = [
-        np.mean([d if bits >> i & 1 else -d for i, d in enumerate(differences)]) for bits in range(2 ** len(differences))
+        np.mean([d if bits >> i & 1 else -d for i, d in enumerate(differences)])
+        for bits in range(2 ** len(differences))
     ]
     exact = np.mean(np.abs(means) >= abs(np.mean(differences)) - 1e-12)
     assert stats.sign_flip(differences) == pytest.approx(exact)
@@ -173,7 +174,9 @@ def test_hits_come_back_and_give_the_test_samples_error():
     assert comparison.sample_error(ours, theirs, "accuracy", None) == pytest.approx(by_hand)
     labels = np.arange(101) % 2
     parts = [each[labels == c].var(ddof=1) / (labels == c).sum() for c in (0, 1)]
-    assert comparison.sample_error(ours, theirs, "balanced_accuracy", labels) == pytest.approx(math.sqrt(sum(parts)) / 2)
+    assert comparison.sample_error(ours, theirs, "balanced_accuracy", labels) == pytest.approx(
+        math.sqrt(sum(parts)) / 2
+    )
     theirs[1] = record("m", 1, (0, 0))
     assert comparison.sample_error(ours, theirs, "accuracy", None) is None
 

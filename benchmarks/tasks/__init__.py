@@ -8,7 +8,7 @@ from benchmarks.tasks.base import SIZES, Examples, Networks, Size, Task
 
 TASKS = {**images.TASKS, **text.TASKS, **retrieval.TASKS}
 
-__all__ = ["SIZES", "TASKS", "Examples", "Networks", "Size", "Task", "get", "with_ratio"]
+__all__ = ["SIZES", "TASKS", "Examples", "Networks", "Size", "Task", "get", "known", "with_ratio"]
 
 
 def with_ratio(name: str, ratio: int) -> str:
@@ -17,6 +17,15 @@ def with_ratio(name: str, ratio: int) -> str:
     if task.profile.kind != "exponential":
         raise ValueError(f"{name} has no imbalance ratio to set: its classes are {task.profile.kind}")
     return task.family if ratio == TASKS[task.family].profile.ratio else f"{task.family}-r{ratio}"
+
+
+def known(name: str) -> bool:
+    """Whether there is a task of this name."""
+    try:
+        get(name)
+    except ValueError:
+        return False
+    return True
 
 
 def get(name: str) -> Task:

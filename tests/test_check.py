@@ -1,0 +1,190 @@
+"""`check` finds what makes a record or a table unfit to be believed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from benchmarks import check, ledger, paths, report, tables, teachers
+from benchmarks.cli import main
+from benchmarks.methods import METHODS
+from benchmarks.records import Store, key_of
+from benchmarks.runs import Run
+
+FOLDER = paths.REFERENCE / "small"
+
+
+def wrong(folder, size="small"):
+    return [problem.told for problem in check.problems(folder, size) if problem.wrong]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The reference's records and table of movie-5 on 2,500 samples alone."""
+    lines = [
+        line
+        for line in (FOLDER / "records.jsonl").read_text().splitlines()
+        if '"task": "movie-5"' in line and json.loads(line)["budget"] == 2500
+    ]
+    (tmp_path / "records.jsonl").write_text("\n".join(lines) + "\n")
+    for name in ("table2", "fig2-movie-5"):
+        groups = tables.cells(report.recorded(name.partition("-")[0], tmp_path, ("movie-5",)))
+        (tmp_path / f"{name}.csv").write_text(tables.to_csv(tables.summary(groups)))
+    from benchmarks.figures import multipliers
+
+    (tmp_path / "fig2-movie-5-multiplier.csv").write_text(tables.to_csv(multipliers(groups)))
+    return tmp_path
+
+
+def change(folder, edit, count=1):
+    """Change the first `count` records and give them hashes that fit: only what they say is then wrong."""
+    path = folder / "records.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for data in lines[:count]:
+        edit(data)
+        data["key"] = key_of(data["identity"])
+    path.write_text("")
+    for data in lines:
+        data.pop("sha256")
+        from benchmarks.records import Record
+
+        path.open("a").write(Record.parse(json.dumps(data)).line() + "\n")
+
+
+def test_the_committed_reference_is_whole_and_of_todays_code():
+    assert wrong(FOLDER) == []
+
+
+def test_a_copy_is_whole(copy):
+    assert wrong(copy) == []
+
+
+def test_a_record_edited_by_hand_is_found(copy):
+    path = copy / "records.jsonl"
+    lines = path.read_text().splitlines()
+    data = json.loads(lines[3])
+    data["metrics"]["accuracy"] += 0.05
+    lines[3] = json.dumps(data)
+    path.write_text("\n".join(lines) + "\n")
+    found = wrong(copy)
+    assert "edited: line 4 of records.jsonl is not as it was written" in found
+    assert any("table2.csv is not what the records give" in told for told in found)
+
+
+def test_an_identity_edited_by_hand_is_found_by_its_key(copy):
+    path = copy / "records.jsonl"
+    lines = path.read_text().splitlines()
+    data = json.loads(lines[0])
+    data["identity"]["config"]["lr"] = 1.0
+    data.pop("sha256")
+    from benchmarks.hashing import digest
+
+    lines[0] = json.dumps({**data, "sha256": digest(data)})
+    path.write_text("\n".join(lines) + "\n")
+    assert "edited: line 1 of records.jsonl is not as it was written" in wrong(copy)
+
+
+def test_changed_code_and_settings_are_told_apart(copy):
+    def edit(data):
+        data["identity"]["method_sha256"] = "0" * 64
+        data["identity"]["config"]["lr"] = 0.5
+
+    change(copy, edit)
+    method = json.loads((copy / "records.jsonl").read_text().splitlines()[0])["method"]
+    found = wrong(copy)
+    assert f"stale: movie-5 {method}: the method's code changed" in found
+    assert any(told.startswith(f"stale: movie-5 {method}: its hyper-parameters changed (lr 0.5 -> ") for told in found)
+
+
+def test_a_missing_seed_and_a_stale_table_are_found(copy):
+    path = copy / "records.jsonl"
+    lines = [line for line in path.read_text().splitlines() if '"method": "uda"' not in line or '"seed": 2' not in line]
+    path.write_text("\n".join(lines) + "\n")
+    found = wrong(copy)
+    assert "missing: movie-5, teacher full, 2,500 samples: uda has no seed 2" in found
+    assert any("table2.csv is not what the records give" in told for told in found)
+
+
+def test_mixed_teachers_are_found(copy):
+    change(copy, lambda data: data["identity"]["teacher_sha256"].update(labeler="f" * 64))
+    assert any(told.startswith("mixed: records of different teachers meet in movie-5") for told in wrong(copy))
+
+
+def test_a_changed_method_file_and_a_changed_teacher_are_found(tmp_path, monkeypatch):
+    """A real record of smoke size; then the method's file, and then the teacher's weights, are changed."""
+    from safetensors.torch import load_file, save_file
+
+    from benchmarks import engine, hashing, plugins
+    from benchmarks.experiments import Choice, grid
+
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "data").symlink_to(paths.cache() / "data")
+    monkeypatch.setenv("TGT_CACHE", str(cache))
+    file = tmp_path / "own_checked_method.py"
+    file.write_text("from baselines.one_hot import OneHot\n\nclass Mine(OneHot):\n    pass\n")
+    name = plugins.register(file)
+    try:
+        choice = Choice(size="smoke", tasks=("fashion-lt",), methods=(name,), seeds=1)
+        store = Store(tmp_path / "out")
+        plan = engine.plan(grid("table1", choice), store, 1)
+        engine.train_teachers(plan, 1, lambda line: None)
+        engine.run_missing(engine.plan(grid("table1", choice), store, 1), store, 1, lambda record: None)
+        groups = tables.cells(report.recorded("table1", tmp_path / "out"))
+        (tmp_path / "out" / "table1.csv").write_text(tables.to_csv(tables.summary(groups)))
+        assert wrong(tmp_path / "out", "smoke") == []
+        file.write_text(file.read_text().replace("pass", "changed = True"))
+        hashing.module_digest.cache_clear()
+        assert wrong(tmp_path / "out", "smoke") == [f"stale: fashion-lt {name}: the method's code changed"]
+        file.write_text(file.read_text().replace("changed = True", "pass"))
+        hashing.module_digest.cache_clear()
+        run = Run(next(iter(store.read().values())).spec)
+        recipe = run.recipes["labeler"]
+        info, weights = teachers.metadata(recipe), load_file(recipe.path)
+        first = next(iter(weights))
+        weights[first] = weights[first] + 1
+        info["sha256"] = teachers.content_sha256(weights)
+        save_file(weights, recipe.path, metadata={"teacher": json.dumps(info)})
+        assert wrong(tmp_path / "out", "smoke") == [f"stale: fashion-lt {name}: the teacher here is another one"]
+    finally:
+        del METHODS[name]
+        plugins._FILES.clear()
+
+
+def test_the_command_says_so_and_sets_its_status(copy, tmp_path, capsys):
+    results = tmp_path / "results"
+    shutil.copytree(copy, results / "small", ignore=shutil.ignore_patterns("results"))
+    assert main(["check", "--results", str(results)]) == 0
+    said = capsys.readouterr().out
+    assert "C8: CANNOT RUN HERE (ImageNet-LT's images" in said
+    assert "C3: " in said
+    (results / "small" / "table2.csv").write_text("x\n")
+    assert main(["check", "--results", str(results)]) == 1
+    assert "WRONG stale: table2.csv is not what the records give" in capsys.readouterr().out
+
+
+def test_a_published_number_needs_a_source_and_is_printed_once_confirmed(tmp_path):
+    entry = (
+        "- {{table: Table 1, column: ImageNet-LT, row: one-hot, task: fashion-lt, metric: accuracy, budget: 5, {}}}\n"
+    )
+    (tmp_path / "numbers.yaml").write_text(entry.format("value: 41.5"))
+    with pytest.raises(ValueError, match="a value needs its source"):
+        ledger.numbers(tmp_path)
+    (tmp_path / "numbers.yaml").write_text(entry.format("value: 41.5, source: somewhere, trust: recalled"))
+    assert ledger.numbers(tmp_path)[0].printed == "not available"
+    (tmp_path / "numbers.yaml").write_text(entry.format("value: 41.5, source: arXiv v1, trust: confirmed"))
+    assert ledger.numbers(tmp_path)[0].printed == "41.5"
+    (tmp_path / "numbers.yaml").write_text(entry.format("trust: sure"))
+    with pytest.raises(ValueError, match=r"numbers.yaml is not a valid ledger: trust"):
+        ledger.numbers(tmp_path)
+
+
+def test_every_published_number_names_a_row_and_a_task_there_are():
+    from benchmarks import tasks
+
+    found = ledger.numbers()
+    assert {number.table for number in found} == {"Table 1", "Table 2", "Table 3"}
+    assert all(number.row in METHODS and tasks.known(number.task) for number in found)
+    assert all(number.printed == "not available" for number in found if number.trust != "confirmed")
