@@ -185,7 +185,7 @@ def _tables(folder: Path) -> Iterator[Problem]:
             try:
                 groups = tables.cells(report.recorded(name, folder, chosen))
                 made = {f"{files}.csv": tables.to_csv(tables.summary(groups))} if groups else {}
-                if groups and experiment.curve:
+                if groups and experiment.figure == "curve":
                     made[f"{files}-multiplier.csv"] = tables.to_csv(figures.multipliers(groups))
             except ValueError:
                 continue  # of mixed teachers there is no table; that is told already

@@ -20,6 +20,7 @@ TARGETS = {
     "table3": "dense retrieval: short descriptions and Natural Questions over an encyclopedia's summaries",
     "fig1": "a picture of generated neighbours: random and gradient-based, with both networks' classes",
     "fig2": "accuracy against labelled images, and how many times the data distillation needs to match TGT",
+    "theory": "student's error against samples on known manifolds of d dimensions in D: does TGT's gain follow d or D?",
     "all": "tables 1 to 3 and the figures",
     "tune": "choose hyper-parameters on validation samples (writes results/reference/SIZE/tuned.json)",
     "report": "make tables and figures of all that is recorded, and set it beside the committed reference",

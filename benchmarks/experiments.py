@@ -37,6 +37,7 @@ ROWS = {
         "prior-sampling-pool", "tgt-random-pool", "tgt-gradient-pool", "tgt-random-passages-pool",
         "tgt-gradient-passages-pool",
     ),
+    "vector": ("one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"),
 }  # fmt: skip
 TUNE_SEED = 1000  # of the split and the start that hyper-parameters are chosen on; no table uses it
 TRIALS = 8  # settings tried for every method alike, its defaults the first
@@ -54,6 +55,7 @@ class Experiment:
     Attributes:
         without: rows of the domain that it leaves out. curve: over all budgets of a task, not only its usual ones.
         also: tasks that it is reported on too where they are recorded, each in files of its own.
+        figure: what is drawn of it: "curve" (accuracy against budget, multipliers), "slopes" (`benchmarks.theory`).
     """
 
     title: str
@@ -62,6 +64,7 @@ class Experiment:
     curve: bool = False
     seeds: int = 3
     also: tuple[str, ...] = ()
+    figure: str = ""
 
     def methods(self, task: Task) -> tuple[str, ...]:
         """Its rows for a task unless a person names others."""
@@ -81,8 +84,19 @@ EXPERIMENTS = {
         without=(*LONG_TAIL_ONLY, "pretrained-one-hot"),
         curve=True,
         also=("movie-5", "wiki-titles"),
+        figure="curve",
     ),
-}
+    "theory": Experiment(
+        "Error against samples on known manifolds",
+        ("manifold-2-in-32", "manifold-2-in-128", "manifold-2-in-512",
+         "manifold-4-in-32", "manifold-4-in-128", "manifold-4-in-512",
+         "manifold-8-in-32", "manifold-8-in-128", "manifold-8-in-512"),
+        without=("one-hot",),
+        curve=True,
+        seeds=5,
+        figure="slopes",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console, Group
 
-from benchmarks import experiments, figures, ledger, paths, report, tables, tasks
+from benchmarks import experiments, figures, ledger, paths, report, tables, tasks, theory
 from benchmarks.records import Record, Spec
 from benchmarks.runs import Run
 
@@ -39,7 +39,7 @@ def files_of(name: str, chosen: set[str]) -> str:
 def write(name: str, pairs: Pairs, absent: dict[str, str], folder: Path, console: Console, files: str) -> list[Path]:
     """Write an experiment's table (CSV, Markdown, LaTeX) and, for a curve, its figure; print the table."""
     groups = tables.cells(pairs)
-    size = pairs[0][0].size
+    size = next((spec.size for spec, _ in pairs), "")
     grids = [tables.grid(group, cells, beside(group, size, folder)) for group, cells in groups.items()]
     missing = [f"Task {task} is unavailable: {reason}" for task, reason in absent.items()]
     for grid in grids:
@@ -50,7 +50,12 @@ def write(name: str, pairs: Pairs, absent: dict[str, str], folder: Path, console
         _write(folder / f"{files}.md", "\n".join([*(grid.markdown() for grid in grids), *missing])),
         _write(folder / f"{files}.tex", "\n".join(grid.latex() for grid in grids)),
     ]
-    if experiments.EXPERIMENTS[name].curve and len(frame):
+    drawn = experiments.EXPERIMENTS[name].figure if len(frame) else ""
+    if drawn == "slopes":
+        written += theory.write(groups, folder / files)
+        for line in theory.lines(theory.slopes(groups)):
+            console.print(line, markup=False)
+    elif drawn == "curve":
         multipliers = figures.multipliers(groups)
         written += figures.budget_curve(groups, multipliers, folder / files)
         for line in figures.multiplier_lines(multipliers):
@@ -65,9 +70,8 @@ def beside(group: tables.Group, size: str, folder: Path) -> dict[str, dict[str, 
     """Columns before one's own numbers: the paper's that are confirmed, and the committed reference's."""
     metric = tasks.get(group[0]).metric
     out = ledger.columns(group, metric)
-    if paths.REFERENCE not in folder.resolve().parents:
-        if found := _reference(size).get(group):
-            out["reference %"] = tables.column(found, metric)
+    if paths.REFERENCE not in folder.resolve().parents and (found := _reference(size).get(group)):
+        out["reference %"] = tables.column(found, metric)
     return out
 
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from benchmarks.splits import Profile
-from benchmarks.tasks import images, retrieval, text
+from benchmarks.tasks import images, manifold, retrieval, text
 from benchmarks.tasks.base import SIZES, Examples, Networks, Size, Task
 
-TASKS = {**images.TASKS, **text.TASKS, **retrieval.TASKS}
+TASKS = {**images.TASKS, **text.TASKS, **retrieval.TASKS, **manifold.TASKS}
 
 __all__ = ["SIZES", "TASKS", "Examples", "Networks", "Size", "Task", "get", "known", "with_ratio"]
 
