@@ -14,6 +14,7 @@ class _Known(nn.Module):
     hidden: Tensor
     bias: Tensor
     classes: Tensor
+    offset: Tensor
     into: Tensor
 
     def __init__(self, made_of: dict[str, np.ndarray]) -> None:
@@ -40,7 +41,7 @@ class Labeler(_Known):
     """Points (B, D) -> logits (B, 4), a function of where the point stands on the manifold."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return ((inputs @ self.into) @ self.hidden.T + self.bias).tanh() @ self.classes.T
+        return ((inputs @ self.into) @ self.hidden.T + self.bias).tanh() @ self.classes.T - self.offset
 
 
 def student(dimension: int, classes: int) -> nn.Module:

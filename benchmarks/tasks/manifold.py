@@ -25,22 +25,25 @@ POOL, VALIDATION, TEST = 8192, 512, 4096
 
 
 def maps(latent: int, dimension: int) -> dict[str, np.ndarray]:
-    """The fixed matrices: latents to features, features into R^D (orthonormal columns), features to classes."""
+    """What is fixed: latents to features, features into R^D (orthonormal columns), features to classes."""
     rng = np.random.default_rng(seed_of("manifold", latent))
     features = rng.normal(size=(FEATURES, latent)) / np.sqrt(latent)
     hidden, bias = rng.normal(size=(64, FEATURES)) / np.sqrt(FEATURES) * 4, rng.normal(size=64)
-    classes = rng.normal(size=(CLASSES, 64)) / 8 * 6
+    classes = rng.normal(size=(CLASSES, 64))
+    logits = np.tanh(np.tanh(rng.normal(size=(4096, latent)) @ features.T) @ hidden.T + bias) @ classes.T
+    classes *= 3 / logits.std(0)[:, None]  # all classes about as frequent, with logits as far apart
+    offset = 3 * logits.mean(0) / logits.std(0)
     into = np.linalg.qr(
         np.random.default_rng(seed_of("manifold", latent, dimension)).normal(size=(dimension, FEATURES))
     )[0]
-    found = {"features": features, "hidden": hidden, "bias": bias, "classes": classes, "into": into}
+    found = {"features": features, "hidden": hidden, "bias": bias, "classes": classes, "offset": offset, "into": into}
     return {name: matrix.astype(np.float32) for name, matrix in found.items()}
 
 
 def points(latents: np.ndarray, made_of: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Inputs (N, D) of latents (N, d), and the labeler's classes (N,) of them."""
     features = np.tanh(latents @ made_of["features"].T)
-    logits = np.tanh(features @ made_of["hidden"].T + made_of["bias"]) @ made_of["classes"].T
+    logits = np.tanh(features @ made_of["hidden"].T + made_of["bias"]) @ made_of["classes"].T - made_of["offset"]
     return (features @ made_of["into"].T).astype(np.float32), logits.argmax(1)
 
 
