@@ -161,13 +161,34 @@ def test_consistency_teaches_only_where_the_student_is_sure(modality, data, stud
 
 
 def test_the_method_in_the_readme_trains(data, student):
-    (code,) = re.findall(r"```python\n(.*?)```", (paths.ROOT / "README.md").read_text(), re.DOTALL)
     names: dict = {}
-    exec(code, names)
+    exec(readme_code("class Mine"), names)
     mine = names["Mine"](names["MineConfig"](), data, rng())
     before = [parameter.detach().clone() for parameter in student.parameters()]
     train(student, mine, data, Schedule(2, 8), rng(), Costs(), lambda step: None)
     assert any(not torch.equal(a, b) for a, b in zip(before, student.parameters(), strict=True))
+
+
+def readme_code(fragment):
+    blocks = re.findall(r"```python\n(.*?)```", (paths.ROOT / "README.md").read_text(), re.DOTALL)
+    (found,) = [block for block in blocks if fragment in block]
+    return found
+
+
+def test_the_loop_in_the_readme_trains(data, student):
+    before = [parameter.detach().clone() for parameter in student.parameters()]
+    names = {
+        "generator": data.teacher.generator,
+        "labeler": data.teacher.labeler,
+        "loader": [(data.inputs[:8], data.labels[:8])],
+        "optimiser": torch.optim.AdamW(student.parameters()),
+        "student": student,
+        "rng": rng(),
+    }
+    imports = "import torch; from torch.nn import functional as F; from tgt import Teacher, isotropic, kl"
+    exec(f"{imports}\n{readme_code('Teacher(')}", names)
+    assert any(not torch.equal(a, b) for a, b in zip(before, student.parameters(), strict=True))
+    assert names["teacher"].costs.counts["labeler_queries"] == 16
 
 
 def test_match_real_gives_equal_real_samples():

@@ -1,0 +1,114 @@
+"""Pretrained models of other libraries behind the teacher's doors, by a local folder or an id of their hub.
+
+Inputs are what the student sees: images (B, 3, H, W) in [0, 1], or tokens (B, T) of the model's own tokenizer. Nothing
+here is imported before it is asked for: transformers comes with sentence-transformers, timm and diffusers by
+`pip install tgt-suite[hub]`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ImageLabeler(nn.Module):
+    """A classifier of images as a labeler: resizes and normalises as its training did; images (B, 3, H, W) -> logits.
+
+    Args:
+        model: a module from normalised images to logits, or to an object that has `logits`.
+        mean, std: of each channel. size: (height, width) that the model takes; None leaves images as they are.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module, mean: Any, std: Any, size: tuple[int, int] | None = None) -> None:
+        super().__init__()
+        self.model, self.size = model, size
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.size is not None and tuple(images.shape[-2:]) != self.size:
+            images = F.interpolate(images, self.size, mode="bilinear", antialias=True)
+        found = self.model((images - self.mean) / self.std)
+        return getattr(found, "logits", found)
+
+
+class TextLabeler(nn.Module):
+    """A classifier of texts as a labeler: tokens (B, T), or distributions over its vocabulary (B, T, V), -> logits."""
+
+    def __init__(self, model: nn.Module, padding: int) -> None:
+        super().__init__()
+        self.model, self.padding = model, padding
+
+    def forward(self, text: Tensor) -> Tensor:
+        soft = text.is_floating_point()
+        mask = (text.argmax(-1) if soft else text) != self.padding
+        table = self.model.get_input_embeddings().weight  # type: ignore[operator]
+        words = {"inputs_embeds": text @ table} if soft else {"input_ids": text}
+        return self.model(**words, attention_mask=mask.long()).logits
+
+
+class LatentDiffusionVAE(nn.Module):
+    """diffusers' AutoencoderKL as a generator: images (B, 3, H, W) in [0, 1] <-> latents of about unit variance.
+
+    Args:
+        latent_shape: (channels, height, width) of one latent, which `sample_prior` draws from N(0, I).
+    """
+
+    def __init__(self, model: Any, latent_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.model, self.latent_shape = model, latent_shape
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.model.encode(2 * images - 1).latent_dist.mean * self.model.config.scaling_factor
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return (self.model.decode(latents / self.model.config.scaling_factor).sample + 1) / 2
+
+    def sample_prior(self, count: int, rng: torch.Generator) -> Tensor:
+        return torch.randn(count, *self.latent_shape, generator=rng, device=rng.device)
+
+
+def transformers_labeler(name: str) -> nn.Module:
+    """A classifier that transformers knows, of images or of texts, from a folder or a hub id."""
+    from transformers import (
+        AutoConfig,
+        AutoImageProcessor,
+        AutoModelForImageClassification,
+        AutoModelForSequenceClassification,
+    )
+
+    config = AutoConfig.from_pretrained(name)
+    if not hasattr(config, "vocab_size"):
+        seen = AutoImageProcessor.from_pretrained(name)
+        height, width = seen.size.get("height"), seen.size.get("width")
+        shorter = seen.size.get("shortest_edge")
+        size = (height, width) if height else (shorter, shorter) if shorter else None
+        model = AutoModelForImageClassification.from_pretrained(name)
+        return ImageLabeler(model, seen.image_mean, seen.image_std, size)
+    model = AutoModelForSequenceClassification.from_pretrained(name)
+    return TextLabeler(model, config.pad_token_id or 0)
+
+
+def timm_labeler(name: str, **options: Any) -> nn.Module:
+    """An image classifier of timm by its name; `local-dir:FOLDER` and `hf-hub:ID` name other sources."""
+    import timm
+
+    model = timm.create_model(name, pretrained=True, **options)
+    config = timm.data.resolve_model_data_config(model)
+    return ImageLabeler(model, config["mean"], config["std"], tuple(config["input_size"][1:]))
+
+
+def diffusers_generator(name: str, image_size: int) -> nn.Module:
+    """An AutoencoderKL of diffusers from a folder or a hub id, for images of image_size x image_size."""
+    from diffusers import AutoencoderKL
+
+    model = AutoencoderKL.from_pretrained(name)
+    with torch.no_grad():
+        shape = model.encode(torch.zeros(1, 3, image_size, image_size)).latent_dist.mean.shape
+    return LatentDiffusionVAE(model, tuple(shape[1:]))
