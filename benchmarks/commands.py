@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import compare, experiments, paths, tasks, templates, tune, validate
+from benchmarks import compare, experiments, paths, tasks, templates, throughput, tune, validate
 from benchmarks.assets import EMOJI, FASHION, Unavailable
 from benchmarks.cli import TARGETS, Options, experiments_of
 from benchmarks.experiments import EXPERIMENTS, Choice
@@ -49,6 +49,8 @@ def run(options: Options, choice: Choice) -> int:
             status = max(status, _teachers(options, choice, folder, console))
         elif target == "report":
             status = max(status, _report(folder, choice, console))
+        elif target == "throughput":
+            status = max(status, throughput.run(options, choice, folder, console))
         elif target == "check":
             status = max(status, _check(folder, choice, console))
         elif target == "fig1":

@@ -185,7 +185,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
     task, spec, size = run.task, run.spec, run.task.sizes[run.spec.size]
     examples, indices = task.examples(), run.split.indices
     run.split.write()
-    _reset_peak_memory()
+    reset_peak_memory()
     costs = Costs()
     data, student = teacher_and_data(run, costs), new_student(run)
     method = run.row.load()(run.config, data, generator("method", spec))
@@ -241,7 +241,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
         for name in ("student_samples", "labeler_queries", "encodes", "decodes", "gradient_evaluations")
     }
     paid["seconds"] = round(curve[-1].seconds, 3)
-    paid["peak_memory_mb"] = round(_peak_memory_mb(), 1)
+    paid["peak_memory_mb"] = round(peak_memory_mb(), 1)
     paid["student_parameters"] = sum(parameter.numel() for parameter in student.parameters())
     paid["student_macs"] = _macs(student, data.inputs[:1])
     phases = {name: round(seconds, 3) for name, seconds in sorted(costs.seconds.items())}
@@ -275,7 +275,7 @@ def _macs(student: Any, one: Any) -> int:
     return counter.get_total_flops() // 2
 
 
-def _reset_peak_memory() -> None:
+def reset_peak_memory() -> None:
     """Start the process's high-water mark anew (Linux), so that a worker's earlier work does not count.
 
     What that work freed and the allocator still holds goes back to the system first.
@@ -289,7 +289,7 @@ def _reset_peak_memory() -> None:
         pass
 
 
-def _peak_memory_mb() -> float:
+def peak_memory_mb() -> float:
     """The process's peak resident memory; reported as the shape of the platform allows."""
     try:
         with open("/proc/self/status") as file:

@@ -1,0 +1,206 @@
+"""The target `throughput`: what a step of each method costs, of what it is made, and what an accuracy costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from rich.console import Console
+
+from benchmarks import experiments, figures, paths, runs, tables, tasks
+from benchmarks.cli import Options
+from benchmarks.environment import environment
+from benchmarks.experiments import Choice
+from benchmarks.fill import fill
+from benchmarks.records import Record
+from benchmarks.selection import COSTS
+from benchmarks.tables import Cells, Group
+
+TASKS = ("fashion-lt", "movie-5", "wiki-titles")
+STEPS = {"smoke": 4, "small": 40}  # of a round: a multiple of every pool's renewal
+#: Phases of a step as `tgt.Costs` has them, and what people call them.
+PHASES = {
+    "data": "data", "encode": "encode", "explore": "explore (ascent)", "decode": "decode", "labeler": "labeler",
+    "forward": "student forward", "backward": "backward", "optimiser": "optimiser", "untracked": "untracked",
+}  # fmt: skip
+_COLOURS = ("#999999", "#56B4E9", "#D55E00", "#E69F00", "#CC79A7", "#0072B2", "#009E73", "#F0E442", "#000000")
+
+
+def run(options: Options, choice: Choice, folder: Path, console: Console) -> int:
+    """Time every row of the tasks' tables, write CSV, chart and the benchmark's JSON, and the price of accuracies."""
+    wanted = [
+        (name, method)
+        for name in choice.tasks or TASKS
+        for method in choice.methods or experiments.rows(tasks.get(name))
+        if not experiments.METHODS[method].unfit(tasks.get(name))
+    ]
+    grid = [
+        experiments.grid("table1", Choice(size=choice.size, tasks=(t,), methods=(m,), seeds=1))[0] for t, m in wanted
+    ]
+    _, status = fill(grid, folder, options, console, teachers_only=True)
+    if options.plan or status:
+        return status
+    paths.check_writable(folder)
+    written = folder / "throughput.json"
+    console.print(f"timing {len(wanted)} rows, one after the other, one thread", markup=False)
+    cases = {"size": choice.size, "steps": STEPS[choice.size], "cases": wanted}
+    file = paths.ROOT / "benchmarks" / "throughput_cases.py"
+    words = ["-q", "-p", "no:cacheprovider", "--timeout", "0", "--rootdir", str(paths.ROOT), str(file)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words, "--benchmark-json", str(written)],
+        env={**os.environ, "TGT_THROUGHPUT": json.dumps(cases), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"timing failed: {(done.stdout.strip().splitlines() or ['no output'])[-1]}")
+    frame = of_json(json.loads(written.read_text()))
+    name = f"throughput-{_device()}-{runs.PRECISION}-torch{environment()['packages']['torch']}"
+    with paths.atomic(folder / f"{name}.csv") as temporary:
+        temporary.write_text(tables.to_csv(frame))
+    files = [written, folder / f"{name}.csv", *draw(frame, folder / "throughput")]
+    for line in lines(frame):
+        console.print(line, markup=False)
+    console.print("written: " + ", ".join(str(path) for path in files), markup=False)
+    return 0
+
+
+def _device() -> str:
+    return f"{environment()['cpu']}-1-thread".lower().replace(" ", "-").replace("/", "-")
+
+
+def of_json(found: dict[str, Any]) -> pd.DataFrame:
+    """One row a task and method from pytest-benchmark's JSON: medians over rounds, with the middle half's spread.
+
+    Columns: `ms_step` (`_low`, `_high`: quartiles), `samples_second` shown to the student, ms a step by phase,
+    `untracked_share`, `labeler_queries_second`, `decodes_second`, `macs_step` (multiply-adds of products and
+    convolutions, ascent and backward included), `gflops`, `gemm_gflops` (the machine's peak in the same process),
+    `peak_memory_mb`.
+    """
+    cases = {case["name"].split("[")[0] + str(case.get("params")): case for case in found["benchmarks"]}
+    (gemm,) = [case for case in cases.values() if case["name"] == "test_gemm"]
+    peak = gemm["extra_info"]["flops"] / gemm["stats"]["median"] / 1e9
+    rows = []
+    for case in cases.values():
+        info = case["extra_info"]
+        if "rounds" not in info:
+            continue
+        steps = info["steps"]
+        total = np.array([sum(r["seconds"].values()) for r in info["rounds"]])
+        split = {
+            f"ms_{phase}": 1000 * float(np.median([r["seconds"].get(phase, 0.0) for r in info["rounds"]])) / steps
+            for phase in PHASES
+        }
+        counts = {name: np.mean([r["counts"].get(name, 0) for r in info["rounds"]]) for name in _COUNTED}
+        low, second, high = (float(value) for value in np.quantile(total, [0.25, 0.5, 0.75]))
+        ms = 1000 / steps
+        rows.append(
+            {
+                "task": info["task"], "method": info["method"],
+                "ms_step": ms * second, "ms_step_low": ms * low, "ms_step_high": ms * high,
+                "samples_second": counts["student_samples"] / second, **split,
+                "untracked_share": split["ms_untracked"] / (ms * second),
+                "labeler_queries_second": counts["labeler_queries"] / second,
+                "decodes_second": counts["decodes"] / second,
+                "macs_step": info["flops"] / 2 / steps, "gflops": info["flops"] / second / 1e9, "gemm_gflops": peak,
+                "peak_memory_mb": info["peak_memory_mb"],
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+_COUNTED = ("student_samples", "labeler_queries", "decodes")
+
+
+def draw(frame: pd.DataFrame, path: Path) -> list[Path]:
+    """Bars of a step's milliseconds by phase, one panel a task."""
+    names = list(dict.fromkeys(frame.task))
+    heights = [max((frame.task == name).sum(), 2) for name in names]
+    figure, axes = plt.subplots(
+        len(names), 1, figsize=(9, 0.34 * sum(heights) + 1.2 * len(names)), squeeze=False, height_ratios=heights
+    )
+    for name, axis in zip(names, axes[:, 0], strict=True):
+        rows = frame[frame.task == name][::-1]
+        left = np.zeros(len(rows))
+        for (phase, called), colour in zip(PHASES.items(), _COLOURS, strict=True):
+            axis.barh(rows.method, rows[f"ms_{phase}"], left=left, color=colour, label=called)
+            left += rows[f"ms_{phase}"].to_numpy()
+        axis.set_title(tasks.get(name).title, loc="left", fontsize=10)
+        axis.tick_params(labelsize=8)
+        axis.grid(alpha=0.3, axis="x")
+    axes[-1, 0].set_xlabel("milliseconds a step (median; pools filled, evaluation excluded)")
+    axes[-1, 0].legend(fontsize=8, ncol=5, loc="upper center", bbox_to_anchor=(0.4, -0.25 * 6 / heights[-1]))
+    figure.tight_layout()
+    return figures.save(figure, path)
+
+
+def lines(frame: pd.DataFrame) -> list[str]:
+    """Each row in words, against distillation of the same task."""
+    out = []
+    for name in dict.fromkeys(frame.task):
+        rows = frame[frame.task == name]
+        base = rows[rows.method == tables.BASELINE].ms_step
+        for row in rows.to_dict("records"):
+            times = f", {row['ms_step'] / base.iloc[0]:.1f} times {tables.BASELINE}" if len(base) else ""
+            out.append(
+                f"{name} {row['method']}: {row['ms_step']:.1f} ms a step{times}; "
+                f"{row['samples_second']:,.0f} samples/s; {row['gflops']:.1f} of {row['gemm_gflops']:.0f} GFLOP/s; "
+                f"untracked {100 * row['untracked_share']:.1f} %"
+            )
+    return out
+
+
+def price(groups: dict[Group, Cells]) -> pd.DataFrame:
+    """What each method pays until its validation metric first reaches distillation's at its end: time-to-accuracy.
+
+    One row a (group, method): seconds and labeler queries, linear between checkpoints, means over the seeds that reach
+    it; `reached`: how many of them do. Read from records, so the seconds hold all that a run pays, pools' filling too.
+    """
+    rows = []
+    for (task, teacher, budget, match), group in groups.items():
+        metric = tasks.get(task).metric
+        ends = [
+            _curve(record, metric)[-1][0] for record in _done(group.get(tables.BASELINE, {})) if _curve(record, metric)
+        ]
+        if not ends:
+            continue
+        target = float(np.mean(ends))
+        for method, seeds in group.items():
+            records = [record for record in _done(seeds) if _curve(record, metric)]
+            paid = [spent for record in records if (spent := _paid(record, metric, target)) is not None]
+            row = {"task": task, "teacher": teacher, "budget": budget, "match": match, "method": method}
+            row |= {"target": target, "n_seeds": len(records), "reached": len(paid)}
+            row |= {cost: float(np.mean([spent[cost] for spent in paid])) if paid else np.nan for cost in COSTS}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _done(seeds: dict[int, Record | None]) -> list[Record]:
+    return [record for record in seeds.values() if record is not None and record.status == "ok"]
+
+
+def _curve(record: Record, metric: str) -> list[tuple[float, dict[str, float]]]:
+    """(validation metric, costs) at each checkpoint; empty where the budget took the validation samples."""
+    return [
+        (value, {name: paid(point) for name, paid in COSTS.items()})
+        for point in record.curve
+        if point.validation and (value := point.validation.get(metric)) is not None
+    ]
+
+
+def _paid(record: Record, metric: str, target: float) -> dict[str, float] | None:
+    before: tuple[float, dict[str, float]] | None = None
+    for value, costs in _curve(record, metric):
+        if value >= target:
+            if before is None:
+                return costs
+            share = (target - before[0]) / (value - before[0])
+            return {name: before[1][name] + share * (cost - before[1][name]) for name, cost in costs.items()}
+        before = value, costs
+    return None
