@@ -71,6 +71,9 @@ def write(groups: dict[Group, Cells], path: Path) -> list[Path]:
             low, high = (100 * np.maximum(1 - line[end], FLOOR) for end in ("high", "low"))
             axis.fill_between(line.budget, low, high, color=colour, alpha=0.12)
         axis.set(xscale="log", yscale="log", xlabel="labelled samples n", title=f"manifold of d = {latent} dimensions")
+        of_latent = np.array([dimensions(task)[0] == latent for task in frame.task])
+        errors = 100 * np.maximum(1 - frame["mean"][of_latent], FLOOR)
+        axis.set_ylim(0.6 * errors.min(), 1.5 * errors.max())  # a wide interval must not press the lines together
         axis.grid(alpha=0.3, which="both")
     axes[0, 0].set_ylabel("student's error (%), log")
     _draw_slopes(axes[0, -1], fitted, inputs)
