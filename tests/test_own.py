@@ -81,10 +81,8 @@ def test_a_task_of_ones_own_runs_every_fitting_row(tmp_path):
     (tmp_path / "digits_of_mine.py").write_text((paths.ROOT / "examples" / "my_task.py").read_text())
     done = call("table1", "--tasks", "digits_of_mine.py", "--seeds", "1", cwd=tmp_path)
     frame = pd.read_csv(tmp_path / "out" / "smoke" / "table1-digits-of-mine.csv")
-    good = set(frame.method)
-    assert {"one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"} <= good
-    assert "this task defines no augmentation" in done.stdout  # the one row that cannot do without it says so
-    assert done.returncode == 1
+    assert done.returncode == 0, done.stderr
+    assert set(frame.method) == {"one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"}
 
 
 def test_a_method_of_an_installed_package_is_a_row(tmp_path):

@@ -80,6 +80,34 @@ def test_the_finding_on_the_ascents_direction_quotes_its_runs():
         assert quoted in finding
 
 
+def test_the_findings_on_retrieval_quote_its_runs():
+    groups = tables.cells(report.recorded("table3", FOLDER))
+    shorter = tables.cells(report.recorded("table3", FOLDER / "set" / "longest=8"))
+    claim = next(claim for claim in ledger.load() if claim.id == "C5")
+    findings = [" ".join(finding.split()) for finding in claim.findings]
+
+    def mean(found, method, budget=500):
+        scores = tables.values(found["wiki-titles", "full", budget, "samples"][method], "success_20")
+        assert len(scores) == 5
+        return f"{100 * sum(scores.values()) / 5:.1f} %"
+
+    assert f"5 seeds) have {mean(shorter, 'inverse-cloze-pool')}" in findings[0]
+    assert f"which its search chose, {mean(groups, 'inverse-cloze-pool')}" in findings[0]
+    assert f"have {mean(groups, 'prior-sampling-pool')} (prior-sampling-pool)" in findings[0]
+    told = []
+    for task, budget in (("wiki-titles", 500), ("wiki-titles", 2000), ("nq-wiki", 250), ("nq-wiki", 627)):
+        group = groups[task, "full", budget, "samples"]
+        rows = [
+            tables.values(group[name], "success_20") for name in ("prior-sampling-pool", "distillation-unlabelled-pool")
+        ]
+        found = stats.paired(*rows)
+        assert found is not None
+        told.append(f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]")
+    assert f"{told[0]}, {told[1]}, {told[2]} and {told[3]} points in the four cells" in findings[1]
+    for method in ("sbert-kl", "sbert-margin-mse", "distillation", "distillation-scores"):
+        assert mean(groups, method) in findings[3]
+
+
 def validation(record: Record) -> float:
     score = (record.curve[-1].validation or {})["balanced_accuracy"]
     assert score is not None
