@@ -129,12 +129,18 @@ def _neighbours(options: Options, choice: Choice, folder: Path, console: Console
 
 
 def _report(folder: Path, choice: Choice, console: Console) -> int:
-    from benchmarks import output, report
+    from benchmarks import output, price, report, tables
 
     for name, experiment in EXPERIMENTS.items():
         for chosen in (experiment.tasks, *((task,) for task in experiment.also)):
             if pairs := report.recorded(name, folder, chosen):
                 output.write(name, pairs, {}, folder, console, output.files_of(name, set(chosen)))
+    paid = price.price(report.cells(folder))
+    if len(paid):
+        with paths.atomic(folder / "price.csv") as temporary:
+            temporary.write_text(tables.to_csv(paid))
+        with paths.atomic(folder / "price.md") as temporary:
+            temporary.write_text("\n".join([*price.HEAD, *price.markdown(paid)]))
     text = report.markdown(folder, REFERENCE / choice.size)
     path = folder / "report.md"
     with paths.atomic(path) as temporary:

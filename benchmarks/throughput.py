@@ -19,9 +19,6 @@ from benchmarks.cli import Options
 from benchmarks.environment import environment
 from benchmarks.experiments import Choice
 from benchmarks.fill import fill
-from benchmarks.records import Record
-from benchmarks.selection import COSTS
-from benchmarks.tables import Cells, Group
 
 TASKS = ("fashion-lt", "movie-5", "wiki-titles")
 STEPS = {"smoke": 4, "small": 40}  # of a round: a multiple of every pool's renewal
@@ -154,53 +151,3 @@ def lines(frame: pd.DataFrame) -> list[str]:
                 f"untracked {100 * row['untracked_share']:.1f} %"
             )
     return out
-
-
-def price(groups: dict[Group, Cells]) -> pd.DataFrame:
-    """What each method pays until its validation metric first reaches distillation's at its end: time-to-accuracy.
-
-    One row a (group, method): seconds and labeler queries, linear between checkpoints, means over the seeds that reach
-    it; `reached`: how many of them do. Read from records, so the seconds hold all that a run pays, pools' filling too.
-    """
-    rows = []
-    for (task, teacher, budget, match), group in groups.items():
-        metric = tasks.get(task).metric
-        ends = [
-            _curve(record, metric)[-1][0] for record in _done(group.get(tables.BASELINE, {})) if _curve(record, metric)
-        ]
-        if not ends:
-            continue
-        target = float(np.mean(ends))
-        for method, seeds in group.items():
-            records = [record for record in _done(seeds) if _curve(record, metric)]
-            paid = [spent for record in records if (spent := _paid(record, metric, target)) is not None]
-            row = {"task": task, "teacher": teacher, "budget": budget, "match": match, "method": method}
-            row |= {"target": target, "n_seeds": len(records), "reached": len(paid)}
-            row |= {cost: float(np.mean([spent[cost] for spent in paid])) if paid else np.nan for cost in COSTS}
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _done(seeds: dict[int, Record | None]) -> list[Record]:
-    return [record for record in seeds.values() if record is not None and record.status == "ok"]
-
-
-def _curve(record: Record, metric: str) -> list[tuple[float, dict[str, float]]]:
-    """(validation metric, costs) at each checkpoint; empty where the budget took the validation samples."""
-    return [
-        (value, {name: paid(point) for name, paid in COSTS.items()})
-        for point in record.curve
-        if point.validation and (value := point.validation.get(metric)) is not None
-    ]
-
-
-def _paid(record: Record, metric: str, target: float) -> dict[str, float] | None:
-    before: tuple[float, dict[str, float]] | None = None
-    for value, costs in _curve(record, metric):
-        if value >= target:
-            if before is None:
-                return costs
-            share = (target - before[0]) / (value - before[0])
-            return {name: before[1][name] + share * (cost - before[1][name]) for name, cost in costs.items()}
-        before = value, costs
-    return None

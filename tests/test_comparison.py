@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 from sklearn.datasets import load_digits
 
-from benchmarks import comparison, selection, stats, tables
+from benchmarks import comparison, price, selection, stats, tables
 from benchmarks.compare import LOOKS
 from benchmarks.records import Checkpoint, Record, Spec, pack, unpack
 
@@ -223,3 +223,21 @@ def test_a_failed_run_is_no_seed():
     (pair,) = comparison.pairs("mine", cells, "balanced_accuracy")
     assert pair.difference.n == 2
     assert tables.values(cells["mine"], "balanced_accuracy").keys() == {0, 1}
+
+
+def test_the_price_of_an_accuracy_by_hand():
+    cells = {
+        # Ends at 0.5 on validation, whatever it has on the test set: that is the goal.
+        "distillation": {s: record("distillation", s, (0.3, 0.9), (0.5, 0.9), queries=10) for s in (0, 1, 2)},
+        # 0.2 -> 0.6 between 100 and 200 queries, 10 and 20 seconds: there at three quarters. One seed never is.
+        "tgt-random": {s: record("tgt-random", s, (0.2, 0), (0.6, 0)) for s in (0, 1)}
+        | {2: record("tgt-random", 2, (0.1, 0), (0.1, 0))},
+        "one-hot": {s: record("one-hot", s, (0.1, 1), (0.2, 1), queries=0) for s in (0, 1, 2)},
+    }
+    found = price.price({GROUP: cells}).set_index("method")
+    assert found.loc["tgt-random", ["seconds", "labeler queries", "reached"]].tolist() == [17.5, 175.0, 2]
+    assert found.loc["distillation", ["seconds", "labeler queries", "reached"]].tolist() == [20.0, 20.0, 3]
+    assert math.isinf(found.loc["one-hot", "seconds"])
+    text = price.markdown(found.reset_index())
+    assert "| one-hot | – | – | – | 0 of 3 |" in text
+    assert any("50.0 % balanced accuracy on validation samples" in line for line in text)

@@ -1,0 +1,89 @@
+"""The price of an accuracy: what each method pays until it is as good as distillation is in the end. Reads records."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import tables, tasks
+from benchmarks.methods import METHODS
+from benchmarks.metrics import label
+from benchmarks.records import Record
+from benchmarks.selection import COSTS
+from benchmarks.tables import Cells, Group
+
+HEAD = (
+    "# The price of an accuracy",
+    "",
+    "What a run pays until its validation metric first reaches what distillation has at its end: seconds of training "
+    "(one thread, pools' filling included), labeler queries and student updates, linear between checkpoints. Medians "
+    "over seeds, one that never reaches it counting as infinite: – where half of them do not. A method that is early "
+    "may still end lower; its table says where it ends.",
+    "",
+)
+
+
+def price(groups: dict[Group, Cells]) -> pd.DataFrame:
+    """What each method pays until its validation metric first reaches distillation's at its end: time-to-accuracy.
+
+    One row a (group, method): updates, labeler queries and seconds, linear between checkpoints, medians over seeds with
+    infinity for one that never reaches it; `reached`: how many do.
+    """
+    rows = []
+    for (task, teacher, budget, match), group in groups.items():
+        metric = tasks.get(task).metric
+        of_baseline = [_curve(record, metric) for record in _done(group.get(tables.BASELINE, {}))]
+        ends = [curve[-1][0] for curve in of_baseline if curve]
+        if not ends:
+            continue
+        target = float(np.mean(ends))
+        for method in [*(row for row in METHODS if row in group), *(row for row in group if row not in METHODS)]:
+            curves = [curve for record in _done(group[method]) if (curve := _curve(record, metric))]
+            paid = [spent for curve in curves if (spent := _paid(curve, target)) is not None]
+            never = [np.inf] * (len(curves) - len(paid))
+            row = {"task": task, "teacher": teacher, "budget": budget, "match": match, "method": method}
+            row |= {"target": target, "n_seeds": len(curves), "reached": len(paid)}
+            row |= {cost: float(np.median([*(spent[cost] for spent in paid), *never])) for cost in COSTS}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def markdown(frame: pd.DataFrame) -> list[str]:
+    """One table a group."""
+    out: list[str] = []
+    for (task, teacher, budget, match), rows in frame.groupby(["task", "teacher", "budget", "match"], sort=False):
+        found = tasks.get(str(task))
+        told = "" if match == "samples" else f", match {match}"
+        goal = f"{100 * rows.target.iloc[0]:.1f} % {label(found.metric)} on validation samples"
+        out += [f"### {found.title}: {budget:,} labelled samples, teacher {teacher}{told}: {goal}", ""]
+        out += [f"| method | {' | '.join(COSTS)} | seeds that reach it |", "|---" + "|---:" * (len(COSTS) + 1) + "|"]
+        for row in rows.to_dict("records"):
+            paid = [f"{row[cost]:,.0f}" if np.isfinite(row[cost]) else "–" for cost in COSTS]
+            out.append(f"| {row['method']} | {' | '.join(paid)} | {row['reached']} of {row['n_seeds']} |")
+        out.append("")
+    return out
+
+
+def _done(seeds: dict[int, Record | None]) -> list[Record]:
+    return [record for record in seeds.values() if record is not None and record.status == "ok"]
+
+
+def _curve(record: Record, metric: str) -> list[tuple[float, dict[str, float]]]:
+    """(validation metric, costs) at each checkpoint; empty where the budget took the validation samples."""
+    return [
+        (value, {name: paid(point) for name, paid in COSTS.items()})
+        for point in record.curve
+        if point.validation and (value := point.validation.get(metric)) is not None
+    ]
+
+
+def _paid(curve: list[tuple[float, dict[str, float]]], target: float) -> dict[str, float] | None:
+    before: tuple[float, dict[str, float]] | None = None
+    for value, costs in curve:
+        if value >= target:
+            if before is None:
+                return costs
+            share = (target - before[0]) / (value - before[0])
+            return {name: before[1][name] + share * (cost - before[1][name]) for name, cost in costs.items()}
+        before = value, costs
+    return None
