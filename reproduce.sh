@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: ./reproduce.sh TARGET... [options]
 #
-#   targets   table1 table2 table3 fig1 fig2 all tune report data teachers list test
+#   targets   table1 table2 table3 fig1 fig2 all theory throughput tune report check data teachers list test
 #             compare METHOD [--task A] [--against B,C] [--seeds N|auto]   is a method (of your own: a file) better than TGT?
 #             validate FILE, new method NAME, new task NAME                 a method or a task of your own
 #   options   --size smoke|small  --tasks A,B  --methods A,B  --budgets N,M  --seeds N  --teacher full|same-data|both

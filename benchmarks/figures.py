@@ -49,15 +49,24 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
 
 def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Path) -> list[Path]:
-    """Accuracy against labelled samples, one panel a (task, teacher), intervals shaded; beside it the multiplier."""
+    """Accuracy against labelled samples, one panel a (task, teacher), intervals shaded; beside it the multiplier.
+
+    What is recorded at one budget alone makes no curve and is left out, unless there is nothing else.
+    """
     frame = tables.summary(groups)
-    panels = list(dict.fromkeys((task, teacher) for task, teacher, _, _ in groups))
-    figure, axes = plt.subplots(len(panels), 2, figsize=(11, 4.2 * len(panels)), squeeze=False, width_ratios=[3, 2])
+    everything = list(dict.fromkeys((task, teacher) for task, teacher, _, _ in groups))
+    points = {panel: len({group[2] for group in groups if group[:2] == panel}) for panel in everything}
+    panels = [panel for panel in everything if points[panel] > 1] or everything
+    figure, axes = plt.subplots(
+        len(panels), 2, figsize=(11, 5.4 * len(panels)), squeeze=False, width_ratios=[3, 2], layout="constrained"
+    )
     for (task, teacher), (left, right) in zip(panels, axes, strict=True):
         metric = tasks.get(task).metric
         rows = frame[(frame.task == task) & (frame.teacher == teacher) & (frame.metric == metric)]
         for method, line in rows.groupby("method", sort=False):
             line = line.sort_values("budget")
+            if len(line) < min(2, points[task, teacher]):
+                continue
             if method in tasks.get(task).references:
                 left.axhline(100 * line["mean"].iloc[0], color="#555555", lw=1, ls=_DASHES[str(method)], label=method)
                 continue
