@@ -50,7 +50,7 @@ def lines(folder: Path) -> list[dict]:
         (["table2", "--tasks", "trec-50", "--methods", "pretrained-one-hot"], "trec-50 has no pretrained student"),
         (["table1", "--set", "sigma"], "--set takes NAME=VALUE, not 'sigma'"),
         (["table1", "--set", "sigmas=2"], "--set: no method has 'sigmas'; there are alpha"),
-        (["list", "--set", "sigma=2"], "--set goes with table1, table2, table3, fig2, not with list"),
+        (["list", "--set", "sigma=2"], "--set goes with table1, table2, table3, fig2, theory, not with list"),
     ],
 )
 def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
