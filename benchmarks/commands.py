@@ -129,7 +129,7 @@ def _neighbours(options: Options, choice: Choice, folder: Path, console: Console
 
 
 def _report(folder: Path, choice: Choice, console: Console) -> int:
-    from benchmarks import output, price, report, tables
+    from benchmarks import html_report, output, price, report, tables
 
     for name, experiment in EXPERIMENTS.items():
         for chosen in (experiment.tasks, *((task,) for task in experiment.also)):
@@ -146,7 +146,10 @@ def _report(folder: Path, choice: Choice, console: Console) -> int:
     with paths.atomic(path) as temporary:
         temporary.write_text(text)
     console.print(text, markup=False)
-    console.print(f"written: {path}", markup=False)
+    whose = "the reference" if folder.resolve() == (REFERENCE / choice.size).resolve() else "your results"
+    with paths.atomic(folder / "index.html") as temporary:
+        temporary.write_text(html_report.page(folder, f"TGT suite: {whose}"))
+    console.print(f"written: {path}, {folder / 'index.html'}", markup=False)
     return 0
 
 

@@ -37,12 +37,20 @@ _DASHES = {"teacher": "-", "BM25": "--", "TF-IDF": ":"}  # of what needs no stud
 DRAWS = 2000  # bootstrap draws over seeds for the multiplier's interval
 
 
-def save(figure: Figure, path: Path) -> list[Path]:
-    """PNG and PDF without time stamps, so that the same data give the same files."""
+#: Metadata without time stamps by format, so that the same data give the same files.
+_FORMATS: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "Producer": None},
+    ".svg": {"Date": None, "Creator": None},
+}
+
+
+def save(figure: Figure, path: Path, suffixes: tuple[str, ...] = (".png", ".pdf", ".svg")) -> list[Path]:
+    """The figure in each format."""
     written = []
-    for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None, "Producer": None})):
-        with atomic(path.with_suffix(suffix)) as temporary:
-            figure.savefig(temporary, format=suffix[1:], dpi=150, bbox_inches="tight", metadata=metadata)
+    for suffix in suffixes:
+        with atomic(path.with_suffix(suffix)) as temporary, plt.rc_context({"svg.hashsalt": path.name}):
+            figure.savefig(temporary, format=suffix[1:], dpi=150, bbox_inches="tight", metadata=_FORMATS[suffix])
         written.append(path.with_suffix(suffix))
     plt.close(figure)
     return written

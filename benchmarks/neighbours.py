@@ -110,7 +110,7 @@ def draw(run: Run, path: Path) -> list[Path]:
     ]
     if "text" in table:
         written.append(_write(path.with_suffix(".md"), _markdown(run, table)))
-    return [*save(figure, path), *written]
+    return [*save(figure, path, (".png", ".pdf")), *written]
 
 
 def _write(path: Path, text: str) -> Path:

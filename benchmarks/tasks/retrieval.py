@@ -251,7 +251,7 @@ _SMOKE = Size(
     batch=8,
     labeler_steps=0,
     generator_steps=8,
-    seeds=2,
+    seeds=1,
     test_limit=100,
     defaults={"pool": 32, "renew": 4, "every": 4},
 )

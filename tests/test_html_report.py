@@ -1,0 +1,93 @@
+"""The page of a results folder: whole, self-contained, and in a real browser at two widths and in both themes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+
+from benchmarks import html_report, paths
+
+FOLDER = paths.REFERENCE / "small"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_text(html_report.page(FOLDER, "TGT suite: the reference"))
+    return path
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(page):
+    text = page.read_text()
+    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text)
+    assert "@import" not in text
+    assert not re.findall(r"url\((?!#)[^)]*\)", text)
+
+
+def test_every_link_of_the_page_leads_somewhere(page):
+    text = page.read_text()
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    targets = set(re.findall(r'<a\s+href="#([^"]+)"', text))
+    assert len(targets) > 100
+    assert targets <= set(ids)
+
+
+def test_the_page_holds_every_claim_figure_and_run(page):
+    text = page.read_text()
+    assert all(f'id="claim-C{n}"' in text for n in range(1, 9))
+    assert all(f'id="figure-{path.stem}"' in text for path in FOLDER.glob("*.svg"))
+    assert text.count("<svg") == len(list(FOLDER.glob("*.svg"))) > 0
+    keys = re.findall(r"<code>([0-9a-f]{24})</code>", text)
+    records = [line for line in (FOLDER / "records.jsonl").read_text().splitlines() if line]
+    assert len(keys) == len(records)
+
+
+def test_the_same_records_give_the_same_page(page):
+    assert html_report.page(FOLDER, "TGT suite: the reference") == page.read_text()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_in_a_browser(page, theme, width, tmp_path):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+        said: list[str] = []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: said.append(request.url) if request.url.startswith("http") else None)
+        tab.goto(page.as_uri())
+        assert said == []
+        # Nothing is wider than the window: tables scroll within themselves.
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        background = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 200) == (theme == "dark")
+        tab.click("#theme")
+        assert tab.evaluate("getComputedStyle(document.body).backgroundColor") != background
+        tab.click("#theme")
+        table = tab.locator("#tables ~ .wide table.sortable").first
+        column = "rows => rows.map(row => parseFloat(row.cells[1].textContent))"
+        for order in (lambda v: sorted(v, reverse=True), sorted):
+            table.locator("thead th").nth(1).click()
+            shown = table.locator("tbody tr").evaluate_all(column)
+            assert shown == order(shown)
+        tab.fill("#filter", "tgt-random")
+        visible = table.locator("tbody tr:visible").all_inner_texts()
+        assert visible
+        assert all("tgt-random" in text for text in visible)
+        tab.fill("#filter", "")
+        link = table.locator("tbody a").first
+        target = link.get_attribute("href")
+        link.click()
+        assert tab.evaluate("id => document.getElementById(id).open", target.removeprefix("#"))
+        boxes = tab.locator(".figure svg").evaluate_all("all => all.map(one => one.getBoundingClientRect().width)")
+        assert boxes
+        assert min(boxes) > 0.6 * min(width, 1200)
+        tab.screenshot(path=tmp_path / f"{theme}-{width}.png", full_page=False)
+        browser.close()
