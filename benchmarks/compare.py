@@ -136,7 +136,7 @@ def write(ours: str, plan: engine.Plan, alpha: float, how: list[str], folder: Pa
     for group, cells in groups.items():
         task = tasks.get(group[0])
         labels = next(run for run in plan.runs if run.spec.task == group[0]).task.examples().test_labels
-        found = comparison.pairs(ours, cells, task.metric, labels if labels.ndim == 1 else None)
+        found = comparison.pairs(ours, cells, task.metric, labels if labels.ndim == 1 else None, alpha)
         said = comparison.conclusion(ours, group, cells, found, alpha)
         grid = tables.grid(group, cells)
         console.print(grid.rich(console.width))

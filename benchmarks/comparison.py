@@ -29,7 +29,8 @@ class Pair:
     Attributes:
         difference: paired, with the t interval and the t test's p. holm: that p, corrected over the rivals.
         bootstrap: percentile interval. flips, wilcoxon: p of the sign-flip permutation test and of Wilcoxon's.
-        improvement: P(a run of ours above one of theirs). detectable: what these seeds would have shown 4 times in 5.
+        improvement: P(a run of ours above one of theirs). detectable: what these seeds would have shown 4 times in 5
+            at the strictest level of Holm's correction, a p below alpha / rivals.
         sample_error: standard error of the difference from the finite test set, the trained students held fixed.
         by_rule: paired difference under each rule of selection. at_cost: (amount, paired difference) at equal costs.
     """
@@ -52,11 +53,12 @@ class Pair:
         return "better than" if self.difference.mean > 0 else "worse than"
 
 
-def pairs(ours: str, group: Cells, metric: str, labels: np.ndarray | None = None) -> list[Pair]:
+def pairs(ours: str, group: Cells, metric: str, labels: np.ndarray | None = None, alpha: float = ALPHA) -> list[Pair]:
     """One `Pair` for each rival with a common finished seed, in the order of the group.
 
     Args:
         labels: classes of the test samples (N,), for the test-sample error of a balanced accuracy.
+        alpha: the level that corrected p values are held against.
     """
     mine = tables.values(group[ours], metric)
     found = {
@@ -66,7 +68,7 @@ def pairs(ours: str, group: Cells, metric: str, labels: np.ndarray | None = None
     }
     corrected = stats.holm([difference.p for difference in found.values()])
     return [
-        _pair(ours, rival, difference, holm, group, metric, labels)
+        _pair(ours, rival, difference, holm, group, metric, labels, 1 - alpha / len(found))
         for (rival, difference), holm in zip(found.items(), corrected, strict=True)
     ]
 
@@ -79,6 +81,7 @@ def _pair(
     group: Cells,
     metric: str,
     labels: np.ndarray | None,
+    strictest: float,
 ) -> Pair:
     mine, theirs = tables.values(group[ours], metric), tables.values(group[rival], metric)
     differences = [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
@@ -90,7 +93,7 @@ def _pair(
         flips=stats.sign_flip(differences),
         wilcoxon=stats.wilcoxon(differences),
         improvement=stats.probability_of_improvement(list(mine.values()), list(theirs.values())),
-        detectable=stats.detectable(differences),
+        detectable=stats.detectable(differences, strictest),
         sample_error=sample_error(group[ours], group[rival], metric, labels),
         by_rule={
             rule: stats.paired(
@@ -261,8 +264,8 @@ def table(found: list[Pair], alpha: float = ALPHA) -> list[str]:
     notes = (
         "Δ: paired over seeds, the rival subtracted, in points, with the t interval. Holm p: the paired t test, "
         "corrected over these rivals; the verdict goes by it. Sign-flip p cannot fall below 2^(1 - seeds). Detectable: "
-        "the true difference that these seeds show 4 times in 5. Test-sample error: standard error from the finite "
-        "test set, the students held fixed. Equal costs: at the last checkpoint within the cheaper one's whole cost "
+        "the true difference that these seeds show 4 times in 5, corrected alike. Test-sample error: standard error "
+        "from the finite test set, the students held fixed. Equal costs: at the last checkpoint within the cheaper one's whole cost "
         "(in brackets); a run cut there had not finished its schedule."
     )
     return [*lines, "", notes]

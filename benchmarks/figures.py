@@ -188,8 +188,9 @@ def learning_curves(groups: dict[Group, Cells], path: Path) -> list[Path]:
     """Test metric at each checkpoint against what had been paid: one row a group, one column a cost; data as CSV."""
     frame = curves(groups)
     figure, axes = plt.subplots(len(groups), len(COSTS), figsize=(12, 3.8 * len(groups)), squeeze=False, sharey="row")
-    for (task, _, budget, _), row in zip(groups, axes, strict=True):
-        found = frame[(frame.task == task) & (frame.budget == budget)]
+    for (task, teacher, budget, match), row in zip(groups, axes, strict=True):
+        of_group = (frame.task == task) & (frame.budget == budget) & (frame.teacher == teacher) & (frame.match == match)
+        found = frame[of_group]
         for axis, cost in zip(row, COSTS, strict=True):
             for method, line in found.groupby("method", sort=False):
                 colour = COLOURS.get(str(method), "#d62728")
@@ -198,7 +199,7 @@ def learning_curves(groups: dict[Group, Cells], path: Path) -> list[Path]:
             axis.set(xlabel=f"{cost}, mean over seeds", xscale="symlog" if cost == "labeler queries" else "linear")
             axis.grid(alpha=0.3)
         row[0].set_ylabel(f"{label(tasks.get(task).metric)} (%)")
-        row[0].set_title(f"{tasks.get(task).title}, {budget:,} samples", loc="left", fontsize=10)
+        row[0].set_title(f"{tasks.get(task).title}, {budget:,} samples, teacher {teacher}", loc="left", fontsize=10)
         row[1].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncol=4)
     written = save(figure, path)
     with atomic(path.with_name(f"{path.name}-curves.csv")) as temporary:
@@ -214,7 +215,10 @@ def curves(groups: dict[Group, Cells]) -> pd.DataFrame:
         for method, seeds in group.items():
             done = [record.curve for record in seeds.values() if record is not None and record.status == "ok"]
             for points in zip(*done, strict=False):
-                found = stats.interval([point.test[metric] or 0.0 for point in points])
+                scores = [value for point in points if (value := point.test.get(metric)) is not None]
+                if not scores:
+                    continue
+                found = stats.interval(scores)
                 row = {"task": task, "teacher": teacher, "budget": budget, "match": match, "method": method}
                 row |= {name: float(np.mean([paid(point) for point in points])) for name, paid in COSTS.items()}
                 rows.append({**row, "n_seeds": found.n, "mean": found.mean, "low": found.low, "high": found.high})

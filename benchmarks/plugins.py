@@ -55,7 +55,10 @@ def register(path: Path | str) -> str:
         summary = (inspect.getdoc(methods[0]) or "").split("\n")[0]
         METHODS[name] = Row(f"{module.__name__}:{methods[0].__name__}", summary, packages=tuple(_siblings(path)))
     else:
-        tasks.TASKS[name] = own_task.task(name, found[0], tuple(_siblings(path)))
+        try:
+            tasks.TASKS[name] = own_task.task(name, found[0], tuple(_siblings(path)))
+        except ValueError as error:
+            raise BadFile(f"{path}: {error}") from error
     _FILES[path] = name
     return name
 

@@ -1,4 +1,4 @@
-"""The target `throughput`: what a step of each method costs, of what it is made, and what an accuracy costs."""
+"""The target `throughput`: what a step of each method costs, and of what it is made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COLOURS = ("#999999", "#56B4E9", "#D55E00", "#E69F00", "#CC79A7", "#0072B2", "#
 
 
 def run(options: Options, choice: Choice, folder: Path, console: Console) -> int:
-    """Time every row of the tasks' tables, write CSV, chart and the benchmark's JSON, and the price of accuracies."""
+    """Time every row of the tasks' tables, write CSV, chart and the benchmark's JSON."""
     wanted = [
         (name, method)
         for name in choice.tasks or TASKS

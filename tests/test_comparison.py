@@ -241,3 +241,13 @@ def test_the_price_of_an_accuracy_by_hand():
     text = price.markdown(found.reset_index())
     assert "| one-hot | – | – | – | 0 of 3 |" in text
     assert any("50.0 % balanced accuracy on validation samples" in line for line in text)
+
+
+def test_what_is_detectable_is_held_to_the_corrected_level():
+    cells = group(mine=[0.5, 0.6, 0.72, 0.61], distillation=[0.4, 0.52, 0.6, 0.5])
+    (alone,) = comparison.pairs("mine", cells, "balanced_accuracy")
+    crowd = cells | group(one_hot=[0.3, 0.4, 0.5, 0.42], uda=[0.3, 0.3, 0.5, 0.41], tgt_random=[0.5, 0.5, 0.6, 0.7])
+    among = comparison.pairs("mine", crowd, "balanced_accuracy")[0]
+    assert among.detectable > alone.detectable
+    assert comparison.pairs("mine", cells, "balanced_accuracy", alpha=0.01)[0].detectable > alone.detectable
+    assert math.isfinite(stats.detectable([0.1, 0.3], 1 - 0.05 / 52))

@@ -247,3 +247,10 @@ def test_a_teacher_of_ones_own_for_a_task_of_the_suite(register):
     assert networks.labeler(10)(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
     assert networks.generator().encode(torch.zeros(2, 1, 28, 28)).shape == (2, 8)
     assert tiny.student("image") is not None
+
+
+def test_a_task_that_lacks_a_part_is_refused_as_bad_input(tmp_path, capsys):
+    path = tmp_path / "own_half_a_task.py"
+    path.write_text("from benchmarks.own_task import OwnTask\n\nclass Half(OwnTask):\n    pass\n")
+    assert main(["table1", "--tasks", str(path), "--plan"]) == 2
+    assert "Half has no data, student, teacher, and names no `base`" in capsys.readouterr().err
