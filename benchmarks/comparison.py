@@ -265,8 +265,8 @@ def table(found: list[Pair], alpha: float = ALPHA) -> list[str]:
         "Δ: paired over seeds, the rival subtracted, in points, with the t interval. Holm p: the paired t test, "
         "corrected over these rivals; the verdict goes by it. Sign-flip p cannot fall below 2^(1 - seeds). Detectable: "
         "the true difference that these seeds show 4 times in 5, corrected alike. Test-sample error: standard error "
-        "from the finite test set, the students held fixed. Equal costs: at the last checkpoint within the cheaper one's whole cost "
-        "(in brackets); a run cut there had not finished its schedule."
+        "from the finite test set, the students held fixed. Equal costs: at the last checkpoint within the cheaper "
+        "one's whole cost (in brackets); a run cut there had not finished its schedule."
     )
     return [*lines, "", notes]
 
