@@ -27,6 +27,7 @@ class Check(BaseModel):
     metric: str
     better: str
     worse: str
+    beyond: bool = False  # asked here of the claim's method, and more than the claim says: no part of its verdict
 
 
 class Claim(BaseModel):
@@ -127,17 +128,24 @@ def columns(group: tables.Group, metric: str, folder: Path = LEDGER) -> dict[str
 def overall(claim: Claim, groups: dict[tables.Group, tables.Cells]) -> tuple[str, str]:
     """A claim's verdict from those of its checks, and the words for it.
 
-    It fails if any check fails, and holds if all that have records hold.
+    It fails if any of its own checks fails, and holds if all that have records hold. What is asked beyond it is told.
     """
     if not claim.checks:
         return "cannot run here", claim.cannot_run
-    found = Counter(verdict(check, groups)[0] for check in claim.checks)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in found.most_common())
+    found, beyond = (
+        Counter(verdict(check, groups)[0] for check in claim.checks if check.beyond == further)
+        for further in (False, True)
+    )
+    told = _counted(found) + (f"; asked beyond it: {_counted(beyond)}" if beyond else "")
     if found["fails"]:
         return "fails", told
     if found["undecided"] or not found["holds"]:
         return "undecided" if found["undecided"] else "not run", told
     return "holds", told
+
+
+def _counted(found: Counter[str]) -> str:
+    return ", ".join(f"{count} {outcome}" for outcome, count in found.most_common())
 
 
 def lines(groups: dict[tables.Group, tables.Cells], folder: Path = LEDGER) -> list[str]:

@@ -188,3 +188,13 @@ def test_every_published_number_names_a_row_and_a_task_there_are():
     assert {number.table for number in found} == {"Table 1", "Table 2", "Table 3"}
     assert all(number.row in METHODS and tasks.known(number.task) for number in found)
     assert all(number.printed == "not available" for number in found if number.trust != "confirmed")
+
+
+def test_what_is_asked_beyond_a_claim_is_told_and_is_no_part_of_its_verdict(copy):
+    own = {"task": "movie-5", "budget": 2500, "metric": "accuracy", "better": "distillation", "worse": "one-hot"}
+    claim = {"id": "C0", "claim": "order", "where": "here", "trust": "unknown"}
+    turned = {**own, "better": "one-hot", "worse": "distillation"}
+    groups = report.cells(copy)
+    both = ledger.Claim(**claim, checks=[own, {**turned, "beyond": True}])
+    assert ledger.overall(both, groups) == ("holds", "1 holds; asked beyond it: 1 fails")
+    assert ledger.overall(ledger.Claim(**claim, checks=[own, turned]), groups)[0] == "fails"
