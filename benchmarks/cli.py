@@ -21,6 +21,11 @@ TARGETS = {
     "fig1": "a picture of generated neighbours: random and gradient-based, with both networks' classes",
     "fig2": "accuracy against labelled images, and how many times the data distillation needs to match TGT",
     "theory": "student's error against samples on known manifolds of d dimensions in D: does TGT's gain follow d or D?",
+    "ablation-sigma": "TGT's accuracy against the scale of its noise, on images and text",
+    "ablation-steps": "against the steps of ascent",
+    "ablation-share": "against the share of generated samples in a step",
+    "ablation-start": "exploration around the data as they are, class-balanced, or from the prior",
+    "ablation-teacher": "a teacher that knows the whole pool, or the student's own samples alone",
     "all": "tables 1 to 3 and the figures",
     "tune": "choose hyper-parameters on validation samples (writes results/reference/SIZE/tuned.json)",
     "report": "make tables and figures of all that is recorded, and set it beside the committed reference",
@@ -211,8 +216,9 @@ def experiments_of(targets: tuple[str, ...]) -> list[str]:
 def _settings(options: Options) -> tuple[tuple[str, Any], ...]:
     """("name", value) pairs of NAME=VALUE words. Raises BadInput for a name that no method has."""
     words = _words(options.set)
-    if words and (others := [name for name in experiments_of(options.targets) if name not in EXPERIMENTS]):
-        raise BadInput(f"--set goes with {', '.join(EXPERIMENTS)}, not with {others[0]}")
+    takes = [*EXPERIMENTS, *(name for name in TARGETS if name.startswith("ablation-"))]
+    if words and (others := [name for name in experiments_of(options.targets) if name not in takes]):
+        raise BadInput(f"--set goes with {', '.join(takes)}, not with {others[0]}")
     known = {field.name for row in METHODS.values() for field in fields(row.load().Config)} if words else set()
     found = {}
     for word in words:

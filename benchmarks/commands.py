@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import compare, experiments, paths, tasks, templates, throughput, tune, validate
+from benchmarks import ablation, compare, experiments, paths, tasks, templates, throughput, tune, validate
 from benchmarks.assets import EMOJI, FASHION, Unavailable
 from benchmarks.cli import TARGETS, Options, experiments_of
 from benchmarks.experiments import EXPERIMENTS, Choice
@@ -35,11 +35,12 @@ def run(options: Options, choice: Choice) -> int:
         return validate.run(words[1], console)
     if words[0] == "new":
         return templates.run(words[1], words[2], console)
-    if choice.settings:  # records of one cell with other hyper-parameters must not meet the table's
-        folder = folder / "set" / ",".join(f"{name}={value}" for name, value in choice.settings)
+    whole, folder = folder, paths.of_settings(folder, choice.settings)
     status = 0
     for target in experiments_of(options.targets):
-        if target == "list":
+        if target in ablation.ABLATIONS:
+            status = max(status, ablation.run(target, options, choice, whole, console))
+        elif target == "list":
             _list(console)
         elif target == "data":
             status = max(status, _data(console))
@@ -135,6 +136,8 @@ def _report(folder: Path, choice: Choice, console: Console) -> int:
         for chosen in (experiment.tasks, *((task,) for task in experiment.also)):
             if pairs := report.recorded(name, folder, chosen):
                 output.write(name, pairs, {}, folder, console, output.files_of(name, set(chosen)))
+    for target in ablation.ABLATIONS:
+        ablation.write(target, folder, choice)
     paid = price.price(report.cells(folder))
     if len(paid):
         with paths.atomic(folder / "price.csv") as temporary:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "results" / "reference"
@@ -18,6 +19,11 @@ def cache() -> Path:
     if "TGT_CACHE" in os.environ:
         return Path(os.environ["TGT_CACHE"]).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "tgt-suite"
+
+
+def of_settings(folder: Path, settings: tuple[tuple[str, Any], ...]) -> Path:
+    """Where runs with hyper-parameters in place of the chosen ones are kept: they must not meet a table's cells."""
+    return folder / "set" / ",".join(f"{name}={value}" for name, value in settings) if settings else folder
 
 
 @contextmanager

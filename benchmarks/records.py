@@ -57,6 +57,7 @@ class Record(BaseModel):
     curve: list[Checkpoint] = []
     costs: dict[str, float] = {}
     phases: dict[str, float] = {}  # seconds, evaluation among them
+    diagnostics: dict[str, float] = {}  # of the trained student and of what its method made, see `diagnostics.MEANING`
     teachers: dict[str, dict[str, Any]] = {}  # generator and labeler: hash of the weights, metrics, seconds of training
     identity: dict[str, Any]
     environment: dict[str, Any]
@@ -66,7 +67,7 @@ class Record(BaseModel):
 
         `sha256` is of all the rest: a line that was edited by hand is found by it (`edited`).
         """
-        data = self.model_dump(exclude=None if self.hits else {"hits"})
+        data = self.model_dump(exclude={name for name in ("hits", "diagnostics") if not getattr(self, name)})
         flat = {**data.pop("spec"), **data}
         return json.dumps({**flat, "sha256": digest(flat)}, allow_nan=False)
 

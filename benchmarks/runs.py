@@ -245,7 +245,21 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
     paid["student_parameters"] = sum(parameter.numel() for parameter in student.parameters())
     paid["student_macs"] = _macs(student, data.inputs[:1])
     phases = {name: round(seconds, 3) for name, seconds in sorted(costs.seconds.items())}
-    return {"metrics": curve[-1].test, "hits": hits, "curve": curve, "costs": paid, "phases": phases}
+    found = {"metrics": curve[-1].test, "hits": hits, "curve": curve, "costs": paid, "phases": phases}
+    return {**found, "diagnostics": _diagnose(run, student, method, data)}
+
+
+def _diagnose(run: Run, student: Any, method: Any, data: Any) -> dict[str, float]:
+    """None where a method from outside cannot be looked at once it has been trained: its score stands without."""
+    from benchmarks.diagnostics import diagnose
+
+    try:
+        with private_randomness(run.spec):
+            return {name: round(value, 5) for name, value in diagnose(run, student, method, data).items()}
+    except Exception:
+        if not run.row.packages:
+            raise
+        return {}
 
 
 def generator(purpose: str, spec: Spec) -> Any:

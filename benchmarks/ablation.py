@@ -1,0 +1,148 @@
+"""The targets `ablation-*`: one hyper-parameter of TGT varied, the others as chosen; a figure with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from rich.console import Console
+
+from benchmarks import experiments, figures, paths, report, stats, tables, tasks
+from benchmarks.cli import Options
+from benchmarks.experiments import Choice
+from benchmarks.fill import fill
+from benchmarks.metrics import label
+
+TASKS = ("fashion-lt", "movie-5")
+SEEDS = 3
+BOTH: dict[str, tuple[str, ...]] = {
+    "image": ("tgt-random", "tgt-gradient"),
+    "text": ("tgt-random-pool", "tgt-gradient-pool"),
+}
+ASCENT = {domain: rows[1:] for domain, rows in BOTH.items()}
+#: Diagnostics told beside the score, means over seeds.
+SEEN = ("made_few_shot", "made_copies", "class_kept", "disagreement_start", "disagreement_noise", "disagreement_end")
+COLUMNS = ["task", "budget", "value", "method", "n_seeds", "mean", "low", "high", *SEEN]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What is varied, over which values, and of which rows of each domain.
+
+    Attributes:
+        name: the hyper-parameter; "teacher": what the teacher was trained on. axis: what a figure calls it.
+    """
+
+    name: str
+    values: tuple[Any, ...]
+    axis: str
+    rows: dict[str, tuple[str, ...]]
+
+    def points(self, choice: Choice, folder: Path) -> Iterator[tuple[str, Choice, Path]]:
+        """Each value with its choice and the folder of its records, which is that of `--set`."""
+        for value in self.values:
+            if self.name == "teacher":
+                yield value, replace(choice, teachers=(value,)), paths.of_settings(folder, choice.settings)
+            else:
+                settings = tuple(sorted({**dict(choice.settings), self.name: value}.items()))
+                yield str(value), replace(choice, settings=settings), paths.of_settings(folder, settings)
+
+
+ABLATIONS = {
+    "ablation-sigma": Ablation("sigma", (0, 0.5, 1, 2, 3, 5), "standard deviation of the noise, latent units", BOTH),
+    "ablation-steps": Ablation("ascent_steps", (0, 1, 2, 4, 8), "steps of ascent", ASCENT),
+    "ablation-share": Ablation("share", (0.25, 0.5, 0.75, 0.9), "share of generated samples in a step", BOTH),
+    "ablation-start": Ablation("start", ("data", "balanced", "prior"), "where exploration starts", BOTH),
+    "ablation-teacher": Ablation("teacher", ("full", "same-data"), "what the teacher was trained on", BOTH),
+}
+
+
+def run(target: str, options: Options, choice: Choice, folder: Path, console: Console) -> int:
+    """Run what is missing and draw it; the worst exit status."""
+    ablation, status = ABLATIONS[target], 0
+    for _, one, where in ablation.points(choice, folder):
+        for task_name in choice.tasks or TASKS:
+            task = tasks.get(task_name)
+            size = task.sizes[choice.size]
+            varied = replace(
+                one,
+                tasks=(task_name,),
+                methods=choice.methods or ablation.rows.get(task.domain, ()),
+                budgets=choice.budgets or size.table[:1] or (size.budget,),
+                seeds=choice.seeds or size.seeds or SEEDS,
+            )
+            beside = replace(varied, methods=(tables.BASELINE,), settings=choice.settings)
+            for grid, at in ((varied, where), (beside, paths.of_settings(folder, choice.settings))):
+                _, found = fill(experiments.grid("table1", grid), at, options, console)
+                status = max(status, found)
+    if not options.plan:
+        files = write(target, folder, choice)
+        console.print("written: " + ", ".join(str(path) for path in files), markup=False)
+    return status
+
+
+def frame(target: str, folder: Path, choice: Choice) -> pd.DataFrame:
+    """One row a (task, budget, value, method) of the records there are, in fractions, with the columns `COLUMNS`.
+
+    Distillation stands beside them under every value; what was recorded at one value alone is left out.
+    """
+    ablation, rows = ABLATIONS[target], []
+    base = report.cells(paths.of_settings(folder, choice.settings))
+    for value, one, where in ablation.points(choice, folder):
+        for (task_name, teacher, budget, match), group in report.cells(where).items():
+            task = tasks.get(task_name)
+            wanted = ablation.rows.get(task.domain, ())
+            found = {method: seeds for method, seeds in group.items() if method in wanted}
+            if teacher not in one.teachers or match != choice.match or not found:
+                continue
+            rival = base.get((task_name, teacher, budget, match), {}).get(tables.BASELINE, {})
+            for method, seeds in {**found, tables.BASELINE: rival}.items():
+                if scores := list(tables.values(seeds, task.metric).values()):
+                    mean = stats.interval(scores)
+                    row = (task_name, budget, value, method, mean.n, mean.mean, mean.low, mean.high)
+                    rows.append((*row, *(_seen(seeds, name) for name in SEEN)))
+    out = pd.DataFrame(rows, columns=COLUMNS)
+    varied = out[out.method != tables.BASELINE].groupby(["task", "budget"]).value.nunique()
+    kept = {cell for cell, count in varied.items() if count > 1}
+    return out[[cell in kept for cell in zip(out.task, out.budget, strict=True)]]
+
+
+def _seen(seeds: dict, name: str) -> float:
+    values = [r.diagnostics[name] for r in seeds.values() if r is not None and name in r.diagnostics]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def write(target: str, folder: Path, choice: Choice) -> list[Path]:
+    """The figure with its data as CSV; nothing where fewer than two values are recorded."""
+    found = frame(target, folder, choice)
+    if found.empty:
+        return []
+    cells = list(dict.fromkeys(zip(found.task, found.budget, strict=True)))
+    figure, axes = plt.subplots(1, len(cells), figsize=(5.6 * len(cells), 4.4), squeeze=False)
+    order = [str(value) for value in ABLATIONS[target].values]
+    for (task_name, budget), axis in zip(cells, axes[0], strict=True):
+        task = tasks.get(task_name)
+        rows = found[(found.task == task_name) & (found.budget == budget)]
+        for m, (method, line) in enumerate(rows.groupby("method", sort=False)):
+            place = [order.index(value) + 0.05 * (m - 1) for value in line.value]
+            spread = [100 * (line["mean"] - line.low), 100 * (line.high - line["mean"])]
+            style = "--" if method == tables.BASELINE else "-"
+            colour = figures.COLOURS.get(str(method))
+            axis.errorbar(
+                place, 100 * line["mean"], spread, fmt="o" + style, ms=4, capsize=2, color=colour, label=method
+            )
+        axis.set_xticks(range(len(order)), order)
+        axis.set(xlabel=ABLATIONS[target].axis, ylabel=f"{label(task.metric)} (%)")
+        axis.set_title(f"{task.title}, {budget:,} samples", loc="left", fontsize=10)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    figure.tight_layout()
+    written = figures.save(figure, folder / target)
+    with paths.atomic(folder / f"{target}.csv") as temporary:
+        temporary.write_text(tables.to_csv(found))
+    return [*written, folder / f"{target}.csv"]
