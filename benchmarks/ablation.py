@@ -125,13 +125,14 @@ def write(target: str, folder: Path, choice: Choice) -> list[Path]:
     cells = list(dict.fromkeys(zip(found.task, found.budget, strict=True)))
     figure, axes = plt.subplots(1, len(cells), figsize=(5.6 * len(cells), 4.4), squeeze=False)
     order = [str(value) for value in ABLATIONS[target].values]
+    line_of = {True: "", False: "-"}[isinstance(ABLATIONS[target].values[0], str)]  # none between kinds
     for (task_name, budget), axis in zip(cells, axes[0], strict=True):
         task = tasks.get(task_name)
         rows = found[(found.task == task_name) & (found.budget == budget)]
         for m, (method, line) in enumerate(rows.groupby("method", sort=False)):
             place = [order.index(value) + 0.05 * (m - 1) for value in line.value]
             spread = [100 * (line["mean"] - line.low), 100 * (line.high - line["mean"])]
-            style = "--" if method == tables.BASELINE else "-"
+            style = "--" if line_of and method == tables.BASELINE else line_of
             colour = figures.COLOURS.get(str(method))
             axis.errorbar(
                 place, 100 * line["mean"], spread, fmt="o" + style, ms=4, capsize=2, color=colour, label=method

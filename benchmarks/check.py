@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import experiments, figures, report, tables, tasks, tune
+from benchmarks import ablation, aggregate, diagnostics, experiments, figures, report, tables, tasks, tune
 from benchmarks.assets import Unavailable
 from benchmarks.experiments import EXPERIMENTS, Choice
 from benchmarks.methods import METHODS
@@ -180,17 +180,29 @@ def _mixed(records: list[Record]) -> Iterator[Problem]:
 
 def _tables(folder: Path) -> Iterator[Problem]:
     """Tables that are not what the records give."""
-    for name, experiment in EXPERIMENTS.items():
-        for files, chosen in [(name, ()), *((f"{name}-{task}", (task,)) for task in experiment.also)]:
-            try:
-                groups = tables.cells(report.recorded(name, folder, chosen))
-                made = {f"{files}.csv": tables.to_csv(tables.summary(groups))} if groups else {}
-                if groups and experiment.figure == "curve":
-                    made[f"{files}-multiplier.csv"] = tables.to_csv(figures.multipliers(groups))
-            except ValueError:
-                continue  # of mixed teachers there is no table; that is told already
-            for file, text in made.items():
-                if not (folder / file).exists():
-                    yield Problem(f"stale: there is no {file}; ./reproduce.sh report writes it")
-                elif (folder / file).read_text() != text:
-                    yield Problem(f"stale: {file} is not what the records give; ./reproduce.sh report writes it anew")
+    for file, text in _made(folder).items():
+        if not (folder / file).exists():
+            yield Problem(f"stale: there is no {file}; ./reproduce.sh report writes it")
+        elif (folder / file).read_text() != text:
+            yield Problem(f"stale: {file} is not what the records give; ./reproduce.sh report writes it anew")
+
+
+def _made(folder: Path) -> dict[str, str]:
+    """What the records give, by file: every target's tables, and those of `report` alone where it has written any."""
+    made = {}
+    try:
+        for name, experiment in EXPERIMENTS.items():
+            for files, chosen in [(name, ()), *((f"{name}-{task}", (task,)) for task in experiment.also)]:
+                if groups := tables.cells(report.recorded(name, folder, chosen)):
+                    made[f"{files}.csv"] = tables.to_csv(tables.summary(groups))
+                    if experiment.figure == "curve":
+                        made[f"{files}-multiplier.csv"] = tables.to_csv(figures.multipliers(groups))
+        whole = {target: ablation.frame(target, folder, Choice()) for target in ablation.ABLATIONS}
+        groups = report.cells(folder)
+        whole |= {"diagnostics": diagnostics.frame(groups)}
+        if (found := aggregate.scores(groups)) is not None:
+            whole["aggregate"] = aggregate.frame(found)
+        made |= {f"{name}.csv": tables.to_csv(f) for name, f in whole.items() if (folder / f"{name}.csv").exists()}
+    except ValueError:
+        pass  # of mixed teachers there is no table; that is told already
+    return made

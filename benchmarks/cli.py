@@ -32,6 +32,7 @@ TARGETS = {
     "data": "fetch and check the data sets",
     "teachers": "train the generators and labelers that the tables need",
     "throughput": "what a step of each method costs, of what it is made, and against this machine's peak",
+    "export": "records as one flat table (CSV, Parquet) with a dictionary of its columns; BibTeX of what is compared",
     "check": "are records and tables whole and of today's code (status 1 if not), and what do they say of each claim",
     "compare": "WHAT: a method of your own (a file) or a row, set against TGT and its rivals (--against) on --tasks",
     "validate": "FILE: check a method or a task of your own against the contract, in seconds",

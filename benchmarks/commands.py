@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import ablation, compare, experiments, paths, tasks, templates, throughput, tune, validate
+from benchmarks import ablation, compare, experiments, export, paths, tasks, templates, throughput, tune, validate
 from benchmarks.assets import EMOJI, FASHION, Unavailable
 from benchmarks.cli import TARGETS, Options, experiments_of
 from benchmarks.experiments import EXPERIMENTS, Choice
@@ -50,6 +50,9 @@ def run(options: Options, choice: Choice) -> int:
             status = max(status, _teachers(options, choice, folder, console))
         elif target == "report":
             status = max(status, _report(folder, choice, console))
+        elif target == "export":
+            written = export.write(whole)
+            console.print("written: " + ", ".join(str(path) for path in written), markup=False)
         elif target == "throughput":
             status = max(status, throughput.run(options, choice, folder, console))
         elif target == "check":
@@ -130,7 +133,7 @@ def _neighbours(options: Options, choice: Choice, folder: Path, console: Console
 
 
 def _report(folder: Path, choice: Choice, console: Console) -> int:
-    from benchmarks import html_report, output, price, report, tables
+    from benchmarks import aggregate, diagnostics, html_report, output, price, report, tables
 
     for name, experiment in EXPERIMENTS.items():
         for chosen in (experiment.tasks, *((task,) for task in experiment.also)):
@@ -138,7 +141,13 @@ def _report(folder: Path, choice: Choice, console: Console) -> int:
                 output.write(name, pairs, {}, folder, console, output.files_of(name, set(chosen)))
     for target in ablation.ABLATIONS:
         ablation.write(target, folder, choice)
-    paid = price.price(report.cells(folder))
+    groups = report.cells(folder)
+    aggregate.write(groups, folder)
+    seen = diagnostics.frame(groups)
+    if len(seen):
+        with paths.atomic(folder / "diagnostics.csv") as temporary:
+            temporary.write_text(tables.to_csv(seen))
+    paid = price.price(groups)
     if len(paid):
         with paths.atomic(folder / "price.csv") as temporary:
             temporary.write_text(tables.to_csv(paid))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from benchmarks import comparison, engine, experiments, figures, paths, tables, tasks, tune
+from benchmarks import comparison, engine, experiments, figures, html_report, paths, tables, tasks, tune
 from benchmarks.cli import BadInput, Options, named
 from benchmarks.experiments import Choice
 from benchmarks.fill import fill
@@ -129,10 +129,11 @@ def _how(ours: str, looks: tuple[int, ...], seeds: int, alpha: float, choice: Ch
 
 
 def write(ours: str, plan: engine.Plan, alpha: float, how: list[str], folder: Path, console: Console) -> int:
-    """Say and write the comparison: Markdown, CSV, learning curves."""
+    """Say and write the comparison: Markdown, CSV, a page, learning curves."""
     groups = tables.cells((run.spec, plan.record(run)) for run in plan.runs)
     name = f"compare-{ours}-{plan.runs[0].spec.task}"
     parts, frames = [f"# {ours} against its rivals", ""], []
+    told, versus = [], []
     for group, cells in groups.items():
         task = tasks.get(group[0])
         labels = next(run for run in plan.runs if run.spec.task == group[0]).task.examples().test_labels
@@ -142,11 +143,16 @@ def write(ours: str, plan: engine.Plan, alpha: float, how: list[str], folder: Pa
         console.print(grid.rich(console.width))
         console.print(said, markup=False, style="bold")
         parts += [said, "", *(f"{line}  " for line in how), "", grid.markdown()]
-        parts += [*comparison.table(found, alpha), ""]
+        told.append(said)
+        versus.append(comparison.table(found, alpha))
+        parts += [*versus[-1], ""]
         frames.append(comparison.frame(ours, group, found))
     written = figures.learning_curves(groups, folder / name)
     parts.append(f"![Learning curves]({name}.png)")
-    for suffix, text in ((".md", "\n".join(parts) + "\n"), (".csv", tables.to_csv(pd.concat(frames)))):
+    title = f"{ours} against its rivals on {tasks.get(plan.runs[0].spec.task).title}"
+    page = html_report.comparison(groups, title, [*told, *how], versus, (folder / name).with_suffix(".svg"))
+    files = {".md": "\n".join(parts) + "\n", ".csv": tables.to_csv(pd.concat(frames)), ".html": page}
+    for suffix, text in files.items():
         with paths.atomic(folder / f"{name}{suffix}") as temporary:
             temporary.write_text(text)
         written.append(folder / f"{name}{suffix}")

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from benchmarks import ledger, price, report, tables, tasks
+from benchmarks import aggregate, diagnostics, ledger, price, report, tables, tasks
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.metrics import label
 from benchmarks.records import Record
@@ -19,38 +19,69 @@ from benchmarks.tables import Cells, Group
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 SECTIONS = (
-    ("verdicts", "Verdicts"), ("tables", "Tables"), ("figures", "Figures"), ("costs", "Costs"),
-    ("diagnostics", "Diagnostics"), ("gallery", "Gallery"), ("records", "Records"),
+    ("verdicts", "Verdicts"), ("conclusion", "Conclusion"), ("tables", "Tables"), ("figures", "Figures"),
+    ("costs", "Costs"), ("diagnostics", "Diagnostics"), ("gallery", "Gallery"), ("records", "Records"),
 )  # fmt: skip
+#: What each section shows; without any of it there is no such section.
+_PARTS = {
+    "verdicts": ("claims",), "conclusion": ("said", "versus"), "tables": ("tables", "aggregate"),
+    "figures": ("figures",), "costs": ("prices",), "diagnostics": ("seen", "teachers"),
+    "gallery": ("gallery", "decoded"), "records": ("records",),
+}  # fmt: skip
 
 
 def page(folder: Path, title: str) -> str:
     """The report of a folder as HTML, from its records and the figures beside them; the same records, the same page."""
     groups = _ordered(folder)
+    paid, whole, seen = price.price(groups), aggregate.scores(groups), diagnostics.frame(groups)
+    return _render(
+        title,
+        groups,
+        claims=[_claim(claim, groups) for claim in ledger.load()],
+        aggregate=None if whole is None else _markdown(aggregate.markdown(whole)),
+        figures=[_figure(path) for path in sorted(folder.glob("*.svg"))],
+        prices=_markdowns(price.markdown(paid)) if len(paid) else [],
+        price_note=price.HEAD[2],
+        teachers=_csv(folder / "teachers.csv"),
+        seen=_seen(seen),
+        gallery=[
+            {"name": path.stem, "png": base64.b64encode(path.read_bytes()).decode()}
+            for path in sorted(folder.glob("fig1-*.png"))
+        ],
+        decoded=[{"name": path.stem, "text": path.read_text()} for path in sorted(folder.glob("fig1-*.md"))],
+    )
+
+
+def comparison(groups: dict[Group, Cells], title: str, said: list[str], versus: list[list[str]], figure: Path) -> str:
+    """The page of one comparison: its paragraphs, the groups' tables, and those of `versus` (Markdown), one a group."""
+    paid = price.price(groups)
+    return _render(
+        title,
+        groups,
+        said=said,
+        versus=[_markdown(lines) for lines in versus],
+        figures=[_figure(figure)],
+        prices=_markdowns(price.markdown(paid)) if len(paid) else [],
+        price_note=price.HEAD[2],
+        seen=_seen(diagnostics.frame(groups)),
+    )
+
+
+def _render(title: str, groups: dict[Group, Cells], **parts: Any) -> str:
+    """The template with the parts that there are, and each group's table and records."""
     environments: dict[str, dict[str, str]] = {}
     records = [group for name, cells in groups.items() for group in _records(name, cells, environments)]
     finished = sum(len(group["rows"]) for group in records)
-    frame = price.price(groups)
+    parts |= {"tables": [_table(name, cells) for name, cells in groups.items()], "records": records}
     return (
         jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
         .from_string(TEMPLATE.read_text())
         .render(
             title=title,
-            sections=SECTIONS,
+            sections=[(name, called) for name, called in SECTIONS if any(parts.get(part) for part in _PARTS[name])],
             lead=f"{finished:,} recorded runs in {len(groups)} groups. Click a head to sort, a method to see its runs.",
-            claims=[_claim(claim, groups) for claim in ledger.load()],
-            tables=[_table(name, cells) for name, cells in groups.items()],
-            figures=[{"name": path.stem, "body": _inline(path)} for path in sorted(folder.glob("*.svg"))],
-            prices=_prices(frame) if len(frame) else [],
-            price_note=price.HEAD[2],
-            diagnostics=_frame(folder / "teachers.csv"),
-            gallery=[
-                {"name": path.stem, "png": base64.b64encode(path.read_bytes()).decode()}
-                for path in sorted(folder.glob("fig1-*.png"))
-            ],
-            decoded=[{"name": path.stem, "text": path.read_text()} for path in sorted(folder.glob("fig1-*.md"))],
-            records=records,
             environments=list(environments.values()),
+            **parts,
         )
     )
 
@@ -103,27 +134,49 @@ def _inline(path: Path) -> str:
     return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{_id(path.stem)}-", text)
 
 
-def _prices(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The Markdown tables of the price as rows."""
-    out: list[dict[str, Any]] = []
-    for line in price.markdown(frame):
+def _markdown(lines: list[str]) -> dict[str, Any]:
+    """A Markdown table, its heading (if any) and the paragraphs below it, as parts of a page."""
+    out: dict[str, Any] = {"title": "", "heads": [], "rows": [], "notes": []}
+    for line in lines:
         if line.startswith("### "):
-            out.append({"title": line[4:], "heads": [], "rows": []})
+            out["title"] = line[4:]
         elif line.startswith("| "):
             cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
-            if out[-1]["heads"]:
-                out[-1]["rows"].append(cells)
+            if out["heads"]:
+                out["rows"].append(cells)
             else:
-                out[-1]["heads"] = cells
+                out["heads"] = cells
+        elif line and not line.startswith("|--"):
+            out["notes"].append(line)
     return out
 
 
-def _frame(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    frame = pd.read_csv(path)
+def _markdowns(lines: list[str]) -> list[dict[str, Any]]:
+    """Several tables, each under its heading."""
+    starts = [i for i, line in enumerate(lines) if line.startswith("### ")]
+    return [_markdown(lines[a:b]) for a, b in zip(starts, [*starts[1:], len(lines)], strict=True)]
+
+
+def _figure(path: Path) -> dict[str, str]:
+    return {"name": path.stem, "body": _inline(path)}
+
+
+def _csv(path: Path) -> dict[str, Any] | None:
+    return _frame(pd.read_csv(path)) if path.exists() else None
+
+
+def _frame(frame: pd.DataFrame) -> dict[str, Any]:
     rows = [["" if pd.isna(v) else f"{v:.3g}" if isinstance(v, float) else v for v in row] for row in frame.to_numpy()]
-    return {"heads": [head.replace("_", " ") for head in frame.columns], "rows": rows}
+    return {"heads": [str(head).replace("_", " ") for head in frame.columns], "rows": rows}
+
+
+def _seen(frame: pd.DataFrame) -> dict[str, Any] | None:
+    """The diagnostics that any run has, with what each of them means."""
+    if not len(frame):
+        return None
+    known = frame.loc[:, [name not in diagnostics.MEANING or frame[name].notna().any() for name in frame.columns]]
+    meant = [(name.replace("_", " "), text) for name, text in diagnostics.MEANING.items() if name in known]
+    return {**_frame(known), "meant": meant}
 
 
 def _records(name: Group, cells: Cells, environments: dict[str, dict[str, str]]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from benchmarks.runs import Run
 
 STEPS = 4  # ascent steps that share a distance
 SHOWN = {"image": 6, "text": 10, "retrieval": 10}
-MEASURED = 64  # samples that the mean disagreement is of, the shown ones among them
+MEASURED = {"smoke": 10, "small": 64}  # samples that the mean disagreement is of, the shown ones among them
 STUDENT_SHARE = 2  # the student has had half of its updates: good already, and still at odds with the labeler
 
 
@@ -69,7 +69,7 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
     first, second = ([found[k] for found in of_class if len(found) > k] for k in (0, 1))
     chosen = torch.stack(first)[torch.randperm(len(first), generator=rng)]
     shown = torch.cat([chosen, torch.stack([*second, *first])])[: SHOWN[run.task.domain]]
-    index = torch.cat([shown, order[~torch.isin(order, shown)]])[:MEASURED]
+    index = torch.cat([shown, order[~torch.isin(order, shown)]])[: MEASURED[run.spec.size]]
     start, teacher = data.latents[index], data.teacher
 
     def disagreement(latents: Any) -> Any:

@@ -251,7 +251,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
 
 def _diagnose(run: Run, student: Any, method: Any, data: Any) -> dict[str, float]:
     """None where a method from outside cannot be looked at once it has been trained: its score stands without."""
-    from benchmarks.diagnostics import diagnose
+    from benchmarks.probe import diagnose
 
     try:
         with private_randomness(run.spec):

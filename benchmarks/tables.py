@@ -166,7 +166,7 @@ class Grid:
         return "\n".join([*lines, "", *(f"{note}  " for note in self.notes), ""])
 
     def latex(self) -> str:
-        """A booktabs table (needs the packages booktabs and, for wide ones, graphicx)."""
+        """A table as wide as the text (needs the packages booktabs and graphicx)."""
 
         def text(cell: Cell) -> str:
             escaped = _escape(cell.text)
@@ -179,6 +179,8 @@ class Grid:
             hrules=True, column_format="l" + "r" * (len(self.heads) - 1), caption=_escape(self.title), position="t"
         )
         notes = r"\\ ".join(_escape(note) for note in self.notes)
+        body = body.replace(r"\begin{tabular}", r"\resizebox{\textwidth}{!}{\begin{tabular}")
+        body = body.replace(r"\end{tabular}", r"\end{tabular}}")
         return body.replace(r"\end{table}", rf"\par\footnotesize {notes}" + "\n" + r"\end{table}")
 
 

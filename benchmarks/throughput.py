@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from rich.console import Console
 
-from benchmarks import experiments, figures, paths, runs, tables, tasks
+from benchmarks import experiments, figures, paths, plugins, runs, tables, tasks
 from benchmarks.cli import Options
 from benchmarks.environment import environment
 from benchmarks.experiments import Choice
@@ -47,7 +47,8 @@ def run(options: Options, choice: Choice, folder: Path, console: Console) -> int
     paths.check_writable(folder)
     written = folder / "throughput.json"
     console.print(f"timing {len(wanted)} rows, one after the other, one thread", markup=False)
-    cases = {"size": choice.size, "steps": STEPS[choice.size], "cases": wanted}
+    files = [str(path) for path in plugins.files()]
+    cases = {"size": choice.size, "steps": STEPS[choice.size], "cases": wanted, "files": files}
     file = paths.ROOT / "benchmarks" / "throughput_cases.py"
     words = ["-q", "-p", "no:cacheprovider", "--timeout", "0", "--rootdir", str(paths.ROOT), str(file)]
     done = subprocess.run(
@@ -61,10 +62,10 @@ def run(options: Options, choice: Choice, folder: Path, console: Console) -> int
     name = f"throughput-{_device()}-{runs.PRECISION}-torch{environment()['packages']['torch']}"
     with paths.atomic(folder / f"{name}.csv") as temporary:
         temporary.write_text(tables.to_csv(frame))
-    files = [written, folder / f"{name}.csv", *draw(frame, folder / "throughput")]
+    made = [written, folder / f"{name}.csv", *draw(frame, folder / "throughput")]
     for line in lines(frame):
         console.print(line, markup=False)
-    console.print("written: " + ", ".join(str(path) for path in files), markup=False)
+    console.print("written: " + ", ".join(str(path) for path in made), markup=False)
     return 0
 
 

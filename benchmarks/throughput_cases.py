@@ -15,14 +15,16 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import loop, runs
+from benchmarks import loop, plugins, runs
 from benchmarks.engine import one_thread
 from benchmarks.experiments import Choice, grid
 from benchmarks.runs import Run
 from tgt import Costs
 
 ROUNDS, GEMM = 7, 1024
-CASES = json.loads(os.environ.get("TGT_THROUGHPUT", '{"size": "smoke", "steps": 0, "cases": []}'))
+CASES = json.loads(os.environ.get("TGT_THROUGHPUT", '{"size": "smoke", "steps": 0, "cases": [], "files": []}'))
+for file in CASES["files"]:
+    plugins.register(file)
 
 
 def one_run(task: str, method: str, size: str) -> Run:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from benchmarks import contract, task_contract
 from benchmarks.cli import BadInput, named
-from benchmarks.contract import NOT_TRIED
 from benchmarks.engine import one_thread
 from benchmarks.methods import METHODS
 from benchmarks.tasks import TASKS
@@ -14,6 +12,8 @@ from benchmarks.tasks import TASKS
 
 def run(word: str, console: Console) -> int:
     """Check a file (or a row by its name) and say what was found; 1 if anything is broken."""
+    from benchmarks import contract, task_contract  # only now: they need the networks of all modalities
+
     (name,) = named(word)
     one_thread()
     if name in TASKS:
@@ -25,7 +25,7 @@ def run(word: str, console: Console) -> int:
     broken = 0
     for outcome in outcomes:
         where = f"line {outcome.line}: " if outcome.line else ""
-        mark = "ok" if not outcome.told else "--" if outcome.check == NOT_TRIED else "BROKEN"
+        mark = "ok" if not outcome.told else "--" if outcome.check == contract.NOT_TRIED else "BROKEN"
         broken += mark == "BROKEN"
         console.print(f"{mark:7} {outcome.of:10} {outcome.check}", markup=False)
         if outcome.told:

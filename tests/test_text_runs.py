@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import answers, tasks, teachers
+from benchmarks import answers, diagnostics, tasks, teachers
 from benchmarks.records import Spec
 from benchmarks.runs import Run, execute
 from benchmarks.tasks import text
@@ -33,6 +33,8 @@ def test_a_run_with_dropout_gives_the_same_record_whatever_came_before(run):
     second = execute(run)
     assert first.status == "ok", first.reason
     assert first.metrics == second.metrics
+    assert first.diagnostics == second.diagnostics
+    assert {"made_agreement", "disagreement_end"} <= first.diagnostics.keys() <= diagnostics.MEANING.keys()
     assert first.metrics["coarse_accuracy"] >= first.metrics["accuracy"]
     assert first.costs["labeler_queries"] == second.costs["labeler_queries"] > 32
 

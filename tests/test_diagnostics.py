@@ -1,0 +1,108 @@
+"""What a run's diagnostics say: of what a method made, how far it explored, and when to be alarmed."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from test_stats_and_tables import record
+
+from benchmarks import diagnostics, loop, probe, tables
+from benchmarks.methods import METHODS
+from tgt import TGT, TGTConfig
+
+SCHEDULE = loop.Schedule(steps=10, batch=8)
+
+
+def method_of(name, data, **config):
+    row = METHODS[name]
+    return row.load()(row.load().Config(**{**row.fixed, **config}), data, torch.Generator().manual_seed(0))
+
+
+def made(name, data, student, **config):
+    return probe.made_samples(method_of(name, data, **config), student, data, SCHEDULE)
+
+
+@pytest.mark.parametrize("name", ["one-hot", "distillation", "logit-adjusted"])
+def test_who_shows_the_real_samples_alone_made_nothing(name, data, student):
+    assert made(name, data, student) is None
+
+
+@pytest.mark.parametrize("name", ["tgt-random", "tgt-gradient", "prior-sampling", "data-free"])
+def test_what_a_method_makes_is_seen_and_the_student_stays_as_it_was(name, data, student):
+    before = copy.deepcopy(student.state_dict())
+    found = made(name, data, student)
+    assert found.shape[1:] == data.inputs.shape[1:]
+    assert 100 < len(found) <= probe.SAMPLES
+    assert not set(probe._digests(found)) & set(probe._digests(data.inputs))
+    assert all(value.equal(before[name]) for name, value in student.state_dict().items())
+
+
+def test_balanced_repeats_are_copies(data, student):
+    found = made("distillation-balanced", data, student)
+    assert set(probe._digests(found)) <= set(probe._digests(data.inputs))
+
+
+@pytest.mark.parametrize("modality", ["text", "retrieval"])
+def test_of_a_pool_the_pool_is_looked_at(data, student):
+    method = method_of("tgt-random-pool", data, pool=16, renew=2, every=1, sigma=0.5)
+    loop.train(student, method, data, loop.Schedule(2, 8), torch.Generator(), method.teacher.costs, lambda step: None)
+    found = probe.made_samples(method, student, data, SCHEDULE)
+    assert len(found) == 16
+    assert sorted(probe._digests(found)) == sorted(probe._digests(method.inputs))
+
+
+def explored(data, student, **config):
+    method = TGT(TGTConfig(**config), data, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return probe._explored(method, student.eval(), data, torch.Generator().manual_seed(1))
+
+
+def test_who_does_not_move_keeps_everything(data, student):
+    found = explored(data, student, sigma=0.0)
+    assert (found["latent_distance"], found["input_distance"], found["class_kept"]) == (0, 0, 1)
+    assert found["disagreement_start"] == found["disagreement_end"] > 0
+
+
+def test_ascent_goes_its_steps_and_raises_the_disagreement(data, student):
+    found = explored(data, student, sigma=0.0, explore="gradient", ascent_steps=1, step_size=0.25, temperature=1.0)
+    assert found["latent_distance"] == pytest.approx(0.25, abs=1e-4)
+    assert found["disagreement_end"] > found["disagreement_noise"] == found["disagreement_start"]
+
+
+def test_noise_goes_as_far_as_its_dimensions_say(data, student):
+    found = explored(data, student, sigma=2.0)
+    assert found["latent_distance"] == pytest.approx(2 * 6**0.5, rel=0.25)  # six dimensions
+
+
+def test_effective_classes_by_hand():
+    assert probe._effective(torch.eye(4)) == pytest.approx(4)
+    assert probe._effective(torch.eye(4)[[0, 0, 1, 1]]) == pytest.approx(2)
+    assert probe._effective(torch.eye(4)[[2, 2]]) == pytest.approx(1)
+
+
+def test_alarms():
+    sound = {"predicted_classes": 8, "labelled_classes": 9, "made_classes": 5, "real_classes": 6, "made_copies": 0.1}
+    assert diagnostics.alarms(sound) == []
+    assert diagnostics.alarms({}) == []
+    for name, value, word in (
+        ("predicted_classes", 4.4, "collapsed"),
+        ("made_classes", 2.9, "made samples have under half"),
+        ("made_duplicates", 0.6, "duplicates"),
+        ("made_copies", 0.6, "copies"),
+    ):
+        (told,) = diagnostics.alarms({**sound, name: value})
+        assert word in told
+
+
+def test_the_table_is_of_means_and_of_every_seeds_alarms():
+    looked = [record("tgt-random", seed, 0.8) for seed in range(3)]
+    looked[0].diagnostics = {"made_agreement": 0.5, "made_copies": 0.9}
+    looked[1].diagnostics = {"made_agreement": 0.7}
+    frame = diagnostics.frame(tables.cells([(r.spec, r) for r in [*looked, record("one-hot", 0, 0.7)]]))
+    assert frame.method.tolist() == ["tgt-random"]
+    assert frame.n_seeds.tolist() == [2]
+    assert frame.made_agreement.tolist() == [pytest.approx(0.6)]
+    assert "copies" in frame.alarms[0]
+    assert frame.held_out_kl.isna().all()
