@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from benchmarks import paths
+from benchmarks import paths, tracking
 from benchmarks.experiments import EXPERIMENTS, Choice
 from benchmarks.methods import METHODS
 
@@ -85,6 +85,8 @@ class Options:
     set: str = ""
     """Comma-separated NAME=VALUE: hyper-parameters in place of the chosen ones, of all methods that have them.
     Records go to a folder of their own, SIZE/set/NAME=VALUE."""
+    track: Literal["", "trackio", "wandb"] = ""
+    """A tracker that gets a copy of each new record; it must be installed."""
     results: Path = paths.LOCAL
     """Folder for records, tables and figures; a folder SIZE is made in it."""
 
@@ -129,6 +131,8 @@ def check(options: Options) -> Choice:
             raise BadInput(f"--{name.replace('_', '-')} must be at least 1, not {value}")
     if options.seeds == "auto" and verb != "compare":
         raise BadInput("--seeds auto goes with compare")
+    if options.track and (reason := tracking.missing(options.track)):
+        raise BadInput(f"--track: {reason}")
     if options.against and verb != "compare":
         raise BadInput("--against goes with compare")
     return Choice(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import engine, paths
+from benchmarks import engine, paths, tracking
 from benchmarks.cli import Options
 from benchmarks.paths import REFERENCE
 from benchmarks.progress import Progress
@@ -41,6 +41,11 @@ def fill(
         def done(record: Record) -> None:
             arrived[record.key] = record
             progress.add(record)
+            if options.track:
+                try:
+                    tracking.send(record, options.track)
+                except Exception as error:  # a server that is away must not end the grid: the record itself is kept
+                    console.print(f"not sent to {options.track}: {record.spec.label}: {error}", markup=False)
 
         engine.run_missing(plan, store, options.jobs, done)
     plan = engine.plan(runs, store, options.jobs, history)

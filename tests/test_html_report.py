@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from benchmarks import html_report, paths
+from benchmarks import comparison, figures, html_report, paths, report
 
 FOLDER = paths.REFERENCE / "small"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -50,10 +50,42 @@ def test_the_same_records_give_the_same_page(page):
     assert html_report.page(FOLDER, "TGT suite: the reference") == page.read_text()
 
 
+@pytest.fixture(scope="module")
+def comparison_page(tmp_path_factory):
+    """One row of the reference against three others, as `compare` writes it."""
+    folder = tmp_path_factory.mktemp("comparison")
+    name = ("fashion-lt", "full", 2478, "samples")
+    wanted = ("tgt-gradient-balanced", "distillation", "prior-sampling", "tgt-random")
+    group = {method: report.cells(FOLDER)[name][method] for method in wanted}
+    found = comparison.pairs(wanted[0], group, "balanced_accuracy")
+    said = comparison.conclusion(wanted[0], name, group, found)
+    figures.learning_curves({name: group}, folder / "curves")
+    path, figure = folder / "comparison.html", folder / "curves.svg"
+    path.write_text(html_report.comparison({name: group}, "A comparison", [said], [comparison.table(found)], figure))
+    return path
+
+
+def test_the_page_of_a_comparison_says_it_in_words_and_numbers(comparison_page):
+    text = comparison_page.read_text()
+    assert "tgt-gradient-balanced reaches" in text
+    assert "Is it better than TGT here?" in text
+    assert all(f'id="{section}"' in text for section in ("conclusion", "tables", "figures", "costs", "records"))
+    assert all(f'id="{section}"' not in text for section in ("verdicts", "gallery"))
+    assert "claim-C1" not in text
+    assert text.count("<svg") == 1
+    assert "<th>Holm p</th>" in text
+    test_the_page_asks_for_nothing_from_elsewhere(comparison_page)
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'<a\s+href="#([^"]+)"', text)) <= set(ids)
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_in_a_browser(page, theme, width, tmp_path):
+@pytest.mark.parametrize("which", ["page", "comparison_page"])
+def test_the_page_in_a_browser(which, theme, width, tmp_path, request):
+    page = request.getfixturevalue(which)
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -71,7 +103,7 @@ def test_the_page_in_a_browser(page, theme, width, tmp_path):
         tab.click("#theme")
         assert tab.evaluate("getComputedStyle(document.body).backgroundColor") != background
         tab.click("#theme")
-        table = tab.locator("#tables ~ .wide table.sortable").first
+        table = tab.locator("#tables ~ .wide table.sortable:has(tbody a)").first
         column = "rows => rows.map(row => parseFloat(row.cells[1].textContent))"
         for order in (lambda v: sorted(v, reverse=True), sorted):
             table.locator("thead th").nth(1).click()

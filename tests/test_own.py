@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -47,6 +48,9 @@ def test_a_method_of_ones_own_is_compared(task, mine, tmp_path):
     assert frame.n_seeds.tolist() == [2]
     assert frame.test_sample_error.notna().all()
     assert (tmp_path / "out" / "smoke" / f"compare-stranger-{task}.png").stat().st_size > 10_000
+    assert text.splitlines()[2] in html.unescape(
+        (tmp_path / "out" / "smoke" / f"compare-stranger-{task}.html").read_text()
+    )
     records = [json.loads(line) for line in (tmp_path / "out" / "smoke" / "records.jsonl").read_text().splitlines()]
     assert {record["identity"]["method_class"] for record in records if record["method"] == "stranger"} == {
         "stranger:Stranger"
