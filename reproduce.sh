@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # usage: ./reproduce.sh TARGET... [options]
 #
-#   targets   table1 table2 table3 fig1 fig2 all theory throughput tune report check data teachers list test
+#   targets   table1 table2 table3 fig1 fig2 all theory throughput tune report export check data teachers list test
+#             ablation-sigma ablation-steps ablation-share ablation-start ablation-teacher
 #             compare METHOD [--task A] [--against B,C] [--seeds N|auto]   is a method (of your own: a file) better than TGT?
 #             validate FILE, new method NAME, new task NAME                 a method or a task of your own
 #   options   --size smoke|small  --tasks A,B  --methods A,B  --budgets N,M  --seeds N  --teacher full|same-data|both
-#             --match samples|real  --ratio R  --jobs N  --plan  --retry  --results DIR  --help
+#             --match samples|real  --ratio R  --jobs N  --plan  --retry  --results DIR  --track wandb|trackio  --help
 #
 # The first call makes a virtual environment in .venv and installs the project (several minutes); later calls start at once.
 set -euo pipefail

@@ -107,9 +107,7 @@ def _claim(claim: ledger.Claim, groups: dict[Group, Cells]) -> dict[str, Any]:
     checks = []
     for check in claim.checks:
         verdict, numbers = ledger.verdict(check, groups)
-        where = f"{check.task}, teacher {check.teacher}, {check.budget:,} samples, {label(check.metric)}"
-        words = {"better": check.better, "worse": check.worse, "where": where, "numbers": numbers}
-        checks.append({**words, "outcome": verdict, "kind": _kind(verdict)})
+        checks.append({"asked": ledger.asked(check), "numbers": numbers, "outcome": verdict, "kind": _kind(verdict)})
     own = {name: getattr(claim, name) for name in ("id", "claim", "where", "trust", "published", "findings")}
     return {**own, "outcome": outcome, "told": told, "kind": _kind(outcome), "checks": checks}
 

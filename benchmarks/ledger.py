@@ -17,7 +17,11 @@ LEDGER = ROOT / "results" / "ledger"
 
 
 class Check(BaseModel):
-    """One comparison a claim makes: `better` above `worse` in a metric."""
+    """One comparison a claim makes: `better` above `worse` in a metric.
+
+    With `than` it is of two gains: that of `better` over `worse` on `task`, above the same gain on the task `than`.
+    With `within` as well the two gains are to be alike: their difference to lie within so many points of zero.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,6 +31,8 @@ class Check(BaseModel):
     metric: str
     better: str
     worse: str
+    than: str = ""
+    within: float | None = None
     beyond: bool = False  # asked here of the claim's method, and more than the claim says: no part of its verdict
 
 
@@ -103,17 +109,37 @@ def _entries(folder: Path) -> Iterator[Claim | Number]:
 
 def verdict(check: Check, groups: dict[tables.Group, tables.Cells]) -> tuple[str, str]:
     """("holds" | "fails" | "undecided" | "not run", the paired difference behind it)."""
-    group = groups.get((check.task, check.teacher, check.budget, "samples"), {})
-    better, worse = (tables.values(group.get(method, {}), check.metric) for method in (check.better, check.worse))
-    found = stats.paired(better, worse)
+    gain = _gain(check, check.task, groups)
+    other = _gain(check, check.than, groups) if check.than else dict.fromkeys(gain, 0.0)
+    found = stats.paired(gain, other)
     if found is None:
         return "not run", "no common seed is recorded"
     points = f"{100 * found.mean:+.1f} points in {check.metric}"
     if found.n < 2:
         return "undecided", f"{points}, one seed"
-    outcome = "holds" if found.low > 0 else "fails" if found.high < 0 else "undecided"
     interval = f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    if check.within is not None:
+        inside = 100 * max(abs(found.low), abs(found.high)) <= check.within
+        outside = 100 * max(found.low, -found.high) > check.within
+        return ("holds" if inside else "fails" if outside else "undecided"), f"{points} {interval}, {found.n} seeds"
+    outcome = "holds" if found.low > 0 else "fails" if found.high < 0 else "undecided"
     return outcome, f"{points} {interval}, {found.n} seeds, p = {found.p:.2g}"
+
+
+def _gain(check: Check, task: str, groups: dict[tables.Group, tables.Cells]) -> dict[int, float]:
+    """`better` less `worse` on a task, by seed."""
+    group = groups.get((task, check.teacher, check.budget, "samples"), {})
+    better, worse = (tables.values(group.get(method, {}), check.metric) for method in (check.better, check.worse))
+    return {seed: better[seed] - worse[seed] for seed in better.keys() & worse.keys()}
+
+
+def asked(check: Check) -> str:
+    """What a check asks, in words."""
+    where = f"{check.task}, teacher {check.teacher}, {check.budget:,} samples"
+    if not check.than:
+        return f"{check.better} above {check.worse} ({where})"
+    relation = "above that" if check.within is None else f"within {check.within:g} points of that"
+    return f"gain of {check.better} over {check.worse} ({where}) {relation} on {check.than}"
 
 
 def columns(group: tables.Group, metric: str, folder: Path = LEDGER) -> dict[str, dict[str, str]]:
@@ -157,7 +183,6 @@ def lines(groups: dict[tables.Group, tables.Cells], folder: Path = LEDGER) -> li
         out += [f"{outcome.capitalize()}: {told}", ""]
         for check in claim.checks:
             found, numbers = verdict(check, groups)
-            where = f"{check.task}, teacher {check.teacher}, {check.budget:,} samples"
-            out.append(f"- {found.upper()}: {check.better} above {check.worse} ({where}): {numbers}")
+            out.append(f"- {found.upper()}: {asked(check)}: {numbers}")
         out += [f"- {finding}" for finding in claim.findings] + [""]
     return out

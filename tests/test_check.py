@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from test_stats_and_tables import record
 
 from benchmarks import check, ledger, paths, report, tables, teachers
 from benchmarks.cli import main
@@ -198,3 +199,29 @@ def test_what_is_asked_beyond_a_claim_is_told_and_is_no_part_of_its_verdict(copy
     both = ledger.Claim(**claim, checks=[own, {**turned, "beyond": True}])
     assert ledger.overall(both, groups) == ("holds", "1 holds; asked beyond it: 1 fails")
     assert ledger.overall(ledger.Claim(**claim, checks=[own, turned]), groups)[0] == "fails"
+
+
+def test_a_check_of_two_gains():
+    """The gain at D = 512 against that at D = 32, seed by seed: above it, or within a margin of it."""
+
+    scores = {
+        ("manifold-2-in-32", "distillation"): (0.6, 0.7, 0.5),
+        ("manifold-2-in-32", "tgt-random"): (0.7, 0.8, 0.601),
+        ("manifold-2-in-512", "distillation"): (0.5, 0.6, 0.4),
+        ("manifold-2-in-512", "tgt-random"): (0.63, 0.732, 0.53),
+    }
+    records = [
+        record(method, seed, value, task=task, budget=128)
+        for (task, method), values in scores.items()
+        for seed, value in enumerate(values)
+    ]
+    groups = tables.cells((found.spec, found) for found in records)
+    given = {"task": "manifold-2-in-512", "than": "manifold-2-in-32", "budget": 128, "metric": "accuracy"}
+    above = ledger.Check(**given, better="tgt-random", worse="distillation")
+    outcome, numbers = ledger.verdict(above, groups)
+    assert (outcome, numbers.split(" [")[0]) == ("holds", "+3.0 points in accuracy")
+    assert ledger.verdict(above.model_copy(update={"within": 5.0}), groups)[0] == "holds"
+    assert ledger.verdict(above.model_copy(update={"within": 3.05}), groups)[0] == "undecided"
+    assert ledger.verdict(above.model_copy(update={"within": 1.0}), groups)[0] == "fails"
+    assert "within 1 points of that on manifold-2-in-32" in ledger.asked(above.model_copy(update={"within": 1.0}))
+    assert ledger.verdict(above.model_copy(update={"than": "manifold-2-in-128"}), groups)[0] == "not run"
