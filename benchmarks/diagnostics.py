@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.tables import Cells, Group
+if TYPE_CHECKING:
+    from benchmarks.tables import Cells, Group
 
 #: What each number means; of samples where no unit is told, shares in [0, 1].
 MEANING = {
@@ -66,4 +69,14 @@ def alarms(found: dict[str, float]) -> list[str]:
         out.append("more than half of the made samples are duplicates of each other")
     if found.get("made_copies", 0) > 0.5:
         out.append("more than half of the made samples are copies of training samples")
+    return out
+
+
+def alarmed(group: Cells) -> list[str]:
+    """The alarms of a group's runs in words: method, alarm, and how many of its runs that were looked at ring it."""
+    out = []
+    for method, seeds in group.items():
+        looked = [record.diagnostics for record in seeds.values() if record is not None and record.diagnostics]
+        rung = Counter(alarm for found in looked for alarm in alarms(found))
+        out += [f"{method}: {alarm} ({count} of {len(looked)} runs)" for alarm, count in rung.items()]
     return out

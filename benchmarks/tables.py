@@ -15,7 +15,7 @@ from rich.console import Group as RichGroup
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import stats, tasks
+from benchmarks import diagnostics, stats, tasks
 from benchmarks.methods import CEILINGS, OTHER_STUDENT
 from benchmarks.metrics import SHOT_RULE, label
 from benchmarks.records import Record, Spec
@@ -287,6 +287,8 @@ def _notes(task: Task, group: Cells, teacher: str, match: str) -> Iterable[str]:
         if labelers:
             mean = sum(labelers.values()) / len(labelers)
             yield f"Labeler: {100 * mean:.1f} % {label(task.metric)} on the same test set."
+    if alarms := diagnostics.alarmed(group):
+        yield f"Look at these before believing their scores: {'; '.join(alarms)}."
 
 
 def _clear_winner(group: Cells, metric: str) -> str | None:
