@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import loop
+from benchmarks.answers import LentData
 from benchmarks.hashing import seed_of
 from benchmarks.metrics import FEW
 from benchmarks.runs import Run
 from tgt import TGT, Batch, Pool, TrainingData, isotropic, kl
 
-SAMPLES, EXPLORED = 256, 64
+SAMPLES, EXPLORED = 256, 32
 
 
 @torch.no_grad()
@@ -27,29 +28,26 @@ def diagnose(run: Run, student: nn.Module, method: Any, data: TrainingData) -> d
     one with a pool, in its pool.
     """
     rng = torch.Generator().manual_seed(seed_of("diagnose", run.spec.task, run.spec.budget, run.spec.seed) % 2**63)
-    labeler = data.teacher.labeler
-    examples = run.task.examples()
-    drawn = torch.randperm(len(examples.test_labels), generator=rng)[:SAMPLES]
     real = torch.randperm(len(data), generator=rng)[:SAMPLES]
-    held_out = run.task.tensor(examples.test_inputs[drawn.numpy()])
     size = run.task.sizes[run.spec.size]
-    made = made_samples(method, student, data, loop.Schedule(size.steps, size.batch, run.spec.match))
+    asked = {"held_out": _held_out(run, data), "real": (data.inputs[real], _known(data, real))}
+    if (made := made_samples(method, student, data, loop.Schedule(size.steps, size.batch, run.spec.match))) is not None:
+        asked["made"] = made
     found: dict[str, float] = {}
     answers = {}
-    for name, inputs in (("held_out", held_out), ("real", data.inputs[real]), ("made", made)):
-        if inputs is None:
-            continue
-        ours, theirs = student(inputs), labeler(inputs)
+    for name, (inputs, theirs) in asked.items():
+        ours = student(inputs)
         answers[name] = ours, theirs
         found[f"{name}_agreement"] = (ours.argmax(1) == theirs.argmax(1)).float().mean().item()
         found[f"{name}_kl"] = kl(ours, theirs).mean().item()
     found["predicted_classes"], found["labelled_classes"] = map(_effective, answers["held_out"])
     found["real_classes"] = _effective(answers["real"][1])
     if made is not None:
-        label = answers["made"][1].softmax(1)
+        inputs, logits = made
+        label = logits.softmax(1)
         found["made_entropy"] = torch.special.entr(label).sum(1).mean().item()
-        found["made_classes"] = _effective(label)
-        rows, known = _digests(made), set(_digests(data.inputs))
+        found["made_classes"] = _effective(logits)
+        rows, known = _digests(inputs), set(_digests(data.inputs))
         found["made_duplicates"] = 1 - len(set(rows)) / len(rows)
         found["made_copies"] = sum(row in known for row in rows) / len(rows)
         rare = data.class_counts < FEW
@@ -61,10 +59,38 @@ def diagnose(run: Run, student: nn.Module, method: Any, data: TrainingData) -> d
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def made_samples(method: Any, student: nn.Module, data: TrainingData, schedule: loop.Schedule) -> Tensor | None:
-    """Up to `SAMPLES` of what a method shows beside its batch's real samples; None where it shows nothing else."""
+#: Held-out inputs and the labeler's logits of them, of the task that this process was last at work on.
+_HELD_OUT: dict[tuple[str, str, str], tuple[Tensor, Tensor]] = {}
+
+
+def _held_out(run: Run, data: TrainingData) -> tuple[Tensor, Tensor]:
+    """Test inputs that are the same for all runs of a task, and the labeler's logits; asked for once a process."""
+    key = run.spec.task, run.spec.size, run.teachers["labeler"]["sha256"]
+    if key not in _HELD_OUT:
+        _HELD_OUT.clear()
+        inputs = run.task.examples().test_inputs
+        rng = np.random.default_rng(seed_of("diagnose", run.spec.task))
+        shown = run.task.tensor(inputs[rng.permutation(len(inputs))[:SAMPLES]])
+        _HELD_OUT[key] = shown, data.teacher.labeler(shown)
+    return _HELD_OUT[key]
+
+
+def _known(data: TrainingData, chosen: Tensor) -> Tensor:
+    """The labeler's logits of training samples: as the run has them, or of these alone."""
+    has_them = "labeler_logits" in vars(data) or isinstance(data, LentData)
+    return data.labeler_logits[chosen] if has_them else data.teacher.labeler(data.inputs[chosen])
+
+
+def made_samples(
+    method: Any, student: nn.Module, data: TrainingData, schedule: loop.Schedule
+) -> tuple[Tensor, Tensor] | None:
+    """Up to `SAMPLES` of what a method shows beside its batch's real samples, and the labeler's logits of them.
+
+    None where it shows nothing else.
+    """
     if isinstance(method, Pool):
-        return method.inputs[torch.randperm(len(method.inputs), generator=torch.Generator().manual_seed(0))[:SAMPLES]]
+        chosen = torch.randperm(len(method.inputs), generator=torch.Generator().manual_seed(0))[:SAMPLES]
+        return method.inputs[chosen], method.targets[chosen]
     probe = copy.deepcopy(student).train()
     shown: list[Tensor] = []
 
@@ -83,7 +109,7 @@ def made_samples(method: Any, student: nn.Module, data: TrainingData, schedule: 
             method.loss(probe, batch)
         made += [_beside(inputs, batch.inputs) for inputs in shown if inputs.shape[1:] == data.inputs.shape[1:]]
     found = torch.cat(made)[:SAMPLES] if made else data.inputs[:0]
-    return found if len(found) else None
+    return (found, data.teacher.labeler(found)) if len(found) else None
 
 
 def _beside(shown: Tensor, real: Tensor) -> Tensor:

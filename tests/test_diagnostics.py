@@ -32,7 +32,8 @@ def test_who_shows_the_real_samples_alone_made_nothing(name, data, student):
 @pytest.mark.parametrize("name", ["tgt-random", "tgt-gradient", "prior-sampling", "data-free"])
 def test_what_a_method_makes_is_seen_and_the_student_stays_as_it_was(name, data, student):
     before = copy.deepcopy(student.state_dict())
-    found = made(name, data, student)
+    found, logits = made(name, data, student)
+    assert logits.equal(data.teacher.labeler(found))
     assert found.shape[1:] == data.inputs.shape[1:]
     assert 100 < len(found) <= probe.SAMPLES
     assert not set(probe._digests(found)) & set(probe._digests(data.inputs))
@@ -40,7 +41,7 @@ def test_what_a_method_makes_is_seen_and_the_student_stays_as_it_was(name, data,
 
 
 def test_balanced_repeats_are_copies(data, student):
-    found = made("distillation-balanced", data, student)
+    found, _ = made("distillation-balanced", data, student)
     assert set(probe._digests(found)) <= set(probe._digests(data.inputs))
 
 
@@ -48,8 +49,8 @@ def test_balanced_repeats_are_copies(data, student):
 def test_of_a_pool_the_pool_is_looked_at(data, student):
     method = method_of("tgt-random-pool", data, pool=16, renew=2, every=1, sigma=0.5)
     loop.train(student, method, data, loop.Schedule(2, 8), torch.Generator(), method.teacher.costs, lambda step: None)
-    found = probe.made_samples(method, student, data, SCHEDULE)
-    assert len(found) == 16
+    found, logits = probe.made_samples(method, student, data, SCHEDULE)
+    assert len(found) == len(logits) == 16
     assert sorted(probe._digests(found)) == sorted(probe._digests(method.inputs))
 
 
@@ -73,7 +74,7 @@ def test_ascent_goes_its_steps_and_raises_the_disagreement(data, student):
 
 def test_noise_goes_as_far_as_its_dimensions_say(data, student):
     found = explored(data, student, sigma=2.0)
-    assert found["latent_distance"] == pytest.approx(2 * 6**0.5, rel=0.25)  # six dimensions
+    assert found["latent_distance"] == pytest.approx(2 * 6**0.5, rel=0.3)  # six dimensions
 
 
 def test_effective_classes_by_hand():
