@@ -109,7 +109,8 @@ def frame(target: str, folder: Path, choice: Choice) -> pd.DataFrame:
     out = pd.DataFrame(rows, columns=COLUMNS)
     varied = out[out.method != tables.BASELINE].groupby(["task", "budget"]).value.nunique()
     kept = {cell for cell, count in varied.items() if count > 1}
-    return out[[cell in kept for cell in zip(out.task, out.budget, strict=True)]]
+    out = out.loc[np.array([cell in kept for cell in zip(out.task, out.budget, strict=True)], bool)]
+    return out.sort_values(["task", "budget"], kind="stable", ignore_index=True)  # whatever was recorded first
 
 
 def _seen(seeds: dict, name: str) -> float:
