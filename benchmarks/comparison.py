@@ -197,7 +197,7 @@ def _told(pair: Pair, verdict: str) -> str:
     if d.n > 1:
         numbers += f" [{100 * d.low:+.1f}, {100 * d.high:+.1f}], Holm-corrected p = {pair.holm:.2g}"
     if verdict == "not told apart from" and d.n > 1:
-        numbers += f"; these {d.n} seeds would have shown a difference of {100 * pair.detectable:.1f} 4 times in 5"
+        numbers += f"; these {d.n} seeds would have shown {100 * pair.detectable:.1f} points 4 times in 5"
     return numbers + ")"
 
 
