@@ -79,7 +79,7 @@ def _render(title: str, groups: dict[Group, Cells], **parts: Any) -> str:
         .render(
             title=title,
             sections=[(name, called) for name, called in SECTIONS if any(parts.get(part) for part in _PARTS[name])],
-            lead=f"{finished:,} recorded runs in {len(groups)} group{'s' * (len(groups) > 1)}. Click a head to sort, a method to see its runs.",
+            lead=f"{finished:,} recorded runs. Click a head to sort, a method to see its runs.",
             environments=list(environments.values()),
             **parts,
         )
