@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmarks import figures, stats, tables
 from benchmarks.paths import atomic
@@ -74,7 +75,13 @@ def write(groups: dict[Group, Cells], path: Path) -> list[Path]:
         of_latent = np.array([dimensions(task)[0] == latent for task in frame.task])
         errors = 100 * np.maximum(1 - frame["mean"][of_latent], FLOOR)
         axis.set_ylim(0.6 * errors.min(), 1.5 * errors.max())  # a wide interval must not press the lines together
-        axis.grid(alpha=0.3, which="both")
+        budgets = sorted(set(frame.budget[of_latent]))
+        axis.set_xticks(budgets, [f"{budget:,}" for budget in budgets], fontsize=8)
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.minorticks_off()
+        axis.grid(alpha=0.3)
     axes[0, 0].set_ylabel("student's error (%), log")
     _draw_slopes(axes[0, -1], fitted, inputs)
     methods = list(dict.fromkeys(frame.method))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks import figures, ledger, paths, report, stats, tables
+from benchmarks import figures, ledger, paths, report, stats, tables, theory
 from benchmarks.experiments import EXPERIMENTS, TRIALS
 from benchmarks.records import Record
 
@@ -45,7 +45,8 @@ def test_every_reference_cell_has_all_its_seeds_and_none_failed():
     for name in EXPERIMENTS:
         for group, cells in tables.cells(report.recorded(name, FOLDER)).items():
             for method, found in cells.items():
-                assert len(found) == (5 if (group[0], group[2]) in five else 3), (group, method)
+                wanted = 5 if (group[0], group[2]) in five else EXPERIMENTS[name].seeds
+                assert len(found) == wanted, (group, method)
                 assert all(record is not None and record.status == "ok" for record in found.values()), (group, method)
 
 
@@ -106,6 +107,45 @@ def test_the_findings_on_retrieval_quote_its_runs():
     assert f"{told[0]}, {told[1]}, {told[2]} and {told[3]} points in the four cells" in findings[1]
     for method in ("sbert-kl", "sbert-margin-mse", "distillation", "distillation-scores"):
         assert mean(groups, method) in findings[3]
+
+
+def test_the_findings_on_manifolds_quote_its_runs():
+    groups = tables.cells(report.recorded("theory", FOLDER))
+    findings = [" ".join(f.split()) for claim in ledger.load() if claim.id == "C7" for f in claim.findings]
+
+    def told(found) -> str:
+        assert found is not None
+        assert found.n == 5
+        return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+    def scores(task, budget, method):
+        return tables.values(groups[task, "full", budget, "samples"][method], "accuracy")
+
+    def gain(task, budget, method):
+        base = scores(task, budget, "distillation")
+        return {seed: value - base[seed] for seed, value in scores(task, budget, method).items()}
+
+    for method in ("tgt-random", "tgt-gradient"):
+        grown = stats.paired(gain("manifold-8-in-512", 512, method), gain("manifold-8-in-32", 512, method))
+        assert f"{method} {told(grown)}" in findings[0]
+    apart = [
+        stats.paired(gain(f"manifold-8-in-{D}", 128, "tgt-random"), gain(f"manifold-2-in-{D}", 128, "tgt-random")).mean
+        for D in (32, 128, 512)
+    ]
+    assert f"{100 * min(apart):.1f} to {100 * max(apart):.1f} points more at d = 8" in findings[0]
+    slopes = theory.slopes(groups)
+    for d in (2, 4, 8):
+        found = slopes[(slopes.latent == d) & (slopes.method == "distillation")].slope
+        assert f"{found.max():.2f} to {found.min():.2f} at d = {d}" in findings[1]
+    ours = slopes[slopes.method.isin(["tgt-random", "tgt-gradient"])].slope
+    assert f"{ours.max():.2f} to {ours.min():.2f}" in findings[1]
+    ahead = [
+        stats.paired(
+            scores(f"manifold-8-in-{D}", 2048, "tgt-gradient"), scores(f"manifold-8-in-{D}", 2048, "prior-sampling")
+        )
+        for D in (32, 128, 512)
+    ]
+    assert "{}, {} and {} points".format(*map(told, ahead)) in findings[2]
 
 
 def validation(record: Record) -> float:
