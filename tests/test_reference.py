@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks import figures, ledger, paths, report, stats, tables, theory
+from benchmarks import aggregate, figures, ledger, paths, report, stats, tables, theory
 from benchmarks.experiments import EXPERIMENTS, TRIALS
 from benchmarks.records import Record
 
@@ -35,6 +35,24 @@ def test_the_readme_quotes_the_reference():
     quoted = [tables.grid(name, group) for name, group in groups.items() if name[:2] == ("fashion-lt", "full")]
     assert len(quoted) == 1
     assert quoted[0].markdown().strip() in readme
+
+
+def test_the_readme_quotes_the_aggregate():
+    readme = " ".join((paths.ROOT / "README.md").read_text().split())
+    found = aggregate.scores(report.cells(FOLDER))
+    means = aggregate.frame(found).set_index("method").iqm
+    for words, method in (
+        ("one-hot", "one-hot"),
+        ("distillation", "distillation"),
+        ("TGT random", "tgt-random"),
+        ("TGT gradient", "tgt-gradient"),
+        ("decoded noise", "prior-sampling"),
+        ("in the place of generated ones", "distillation-unlabelled"),
+    ):
+        assert f"{words} {means[method]:.2f}" in readme
+    ranks = dict(zip(found.methods, aggregate.average_ranks(found), strict=True))
+    apart = ranks["distillation"] - min(ranks["tgt-random"], ranks["tgt-gradient"])
+    assert apart < aggregate.critical_difference(len(found.methods), len(found.tasks))
 
 
 def test_every_reference_cell_has_all_its_seeds_and_none_failed():
