@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks import aggregate, figures, ledger, paths, report, stats, tables, theory
-from benchmarks.experiments import EXPERIMENTS, TRIALS
+from benchmarks import ablation, aggregate, figures, ledger, paths, report, stats, tables, theory
+from benchmarks.experiments import EXPERIMENTS, TRIALS, Choice
 from benchmarks.records import Record
 
 FOLDER = paths.REFERENCE / "small"
@@ -125,6 +125,29 @@ def test_the_findings_on_retrieval_quote_its_runs():
     assert f"{told[0]}, {told[1]}, {told[2]} and {told[3]} points in the four cells" in findings[1]
     for method in ("sbert-kl", "sbert-margin-mse", "distillation", "distillation-scores"):
         assert mean(groups, method) in findings[3]
+
+
+def test_the_finding_on_the_steps_of_ascent_quotes_its_runs():
+    (finding,) = [" ".join(f.split()) for claim in ledger.load() for f in claim.findings if "ablation-steps, " in f]
+    frame = ablation.frame("ablation-steps", FOLDER, Choice()).set_index(["task", "method", "value"])
+    shares = [100 * frame.made_few_shot["fashion-lt", "tgt-gradient", steps] for steps in ("0", "1", "4")]
+    assert "puts {:.0f} % of what".format(*shares) in finding
+    assert "{1:.0f} % after one and {2:.0f} % after four".format(*shares) in finding
+
+    def told(task, budget, method, metric, steps) -> str:
+        folders = (FOLDER / "set" / f"ascent_steps={n}" for n in (steps, 0))
+        groups = [report.cells(folder)[task, "full", budget, "samples"] for folder in folders]
+        found = stats.paired(*(tables.values(group[method], metric) for group in groups))
+        assert found is not None
+        assert found.n == (5 if task == "fashion-lt" else 3)
+        return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+    image = "fashion-lt", 2478, "tgt-gradient"
+    one, four = (told(*image, "balanced_accuracy", steps) for steps in (1, 4))
+    assert f"none brings {one} points, four {four}," in finding
+    assert f"few-shot {told(*image, 'few_shot', 1)}, many-shot {told(*image, 'many_shot', 1)}" in finding
+    text = "movie-5", 500, "tgt-gradient-pool", "accuracy"
+    assert f"one step brings {told(*text, 1)} points and four {told(*text, 4)} (3 seeds)" in finding
 
 
 def test_the_findings_on_manifolds_quote_its_runs():
