@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import paths
+from benchmarks.neighbours import MEASURED
 from benchmarks.records import Spec, Store
 from benchmarks.runs import Run, execute
 
@@ -50,7 +51,7 @@ def lines(folder: Path) -> list[dict]:
         (["table2", "--tasks", "trec-50", "--methods", "pretrained-one-hot"], "trec-50 has no pretrained student"),
         (["table1", "--set", "sigma"], "--set takes NAME=VALUE, not 'sigma'"),
         (["table1", "--set", "sigmas=2"], "--set: no method has 'sigmas'; there are alpha"),
-        (["list", "--set", "sigma=2"], "--set goes with table1, table2, table3, fig2, theory, not with list"),
+        (["list", "--set", "sigma=2"], "--set goes with table1, table2, table3, fig2, theory, ablation-sigma"),
     ],
 )
 def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
@@ -181,7 +182,7 @@ def test_text_has_its_picture_and_its_curve_files_of_their_own(tmp_path):
     assert rows["sample"].nunique() == 10
     assert rows.text.str.len().gt(0).mean() > 0.5
     means = pd.read_csv(folder / "fig1-movie-5-disagreement.csv")
-    assert means.samples.eq(64).all()
+    assert means.samples.eq(MEASURED["smoke"]).all()
     assert means[means.kind == "original"].labeler_kept.item() == 1
     assert (folder / "fig1-movie-5.md").read_text().count("| reconstruction |") == 10
     assert (folder / "fig2-movie-5.csv").exists()

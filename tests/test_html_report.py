@@ -117,7 +117,8 @@ def test_the_page_in_a_browser(which, theme, width, tmp_path, request):
         link = table.locator("tbody a").first
         target = link.get_attribute("href")
         link.click()
-        assert tab.evaluate("id => document.getElementById(id).open", target.removeprefix("#"))
+        # The page hears of the new address a moment after the click.
+        tab.wait_for_function("id => document.getElementById(id).open", arg=target.removeprefix("#"), timeout=10_000)
         boxes = tab.locator(".figure svg").evaluate_all("all => all.map(one => one.getBoundingClientRect().width)")
         assert boxes
         assert min(boxes) > 0.6 * min(width, 1200)
