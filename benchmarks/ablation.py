@@ -17,14 +17,10 @@ from benchmarks.cli import Options
 from benchmarks.experiments import Choice
 from benchmarks.fill import fill
 from benchmarks.metrics import label
+from benchmarks.tasks import Task
 
 TASKS = ("fashion-lt", "movie-5")
 SEEDS = 3
-BOTH: dict[str, tuple[str, ...]] = {
-    "image": ("tgt-random", "tgt-gradient"),
-    "text": ("tgt-random-pool", "tgt-gradient-pool"),
-}
-ASCENT = {domain: rows[1:] for domain, rows in BOTH.items()}
 #: Diagnostics told beside the score, means over seeds.
 SEEN = ("made_few_shot", "made_copies", "class_kept", "disagreement_start", "disagreement_noise", "disagreement_end")
 COLUMNS = ["task", "budget", "value", "method", "n_seeds", "mean", "low", "high", *SEEN]
@@ -32,16 +28,22 @@ COLUMNS = ["task", "budget", "value", "method", "n_seeds", "mean", "low", "high"
 
 @dataclass(frozen=True)
 class Ablation:
-    """What is varied, over which values, and of which rows of each domain.
+    """What is varied, over which values, and of which rows of TGT.
 
     Attributes:
         name: the hyper-parameter; "teacher": what the teacher was trained on. axis: what a figure calls it.
+        rows: as images have them; where decoding is dear, their twins with a pool stand for them.
     """
 
     name: str
     values: tuple[Any, ...]
     axis: str
-    rows: dict[str, tuple[str, ...]]
+    rows: tuple[str, ...] = ("tgt-random", "tgt-gradient")
+
+    def methods(self, task: Task, choice: Choice) -> tuple[str, ...]:
+        """The rows that are varied on a task, unless a person names others."""
+        pooled = "-pool" if task.domain in ("text", "retrieval") else ""
+        return choice.methods or tuple(row + pooled for row in self.rows)
 
     def points(self, choice: Choice, folder: Path) -> Iterator[tuple[str, Choice, Path]]:
         """Each value with its choice and the folder of its records, which is that of `--set`."""
@@ -54,11 +56,11 @@ class Ablation:
 
 
 ABLATIONS = {
-    "ablation-sigma": Ablation("sigma", (0, 0.5, 1, 2, 3, 5), "standard deviation of the noise, latent units", BOTH),
-    "ablation-steps": Ablation("ascent_steps", (0, 1, 2, 4, 8), "steps of ascent", ASCENT),
-    "ablation-share": Ablation("share", (0.25, 0.5, 0.75, 0.9), "share of generated samples in a step", BOTH),
-    "ablation-start": Ablation("start", ("data", "balanced", "prior"), "where exploration starts", BOTH),
-    "ablation-teacher": Ablation("teacher", ("full", "same-data"), "what the teacher was trained on", BOTH),
+    "ablation-sigma": Ablation("sigma", (0, 0.5, 1, 2, 3, 5), "standard deviation of the noise, latent units"),
+    "ablation-steps": Ablation("ascent_steps", (0, 1, 2, 4, 8), "steps of ascent", ("tgt-gradient",)),
+    "ablation-share": Ablation("share", (0.25, 0.5, 0.75, 0.9), "share of generated samples in a step"),
+    "ablation-start": Ablation("start", ("data", "balanced", "prior"), "where exploration starts"),
+    "ablation-teacher": Ablation("teacher", ("full", "same-data"), "what the teacher was trained on"),
 }
 
 
@@ -72,7 +74,7 @@ def run(target: str, options: Options, choice: Choice, folder: Path, console: Co
             varied = replace(
                 one,
                 tasks=(task_name,),
-                methods=choice.methods or ablation.rows.get(task.domain, ()),
+                methods=ablation.methods(task, choice),
                 budgets=choice.budgets or size.table[:1] or (size.budget,),
                 seeds=choice.seeds or size.seeds or SEEDS,
             )
@@ -80,8 +82,7 @@ def run(target: str, options: Options, choice: Choice, folder: Path, console: Co
             for grid, at in ((varied, where), (beside, paths.of_settings(folder, choice.settings))):
                 _, found = fill(experiments.grid("table1", grid), at, options, console)
                 status = max(status, found)
-    if not options.plan:
-        files = write(target, folder, choice)
+    if not options.plan and (files := write(target, folder, choice)):
         console.print("written: " + ", ".join(str(path) for path in files), markup=False)
     return status
 
@@ -96,7 +97,7 @@ def frame(target: str, folder: Path, choice: Choice) -> pd.DataFrame:
     for value, one, where in ablation.points(choice, folder):
         for (task_name, teacher, budget, match), group in report.cells(where).items():
             task = tasks.get(task_name)
-            wanted = ablation.rows.get(task.domain, ())
+            wanted = ablation.methods(task, choice)
             found = {method: seeds for method, seeds in group.items() if method in wanted}
             if teacher not in one.teachers or match != choice.match or not found:
                 continue
@@ -126,7 +127,7 @@ def write(target: str, folder: Path, choice: Choice) -> list[Path]:
     cells = list(dict.fromkeys(zip(found.task, found.budget, strict=True)))
     figure, axes = plt.subplots(1, len(cells), figsize=(5.6 * len(cells), 4.4), squeeze=False)
     order = [str(value) for value in ABLATIONS[target].values]
-    line_of = {True: "", False: "-"}[isinstance(ABLATIONS[target].values[0], str)]  # none between kinds
+    line_of = "" if isinstance(ABLATIONS[target].values[0], str) else "-"  # none between kinds
     for (task_name, budget), axis in zip(cells, axes[0], strict=True):
         task = tasks.get(task_name)
         rows = found[(found.task == task_name) & (found.budget == budget)]

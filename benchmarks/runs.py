@@ -250,7 +250,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
 
 
 def _diagnose(run: Run, student: Any, method: Any, data: Any) -> dict[str, float]:
-    """None where a method from outside cannot be looked at once it has been trained: its score stands without."""
+    """Nothing where a method from outside cannot be looked at once it has been trained: its score stands without."""
     from benchmarks.probe import diagnose
 
     try:

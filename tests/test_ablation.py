@@ -7,7 +7,7 @@ import pytest
 from test_cli import call
 from test_stats_and_tables import record
 
-from benchmarks import ablation, paths
+from benchmarks import ablation, paths, tasks
 from benchmarks.ablation import ABLATIONS
 from benchmarks.experiments import Choice
 from benchmarks.methods import METHODS
@@ -17,11 +17,14 @@ from benchmarks.records import Store
 @pytest.mark.parametrize("target", [name for name in ABLATIONS if name != "ablation-teacher"])
 def test_every_value_is_one_that_its_rows_take_and_do_not_fix(target):
     found = ABLATIONS[target]
-    for rows in found.rows.values():
-        for row in rows:
+    for task in map(tasks.get, ("fashion-lt", "movie-5", "wiki-titles", "manifold-2-in-32")):
+        assert found.methods(task, Choice())
+        for row in found.methods(task, Choice()):
+            assert not METHODS[row].unfit(task)
             assert found.name not in METHODS[row].fixed
             for value in found.values:
                 METHODS[row].load().Config(**{**METHODS[row].fixed, found.name: value})
+        assert found.methods(task, Choice(methods=("tgt-random",))) == ("tgt-random",)
 
 
 def test_records_are_kept_where_set_keeps_them(tmp_path):
