@@ -12,6 +12,7 @@ import jinja2
 import pandas as pd
 
 from benchmarks import aggregate, diagnostics, ledger, price, report, tables, tasks
+from benchmarks.cli import TARGETS
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.metrics import label
 from benchmarks.records import Record
@@ -33,17 +34,14 @@ _PARTS = {
 def page(folder: Path, title: str) -> str:
     """The report of a folder as HTML, from its records and the figures beside them; the same records, the same page."""
     groups = _ordered(folder)
-    paid, whole, seen = price.price(groups), aggregate.scores(groups), diagnostics.frame(groups)
+    whole = aggregate.scores(groups)
     return _render(
         title,
         groups,
         claims=[_claim(claim, groups) for claim in ledger.load()],
         aggregate=None if whole is None else _markdown(aggregate.markdown(whole)),
         figures=[_figure(path) for path in sorted(folder.glob("*.svg"))],
-        prices=_markdowns(price.markdown(paid)) if len(paid) else [],
-        price_note=price.HEAD[2],
         teachers=_csv(folder / "teachers.csv"),
-        seen=_seen(seen),
         gallery=[
             {"name": path.stem, "png": base64.b64encode(path.read_bytes()).decode()}
             for path in sorted(folder.glob("fig1-*.png"))
@@ -54,32 +52,31 @@ def page(folder: Path, title: str) -> str:
 
 def comparison(groups: dict[Group, Cells], title: str, said: list[str], versus: list[list[str]], figure: Path) -> str:
     """The page of one comparison: its paragraphs, the groups' tables, and those of `versus` (Markdown), one a group."""
-    paid = price.price(groups)
-    return _render(
-        title,
-        groups,
-        said=said,
-        versus=[_markdown(lines) for lines in versus],
-        figures=[_figure(figure)],
-        prices=_markdowns(price.markdown(paid)) if len(paid) else [],
-        price_note=price.HEAD[2],
-        seen=_seen(diagnostics.frame(groups)),
-    )
+    return _render(title, groups, said=said, versus=[_markdown(lines) for lines in versus], figures=[_figure(figure)])
 
 
 def _render(title: str, groups: dict[Group, Cells], **parts: Any) -> str:
-    """The template with the parts that there are, and each group's table and records."""
+    """The template with the parts that there are, and each group's table, prices, diagnostics and records."""
     environments: dict[str, dict[str, str]] = {}
     records = [group for name, cells in groups.items() for group in _records(name, cells, environments)]
     finished = sum(len(group["rows"]) for group in records)
-    parts |= {"tables": [_table(name, cells) for name, cells in groups.items()], "records": records}
+    paid = price.price(groups)
+    parts |= {
+        "tables": [_table(name, cells) for name, cells in groups.items()],
+        "prices": _markdowns(price.markdown(paid)) if len(paid) else [],
+        "price_note": price.HEAD[2],
+        "seen": _seen(groups),
+        "meant": [(name.replace("_", " "), text) for name, text in diagnostics.MEANING.items()],
+        "records": records,
+    }
     return (
         jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
         .from_string(TEMPLATE.read_text())
         .render(
             title=title,
             sections=[(name, called) for name, called in SECTIONS if any(parts.get(part) for part in _PARTS[name])],
-            lead=f"{finished:,} recorded runs. Click a head to sort, a method to see its runs.",
+            lead=f"{finished:,} recorded runs. Click a head to sort, a method to see its runs. "
+            "What is folded opens by a click, and where the filter finds something in it.",
             environments=list(environments.values()),
             **parts,
         )
@@ -122,7 +119,14 @@ def _table(name: Group, cells: Cells) -> dict[str, Any]:
     for row in grid.rows:
         method = row[0].text.removesuffix(" *")
         rows.append({"cells": row, "link": _id("records", *name, method) if method in cells else ""})
-    return {"id": _id("table", *name), "title": grid.title, "heads": grid.heads, "rows": rows, "notes": grid.notes}
+    told = {"id": _id("table", *name), "title": grid.title, "heads": grid.heads, "rows": rows, "notes": grid.notes}
+    return {**told, "drawn": _drawn(name)}
+
+
+def _drawn(name: Group) -> bool:
+    """Whether a group is a point of an experiment's figure, which tells it better than its table."""
+    family = tasks.get(name[0]).family
+    return any(family in experiment.tasks for experiment in EXPERIMENTS.values() if experiment.figure)
 
 
 def _inline(path: Path) -> str:
@@ -156,7 +160,18 @@ def _markdowns(lines: list[str]) -> list[dict[str, Any]]:
 
 
 def _figure(path: Path) -> dict[str, str]:
-    return {"name": path.stem, "body": _inline(path)}
+    return {"name": path.stem, "body": _inline(path), **_made_by(path.stem)}
+
+
+def _made_by(stem: str) -> dict[str, str]:
+    """The command that draws a figure, and what it shows; nothing of a comparison's, whose page is its own."""
+    if stem == "aggregate":
+        return {"command": "./reproduce.sh report", "told": "all tasks at once: means, ranks and performance profile"}
+    target = next((name for name in TARGETS if f"{stem}-".startswith(f"{name}-")), "")
+    if not target:
+        return {"command": "", "told": ""}
+    task = stem.removeprefix(target).removeprefix("-")
+    return {"command": f"./reproduce.sh {target}" + (f" --tasks {task}" if task else ""), "told": TARGETS[target]}
 
 
 def _csv(path: Path) -> dict[str, Any] | None:
@@ -168,13 +183,16 @@ def _frame(frame: pd.DataFrame) -> dict[str, Any]:
     return {"heads": [str(head).replace("_", " ") for head in frame.columns], "rows": rows}
 
 
-def _seen(frame: pd.DataFrame) -> dict[str, Any] | None:
-    """The diagnostics that any run has, with what each of them means."""
-    if not len(frame):
-        return None
-    known = frame.loc[:, [name not in diagnostics.MEANING or frame[name].notna().any() for name in frame.columns]]
-    meant = [(name.replace("_", " "), text) for name, text in diagnostics.MEANING.items() if name in known]
-    return {**_frame(known), "meant": meant}
+def _seen(groups: dict[Group, Cells]) -> list[dict[str, Any]]:
+    """One table of diagnostics a group that was looked at, with the columns that any of its runs has."""
+    out = []
+    for name, cells in groups.items():
+        frame = diagnostics.frame({name: cells})
+        if len(frame):
+            own = ["method", *(column for column in diagnostics.MEANING if frame[column].notna().any())]
+            own += ["alarms"] if frame.alarms.any() else []
+            out.append({"title": tables.title(name), **_frame(frame[own])})
+    return out
 
 
 def _records(name: Group, cells: Cells, environments: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
@@ -186,7 +204,8 @@ def _records(name: Group, cells: Cells, environments: dict[str, dict[str, str]])
         done = {seed: record for seed, record in seeds.items() if record is not None}
         if not done:
             continue
-        words = f"./reproduce.sh table1 --tasks {task} --methods {method} --budgets {budget} --seeds {max(done) + 1}"
+        words = f"./reproduce.sh {_target(task)} --tasks {task} --methods {method} --budgets {budget}"
+        words += f" --seeds {max(done) + 1}"
         words += "" if teacher == "full" else f" --teacher {teacher}"
         words += "" if match == "samples" else f" --match {match}"
         where = f"{task}, {budget:,} samples, teacher {teacher}" + ("" if match == "samples" else f", match {match}")
@@ -202,6 +221,12 @@ def _records(name: Group, cells: Cells, environments: dict[str, dict[str, str]])
             }
         )
     return out
+
+
+def _target(task: str) -> str:
+    """The experiment that a task belongs to; any other runs it as well."""
+    family = tasks.get(task).family
+    return next((name for name, found in EXPERIMENTS.items() if family in (*found.tasks, *found.also)), "table1")
 
 
 def _run(seed: int, record: Record, metric: str, environments: dict[str, dict[str, str]]) -> dict[str, Any]:

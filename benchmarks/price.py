@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 
@@ -51,11 +53,10 @@ def price(groups: dict[Group, Cells]) -> pd.DataFrame:
 def markdown(frame: pd.DataFrame) -> list[str]:
     """One table a group."""
     out: list[str] = []
-    for (task, teacher, budget, match), rows in frame.groupby(["task", "teacher", "budget", "match"], sort=False):
-        found = tasks.get(str(task))
-        told = "" if match == "samples" else f", match {match}"
-        goal = f"{100 * rows.target.iloc[0]:.1f} % {label(found.metric)} on validation samples"
-        out += [f"### {found.title}: {budget:,} labelled samples, teacher {teacher}{told}: {goal}", ""]
+    for key, rows in frame.groupby(["task", "teacher", "budget", "match"], sort=False):
+        name = cast(Group, key)
+        goal = f"{100 * rows.target.iloc[0]:.1f} % {label(tasks.get(name[0]).metric)} on validation samples"
+        out += [f"### {tables.title(name)}: {goal}", ""]
         out += [f"| method | {' | '.join(COSTS)} | seeds that reach it |", "|---" + "|---:" * (len(COSTS) + 1) + "|"]
         for row in rows.to_dict("records"):
             paid = [f"{row[cost]:,.0f}" if np.isfinite(row[cost]) else "–" for cost in COSTS]

@@ -193,6 +193,13 @@ def _escape(text: str) -> str:
     return text
 
 
+def title(name: Group) -> str:
+    """What a group is called above its tables."""
+    task, teacher, budget, match = name
+    told = "" if match == "samples" else f", match {match}"
+    return f"{tasks.get(task).title}: {budget:,} labelled samples, teacher {teacher}{told}"
+
+
 def grid(name: Group, group: Cells, beside: dict[str, dict[str, str]] | None = None) -> Grid:
     """The table of one group: accuracy, shots, paired differences, and what each method paid.
 
@@ -200,8 +207,7 @@ def grid(name: Group, group: Cells, beside: dict[str, dict[str, str]] | None = N
         beside: further columns, by their heads, that stand before ours: the text of each method that has one.
     """
     others = beside or {}
-    task_name, teacher, budget, match = name
-    task = tasks.get(task_name)
+    task = tasks.get(name[0])
     metric = task.metric
     rival = best_rival(group, metric)
     winner = _clear_winner(group, metric)
@@ -236,10 +242,10 @@ def grid(name: Group, group: Cells, beside: dict[str, dict[str, str]] | None = N
         texts = [other, *([""] * len(others)), *("n/a" if score is None else f"{100 * score:.1f}" for score in known)]
         rows.append(tuple(Cell(text) for text in [*texts, *[""] * (len(heads) - len(texts))]))
     return Grid(
-        title=f"{task.title}: {budget:,} labelled samples, teacher {teacher}",
+        title=title(name),
         heads=tuple(heads),
         rows=tuple(rows),
-        notes=tuple(_notes(task, group, teacher, match)),
+        notes=tuple(_notes(task, group, name[1], name[3])),
     )
 
 

@@ -103,17 +103,27 @@ def test_the_page_in_a_browser(which, theme, width, tmp_path, request):
         tab.click("#theme")
         assert tab.evaluate("getComputedStyle(document.body).backgroundColor") != background
         tab.click("#theme")
-        table = tab.locator("#tables ~ .wide table.sortable:has(tbody a)").first
+        table = tab.locator("#tables ~ details.group table.sortable:has(tbody a)").first
         column = "rows => rows.map(row => parseFloat(row.cells[1].textContent))"
         for order in (lambda v: sorted(v, reverse=True), sorted):
             table.locator("thead th").nth(1).click()
             shown = table.locator("tbody tr").evaluate_all(column)
             assert shown == order(shown)
+        before = tab.locator("details.group").evaluate_all("all => all.map(one => [one.open, one.hidden])")
         tab.fill("#filter", "tgt-random")
         visible = table.locator("tbody tr:visible").all_inner_texts()
         assert visible
         assert all("tgt-random" in text for text in visible)
+        # What is folded opens where something is found in it, what has nothing is hidden, and both end with the filter.
+        folds = "all => all.map(one => [one.open, one.hidden])"
+        groups = tab.locator("details.group")
+        searched = groups.evaluate_all(folds)
+        assert [True, False] in searched
+        assert all(opened != hidden for opened, hidden in searched)
+        tab.fill("#filter", "no row has this")
+        assert all(hidden for _, hidden in groups.evaluate_all(folds))
         tab.fill("#filter", "")
+        assert groups.evaluate_all(folds) == before
         link = table.locator("tbody a").first
         target = link.get_attribute("href")
         link.click()
