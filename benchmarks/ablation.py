@@ -17,6 +17,7 @@ from benchmarks.cli import Options
 from benchmarks.experiments import Choice
 from benchmarks.fill import fill
 from benchmarks.metrics import label
+from benchmarks.records import Record
 from benchmarks.tasks import Task
 
 TASKS = ("fashion-lt", "movie-5")
@@ -90,32 +91,38 @@ def run(target: str, options: Options, choice: Choice, folder: Path, console: Co
 def frame(target: str, folder: Path, choice: Choice) -> pd.DataFrame:
     """One row a (task, budget, value, method) of the records there are, in fractions, with the columns `COLUMNS`.
 
-    Distillation stands beside them under every value; what was recorded at one value alone is left out.
+    Distillation stands beside them under every value. All of a task are over the seeds that all of them have; what was
+    recorded at one value alone is left out.
     """
-    ablation, rows = ABLATIONS[target], []
+    ablation = ABLATIONS[target]
+    cells: dict[tuple[str, int], dict[tuple[str, str], dict]] = {}  # of a (task, budget): seeds by value and method
     base = report.cells(paths.of_settings(folder, choice.settings))
     for value, one, where in ablation.points(choice, folder):
         for (task_name, teacher, budget, match), group in report.cells(where).items():
-            task = tasks.get(task_name)
-            wanted = ablation.methods(task, choice)
+            wanted = ablation.methods(tasks.get(task_name), choice)
             found = {method: seeds for method, seeds in group.items() if method in wanted}
             if teacher not in one.teachers or match != choice.match or not found:
                 continue
-            rival = base.get((task_name, teacher, budget, match), {}).get(tables.BASELINE, {})
-            for method, seeds in {**found, tables.BASELINE: rival}.items():
-                if scores := list(tables.values(seeds, task.metric).values()):
-                    mean = stats.interval(scores)
-                    row = (task_name, budget, value, method, mean.n, mean.mean, mean.low, mean.high)
-                    rows.append((*row, *(_seen(seeds, name) for name in SEEN)))
-    out = pd.DataFrame(rows, columns=COLUMNS)
-    varied = out[out.method != tables.BASELINE].groupby(["task", "budget"]).value.nunique()
-    kept = {cell for cell, count in varied.items() if count > 1}
-    out = out.loc[np.array([cell in kept for cell in zip(out.task, out.budget, strict=True)], bool)]
-    return out.sort_values(["task", "budget"], kind="stable", ignore_index=True)  # whatever was recorded first
+            rival = base.get((task_name, teacher, budget, match), {}).get(tables.BASELINE)
+            found |= {tables.BASELINE: rival} if rival else {}
+            cell = cells.setdefault((task_name, budget), {})
+            cell |= {(value, method): seeds for method, seeds in found.items()}
+    rows = []
+    for (task_name, budget), cell in sorted(cells.items()):  # whatever was recorded first
+        metric = tasks.get(task_name).metric
+        scores = {place: tables.values(seeds, metric) for place, seeds in cell.items()}
+        common = sorted(set.intersection(*map(set, scores.values())))
+        if len({value for value, method in cell if method != tables.BASELINE}) < 2 or not common:
+            continue
+        for (value, method), seeds in cell.items():
+            mean = stats.interval([scores[value, method][seed] for seed in common])
+            row = (task_name, budget, value, method, mean.n, mean.mean, mean.low, mean.high)
+            rows.append((*row, *(_seen([seeds[seed] for seed in common], name) for name in SEEN)))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _seen(seeds: dict, name: str) -> float:
-    values = [r.diagnostics[name] for r in seeds.values() if r is not None and name in r.diagnostics]
+def _seen(records: list[Record | None], name: str) -> float:
+    values = [record.diagnostics[name] for record in records if record is not None and name in record.diagnostics]
     return float(np.mean(values)) if values else float("nan")
 
 

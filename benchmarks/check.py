@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ablation, aggregate, diagnostics, experiments, figures, report, tables, tasks, tune
+from benchmarks import (
+    ablation,
+    aggregate,
+    diagnostics,
+    experiments,
+    figures,
+    price,
+    report,
+    tables,
+    tasks,
+    theory,
+    tune,
+)
 from benchmarks.assets import Unavailable
 from benchmarks.experiments import EXPERIMENTS, Choice
 from benchmarks.methods import METHODS
@@ -69,9 +81,9 @@ def _of_one(folder: Path, size: str, settings: tuple[tuple[str, Any], ...] = ())
     yield from _failed(records)
     yield from _missing_seeds(records)
     yield from _mixed(records)
-    if not settings:  # a folder of other settings holds what someone wanted to see of them, and no tables
+    if not settings:  # a folder of other settings holds what someone wanted to see of them, maybe without tables
         yield from _missing_rows(records, wrong=REFERENCE in folder.resolve().parents)
-        yield from _tables(folder)
+    yield from _tables(folder, needed=not settings)
 
 
 def _edited(path: Path) -> Iterator[Problem]:
@@ -178,18 +190,21 @@ def _mixed(records: list[Record]) -> Iterator[Problem]:
             yield Problem(f"mixed: {error}")
 
 
-def _tables(folder: Path) -> Iterator[Problem]:
-    """Tables that are not what the records give."""
-    for file, text in _made(folder).items():
+def _tables(folder: Path, needed: bool = True) -> Iterator[Problem]:
+    """Tables that are not what the records give, and those that are needed and not there."""
+    whole, further = _made(folder)
+    for file, text in {**whole, **further}.items():
         if not (folder / file).exists():
-            yield Problem(f"stale: there is no {file}; ./reproduce.sh report writes it")
+            if needed and file in whole:
+                yield Problem(f"stale: there is no {file}; ./reproduce.sh report writes it")
         elif (folder / file).read_text() != text:
             yield Problem(f"stale: {file} is not what the records give; ./reproduce.sh report writes it anew")
 
 
-def _made(folder: Path) -> dict[str, str]:
-    """What the records give, by file: every target's tables, and those of `report` alone where it has written any."""
-    made = {}
+def _made(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """What the records give, by file: every target's tables; and those that `report` alone writes, all or none."""
+    made: dict[str, str] = {}
+    further: dict[str, str] = {}
     try:
         for name, experiment in EXPERIMENTS.items():
             for files, chosen in [(name, ()), *((f"{name}-{task}", (task,)) for task in experiment.also)]:
@@ -197,12 +212,16 @@ def _made(folder: Path) -> dict[str, str]:
                     made[f"{files}.csv"] = tables.to_csv(tables.summary(groups))
                     if experiment.figure == "curve":
                         made[f"{files}-multiplier.csv"] = tables.to_csv(figures.multipliers(groups))
-        whole = {target: ablation.frame(target, folder, Choice()) for target in ablation.ABLATIONS}
+                    elif experiment.figure == "slopes":
+                        made[f"{files}-slopes.csv"] = tables.to_csv(theory.slopes(groups))
         groups = report.cells(folder)
-        whole |= {"diagnostics": diagnostics.frame(groups)}
-        if (found := aggregate.scores(groups)) is not None:
-            whole["aggregate"] = aggregate.frame(found)
-        made |= {f"{name}.csv": tables.to_csv(f) for name, f in whole.items() if (folder / f"{name}.csv").exists()}
+        found = {target: ablation.frame(target, folder, Choice()) for target in ablation.ABLATIONS}
+        found |= {"diagnostics": diagnostics.frame(groups), "price": price.price(groups)}
+        if (scores := aggregate.scores(groups)) is not None:
+            found["aggregate"] = aggregate.frame(scores)
+        further = {f"{name}.csv": tables.to_csv(frame) for name, frame in found.items() if len(frame)}
     except ValueError:
         pass  # of mixed teachers there is no table; that is told already
-    return made
+    if (folder / "report.md").exists():
+        return {**made, **further}, {}
+    return made, further

@@ -124,14 +124,16 @@ def _explores(method: str) -> bool:
     return tables.is_tgt(method) or method in ("prior-sampling", "prior-sampling-pool")
 
 
+CURVE_COLUMNS = ["task", "teacher", "budget", "match", "method", *COSTS, "n_seeds", "mean", "low", "high"]
 MULTIPLIER_COLUMNS = ["task", "teacher", "method", "budget", "multiplier", "low", "high", "bound", "n_seeds"]
 
 
 def multipliers(groups: dict[Group, Cells]) -> pd.DataFrame:
     """Claim C2: the data distillation needs to match TGT, over the data TGT had, at each budget; so for its rival.
 
-    The interval is a percentile bootstrap over seeds, both methods resampled together. `bound`: distillation does not
-    reach TGT's accuracy at the largest budget measured, so the multiplier is at least the value given.
+    `low` and `high` are a percentile bootstrap over seeds, both methods resampled together: how the multiplier moves
+    with them, and of a handful of seeds narrower than a 95 % interval. `bound`: distillation does not reach TGT's
+    accuracy at the largest budget measured, so the multiplier is at least the value given.
     """
     rows = []
     for task, teacher, match in dict.fromkeys((task, teacher, match) for task, teacher, _, match in groups):
@@ -180,7 +182,7 @@ def multiplier_lines(frame: pd.DataFrame) -> Iterable[str]:
         yield (
             f"{row['task']} {row['method']}, {row['budget']:,} samples: distillation needs {more}"
             f"{row['multiplier']:.1f} times the data "
-            f"(95 % bootstrap {low} to {high}, {row['n_seeds']} seeds)"
+            f"({low} to {high} over resamplings of {row['n_seeds']} seeds)"
         )
 
 
@@ -222,4 +224,6 @@ def curves(groups: dict[Group, Cells]) -> pd.DataFrame:
                 row = {"task": task, "teacher": teacher, "budget": budget, "match": match, "method": method}
                 row |= {name: float(np.mean([paid(point) for point in points])) for name, paid in COSTS.items()}
                 rows.append({**row, "n_seeds": found.n, "mean": found.mean, "low": found.low, "high": found.high})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        rows, columns=["task", "teacher", "budget", "match", "method", *COSTS, "n_seeds", "mean", "low", "high"]
+    )

@@ -38,6 +38,7 @@ def page(folder: Path, title: str) -> str:
     return _render(
         title,
         groups,
+        judged_by=ledger.METHOD,
         claims=[_claim(claim, groups) for claim in ledger.load()],
         aggregate=None if whole is None else _markdown(aggregate.markdown(whole)),
         figures=[_figure(path) for path in sorted(folder.glob("*.svg"))],
@@ -101,10 +102,10 @@ def _id(*parts: object) -> str:
 
 def _claim(claim: ledger.Claim, groups: dict[Group, Cells]) -> dict[str, Any]:
     outcome, told = ledger.overall(claim, groups)
-    checks = []
-    for check in claim.checks:
-        verdict, numbers = ledger.verdict(check, groups)
-        checks.append({"asked": ledger.asked(check), "numbers": numbers, "outcome": verdict, "kind": _kind(verdict)})
+    checks = [
+        {"asked": ledger.asked(one.check), "numbers": one.numbers, "outcome": one.outcome, "kind": _kind(one.outcome)}
+        for one in ledger.verdicts(claim, groups)
+    ]
     own = {name: getattr(claim, name) for name in ("id", "claim", "where", "trust", "published", "findings")}
     return {**own, "outcome": outcome, "told": told, "kind": _kind(outcome), "checks": checks}
 

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from benchmarks import stats, tables
 from benchmarks.paths import ROOT
 
 LEDGER = ROOT / "results" / "ledger"
+#: How verdicts are reached, for those who read them.
+METHOD = (
+    "A check is decided by its own 95 % interval: t over seeds, paired, or Welch's for gains of two tasks. A claim "
+    "holds if all its checks do, for which none needs correcting; it fails if any fails by Holm's p over all of them."
+)
+
+
+class Than(BaseModel):
+    """Where a second gain is taken; what is not named is as in the check."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str = ""
+    budget: int = 0
+    metric: str = ""
 
 
 class Check(BaseModel):
     """One comparison a claim makes: `better` above `worse` in a metric.
 
-    With `than` it is of two gains: that of `better` over `worse` on `task`, above the same gain on the task `than`.
+    With `worse_budget`, `worse` is taken at that many samples, and `better` at fewer.
+    With `than` it is of two gains: that of `better` over `worse` above the same gain elsewhere.
     With `within` as well the two gains are to be alike: their difference to lie within so many points of zero.
     """
 
@@ -31,13 +50,23 @@ class Check(BaseModel):
     metric: str
     better: str
     worse: str
-    than: str = ""
+    worse_budget: int = 0
+    than: Than | None = None
     within: float | None = None
     beyond: bool = False  # asked here of the claim's method, and more than the claim says: no part of its verdict
 
+    @model_validator(mode="after")
+    def _whole(self) -> Check:
+        if self.within is not None and self.than is None:
+            raise ValueError("within is of two gains: it needs than")
+        return self
+
 
 class Claim(BaseModel):
-    """A claim of the paper. `published` stays "not available" until someone with the paper fills it in."""
+    """A claim of the paper. `published` stays "not available" until someone with the paper fills it in.
+
+    A check whose fields are lists stands for one of each combination of their entries.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,6 +78,12 @@ class Claim(BaseModel):
     checks: list[Check] = []
     cannot_run: str = ""  # why, of a claim that no check here stands for
     findings: list[str] = []
+
+    @field_validator("checks", mode="before")
+    @classmethod
+    def _each(cls, checks: list[dict]) -> list[dict]:
+        spread = [{name: v if isinstance(v, list) else [v] for name, v in check.items()} for check in checks]
+        return [dict(zip(check, point, strict=True)) for check in spread for point in product(*check.values())]
 
 
 class Number(BaseModel):
@@ -107,39 +142,87 @@ def _entries(folder: Path) -> Iterator[Claim | Number]:
             raise ValueError(f"{path} is not a valid ledger: {str(error).splitlines()[0]}") from error
 
 
-def verdict(check: Check, groups: dict[tables.Group, tables.Cells]) -> tuple[str, str]:
-    """("holds" | "fails" | "undecided" | "not run", the paired difference behind it)."""
-    gain = _gain(check, check.task, groups)
-    other = _gain(check, check.than, groups) if check.than else dict.fromkeys(gain, 0.0)
-    found = stats.paired(gain, other)
+@dataclass(frozen=True)
+class Verdict:
+    """What records say of a check: "holds", "fails", "undecided" or "not run", and the numbers behind it.
+
+    corrected: Holm's p over all checks that are read together with it.
+    """
+
+    check: Check
+    outcome: str
+    numbers: str
+    corrected: float
+
+
+def verdicts(claim: Claim, groups: dict[tables.Group, tables.Cells]) -> list[Verdict]:
+    """One a check. Corrected together are the claim's own checks, and those asked beyond it."""
+    found = [_difference(check, groups) for check in claim.checks]
+    p = [_p(check, one) for check, one in zip(claim.checks, found, strict=True)]
+    corrected = [math.nan] * len(p)
+    for beyond in (False, True):
+        family = [i for i, check in enumerate(claim.checks) if check.beyond == beyond]
+        for i, value in zip(family, stats.holm([p[i] for i in family]), strict=True):
+            corrected[i] = value
+    return [_verdict(*each) for each in zip(claim.checks, found, p, corrected, strict=True)]
+
+
+def _p(check: Check, found: stats.Difference | None) -> float:
     if found is None:
-        return "not run", "no common seed is recorded"
-    points = f"{100 * found.mean:+.1f} points in {check.metric}"
-    if found.n < 2:
-        return "undecided", f"{points}, one seed"
-    interval = f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-    if check.within is not None:
-        inside = 100 * max(abs(found.low), abs(found.high)) <= check.within
-        outside = 100 * max(found.low, -found.high) > check.within
-        return ("holds" if inside else "fails" if outside else "undecided"), f"{points} {interval}, {found.n} seeds"
-    outcome = "holds" if found.low > 0 else "fails" if found.high < 0 else "undecided"
-    return outcome, f"{points} {interval}, {found.n} seeds, p = {found.p:.2g}"
+        return math.nan
+    return found.p if check.within is None else stats.margin(found, check.within / 100)
 
 
-def _gain(check: Check, task: str, groups: dict[tables.Group, tables.Cells]) -> dict[int, float]:
-    """`better` less `worse` on a task, by seed."""
-    group = groups.get((task, check.teacher, check.budget, "samples"), {})
-    better, worse = (tables.values(group.get(method, {}), check.metric) for method in (check.better, check.worse))
+def _verdict(check: Check, found: stats.Difference | None, p: float, corrected: float) -> Verdict:
+    if found is None:
+        return Verdict(check, "not run", "no common seed is recorded", corrected)
+    numbers = f"{100 * found.mean:+.1f} points in {check.metric}"
+    if math.isnan(p):
+        numbers += f", {found.n} seed{'s' * (found.n > 1)}: no spread to judge by"
+        return Verdict(check, "undecided", numbers, corrected)
+    numbers += (
+        f" [{100 * found.low:+.1f}, {100 * found.high:+.1f}], {found.n} seeds, p = {p:.2g}, Holm's {corrected:.2g}"
+    )
+    true = found.mean > 0 if check.within is None else 100 * abs(found.mean) <= check.within
+    outcome = "undecided" if p >= 1 - stats.LEVEL else "holds" if true else "fails"
+    return Verdict(check, outcome, numbers, corrected)
+
+
+def _difference(check: Check, groups: dict[tables.Group, tables.Cells]) -> stats.Difference | None:
+    """The difference that a check is of: paired by seed, but for gains of two tasks, whose seeds share nothing."""
+    gain = _gain(check, groups)
+    if check.than is None:
+        return stats.paired(gain, dict.fromkeys(gain, 0.0))
+    other = _gain(check, groups, check.than)
+    if check.than.task not in ("", check.task):
+        return stats.unpaired(list(gain.values()), list(other.values()))
+    return stats.paired(gain, other)
+
+
+def _gain(check: Check, groups: dict[tables.Group, tables.Cells], than: Than | None = None) -> dict[int, float]:
+    """`better` less `worse`, by seed, where the check is or where `than` says."""
+    than = than or Than()
+    task, budget, metric = than.task or check.task, than.budget or check.budget, than.metric or check.metric
+
+    def scores(method: str, budget: int) -> dict[int, float]:
+        return tables.values(groups.get((task, check.teacher, budget, "samples"), {}).get(method, {}), metric)
+
+    better, worse = scores(check.better, budget), scores(check.worse, check.worse_budget or budget)
     return {seed: better[seed] - worse[seed] for seed in better.keys() & worse.keys()}
 
 
 def asked(check: Check) -> str:
     """What a check asks, in words."""
     where = f"{check.task}, teacher {check.teacher}, {check.budget:,} samples"
-    if not check.than:
+    if check.worse_budget:
+        return f"{check.better} above {check.worse} with {check.worse_budget:,} samples ({where})"
+    if check.than is None:
         return f"{check.better} above {check.worse} ({where})"
     relation = "above that" if check.within is None else f"within {check.within:g} points of that"
-    return f"gain of {check.better} over {check.worse} ({where}) {relation} on {check.than}"
+    than = check.than
+    places = [f"on {than.task}"] * bool(than.task) + [f"with {than.budget:,} samples"] * bool(than.budget)
+    places += [f"in {than.metric}"] * bool(than.metric)
+    return f"gain of {check.better} over {check.worse} ({where}) {relation} {' '.join(places)}"
 
 
 def columns(group: tables.Group, metric: str, folder: Path = LEDGER) -> dict[str, dict[str, str]]:
@@ -152,26 +235,28 @@ def columns(group: tables.Group, metric: str, folder: Path = LEDGER) -> dict[str
 
 
 def overall(claim: Claim, groups: dict[tables.Group, tables.Cells]) -> tuple[str, str]:
-    """A claim's verdict from those of its checks, and the words for it.
+    """A claim's verdict from those of its own checks, as METHOD tells, and the words for it.
 
-    It fails if any of its own checks fails, and holds if all that have records hold. What is asked beyond it is told.
+    Checks without records are left out. What is asked beyond the claim is told.
     """
     if not claim.checks:
         return "cannot run here", claim.cannot_run
-    found, beyond = (
-        Counter(verdict(check, groups)[0] for check in claim.checks if check.beyond == further)
-        for further in (False, True)
-    )
-    told = _counted(found) + (f"; asked beyond it: {_counted(beyond)}" if beyond else "")
-    if found["fails"]:
+    judged = verdicts(claim, groups)
+    found, beyond = (Counter(one.outcome for one in judged if one.check.beyond == further) for further in (False, True))
+    own = [one for one in judged if not one.check.beyond]
+    surely = sum(one.outcome == "fails" and one.corrected < 1 - stats.LEVEL for one in own)
+    told = _counted(found) + (f" ({surely} by Holm's p)" if found["fails"] else "")
+    told += f"; asked beyond it: {_counted(beyond)}" if beyond else ""
+    if surely:
         return "fails", told
-    if found["undecided"] or not found["holds"]:
-        return "undecided" if found["undecided"] else "not run", told
-    return "holds", told
+    if found["undecided"] or found["fails"]:
+        return "undecided", told
+    return ("holds" if found["holds"] else "not run"), told
 
 
 def _counted(found: Counter[str]) -> str:
-    return ", ".join(f"{count} {outcome}" for outcome, count in found.most_common())
+    order = ("holds", "undecided", "fails", "not run")
+    return ", ".join(f"{found[outcome]} {outcome}" for outcome in order if found[outcome])
 
 
 def lines(groups: dict[tables.Group, tables.Cells], folder: Path = LEDGER) -> list[str]:
@@ -181,8 +266,6 @@ def lines(groups: dict[tables.Group, tables.Cells], folder: Path = LEDGER) -> li
         outcome, told = overall(claim, groups)
         out += [f"**{claim.id}** {claim.claim}  ", f"({claim.where}; {claim.trust}; published: {claim.published})  "]
         out += [f"{outcome.capitalize()}: {told}", ""]
-        for check in claim.checks:
-            found, numbers = verdict(check, groups)
-            out.append(f"- {found.upper()}: {asked(check)}: {numbers}")
+        out += [f"- {one.outcome.upper()}: {asked(one.check)}: {one.numbers}" for one in verdicts(claim, groups)]
         out += [f"- {finding}" for finding in claim.findings] + [""]
     return out

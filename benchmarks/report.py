@@ -15,7 +15,7 @@ ROWS = tuple(METHODS)
 def markdown(folder: Path, reference: Path) -> str:
     """A results folder set beside a reference folder, from records alone; of the reference itself only its verdicts."""
     theirs = cells(reference)
-    verdicts = ["## Claims, by the reference's records", "", *ledger.lines(theirs)]
+    verdicts = ["## Claims, by the reference's records", "", ledger.METHOD, "", *ledger.lines(theirs)]
     decoded = [path.read_text() for path in sorted(folder.glob("fig1-*.md"))]
     texts = ["## What the generator makes of texts", "", *decoded] if decoded else []
     if folder.resolve() == reference.resolve():
@@ -25,7 +25,7 @@ def markdown(folder: Path, reference: Path) -> str:
     parts += _comparison(ours, theirs) or ["No cell is recorded in both."]
     parts += ["", *verdicts]
     if ours:
-        parts += ["## Claims, by your records", "", *ledger.lines(ours)]
+        parts += ["## Claims, by your records", "", ledger.METHOD, "", *ledger.lines(ours)]
     return "\n".join([*parts, *texts]) + "\n"
 
 

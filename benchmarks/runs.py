@@ -243,7 +243,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
     paid["seconds"] = round(curve[-1].seconds, 3)
     paid["peak_memory_mb"] = round(peak_memory_mb(), 1)
     paid["student_parameters"] = sum(parameter.numel() for parameter in student.parameters())
-    paid["student_macs"] = _macs(student, data.inputs[:1])
+    paid["student_macs"] = _macs(student, task.tensor(examples.test_inputs[: size.batch]))
     phases = {name: round(seconds, 3) for name, seconds in sorted(costs.seconds.items())}
     found = {"metrics": curve[-1].test, "hits": hits, "curve": curve, "costs": paid, "phases": phases}
     return {**found, "diagnostics": _diagnose(run, student, method, data)}
@@ -279,14 +279,14 @@ def private_randomness(spec: Spec) -> Iterator[None]:
         yield
 
 
-def _macs(student: Any, one: Any) -> int:
-    """Multiply-adds of one sample's forward pass."""
+def _macs(student: Any, batch: Any) -> int:
+    """Multiply-adds a sample of a batch's forward pass: a student that pads to the longest text pays for it."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        student(one)
-    return counter.get_total_flops() // 2
+        student(batch)
+    return counter.get_total_flops() // 2 // len(batch)
 
 
 def reset_peak_memory() -> None:

@@ -43,9 +43,13 @@ def interval(values: np.ndarray | list[float], level: float = LEVEL) -> Interval
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """A paired difference, with the two-sided p of the paired t test (nan for fewer than two pairs)."""
+    """A difference of means, with the two-sided p of its t test and that test's degrees of freedom.
+
+    p is nan where nothing is known of the spread: for fewer than two values, and for two that are equal.
+    """
 
     p: float
+    freedom: float
 
 
 def paired(ours: dict[int, float], theirs: dict[int, float], level: float = LEVEL) -> Difference | None:
@@ -55,13 +59,41 @@ def paired(ours: dict[int, float], theirs: dict[int, float], level: float = LEVE
         return None
     differences = np.array([ours[seed] - theirs[seed] for seed in seeds])
     found = interval(differences, level)
-    if found.n < 2:
-        p = float("nan")
-    elif np.ptp(differences) < 1e-12:
-        p = float(abs(differences[0]) < 1e-12)  # the t statistic is 0/0 or infinite
-    else:
-        p = float(stats.ttest_1samp(differences, 0.0).pvalue)
-    return Difference(found.n, found.mean, found.low, found.high, p)
+    constant = np.ptp(differences) < 1e-12
+    if found.n < 2 or (found.n == 2 and constant and abs(found.mean) > 1e-12):
+        return Difference(found.n, found.mean, float("nan"), float("nan"), float("nan"), float("nan"))
+    # Of equal differences the t statistic is 0/0 or infinite.
+    p = float(abs(found.mean) < 1e-12) if constant else float(stats.ttest_1samp(differences, 0.0).pvalue)
+    return Difference(found.n, found.mean, found.low, found.high, p, found.n - 1)
+
+
+def unpaired(ours: list[float], theirs: list[float], level: float = LEVEL) -> Difference | None:
+    """Difference of the means of two samples that share nothing, by Welch's t test; None where either is empty.
+
+    n is that of the smaller sample; no interval and no p where either has fewer than two values, or none varies.
+    """
+    if not ours or not theirs:
+        return None
+    n, mean = min(len(ours), len(theirs)), float(np.mean(ours) - np.mean(theirs))
+    if n < 2 or max(np.ptp(ours), np.ptp(theirs)) < 1e-12:
+        return Difference(n, mean, float("nan"), float("nan"), float("nan"), float("nan"))
+    found = stats.ttest_ind(ours, theirs, equal_var=False)
+    around = found.confidence_interval(level)
+    return Difference(n, mean, float(around.low), float(around.high), float(found.pvalue), float(found.df))
+
+
+def margin(found: Difference, within: float, level: float = LEVEL) -> float:
+    """Two-sided p of a difference's size being on the side of `within` that it is on; nan without an interval.
+
+    For one inside it is twice the p of two one-sided tests (Schuirmann 1987), so that p < 0.05 says that the 95 %
+    interval lies inside; for one outside, that it lies outside.
+    """
+    error = found.half / stats.t.ppf(0.5 + level / 2, found.freedom)
+    return (
+        float(min(1.0, 2 * stats.t.sf(abs(abs(found.mean) - within) / error, found.freedom)))
+        if error > 0
+        else float("nan")
+    )
 
 
 def bootstrap(values: list[float], level: float = LEVEL, seed: int = 0) -> tuple[float, float]:
@@ -147,8 +179,8 @@ def reproduced(ours: list[float], reference: list[float], level: float = LEVEL) 
         return bool(abs(ours[0] - np.mean(reference)) <= half)
     if np.ptp(ours) < 1e-12 and np.ptp(reference) < 1e-12:
         return bool(abs(ours[0] - reference[0]) < 1e-12)
-    found = stats.ttest_ind(ours, reference, equal_var=False).confidence_interval(level)
-    return bool(found.low <= 0 <= found.high)
+    found = unpaired(ours, reference, level)
+    return found is not None and not found.excludes_zero
 
 
 def budget_to_reach(budgets: np.ndarray, scores: np.ndarray, target: float) -> float:

@@ -44,11 +44,13 @@ def test_the_frame_by_hand(tmp_path):
             found.diagnostics = {"class_kept": score}
             Store(tmp_path / "set" / f"sigma={value}").append(found)
     Store(tmp_path / "set" / "sigma=3").append(record("tgt-random", 0, 0.5, budget=1000))  # one value is no curve
-    Store(tmp_path).append(record("distillation", 0, 0.65))
+    for seed, score in enumerate((0.6, 0.7, 0.1)):  # the third seed stands beside nothing
+        Store(tmp_path).append(record("distillation", seed, score))
+    Store(tmp_path / "set" / "sigma=2").append(record("tgt-random", 2, 0.9))
     frame = ablation.frame("ablation-sigma", tmp_path, Choice())
     assert set(frame.budget) == {2478}
     assert frame[["value", "method", "n_seeds"]].to_numpy().tolist() == [
-        ["1", "tgt-random", 2], ["1", "distillation", 1], ["2", "tgt-random", 2], ["2", "distillation", 1],
+        ["1", "tgt-random", 2], ["1", "distillation", 2], ["2", "tgt-random", 2], ["2", "distillation", 2],
     ]  # fmt: skip
     assert frame["mean"].tolist() == [pytest.approx(x) for x in (0.75, 0.65, 0.65, 0.65)]
     assert frame.class_kept[0] == pytest.approx(0.75)

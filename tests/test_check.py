@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from scipy import stats as scipy_stats
 from test_stats_and_tables import record
 
 from benchmarks import check, ledger, paths, report, tables, teachers
@@ -201,8 +202,40 @@ def test_what_is_asked_beyond_a_claim_is_told_and_is_no_part_of_its_verdict(copy
     assert ledger.overall(ledger.Claim(**claim, checks=[own, turned]), groups)[0] == "fails"
 
 
+def test_one_failing_check_of_many_needs_holms_p_to_fail_its_claim():
+    """A check with p = 0.03 by itself fails its claim alone, and leaves it undecided among many."""
+    differences = (-0.01, -0.02, -0.035, -0.005, -0.03)
+    records = [record("distillation", seed, 0.5) for seed in range(5)]
+    records += [record("tgt-random", seed, 0.5 + difference) for seed, difference in enumerate(differences)]
+    records += [record("tgt-gradient", seed, 0.5 + 0.04 * (-1) ** seed + 0.01 * seed) for seed in range(5)]
+    groups = tables.cells((found.spec, found) for found in records)
+    given = {"task": "fashion-lt", "budget": 2478, "metric": "balanced_accuracy", "worse": "distillation"}
+    claim = {"id": "C0", "claim": "order", "where": "here", "trust": "unknown"}
+    alone = ledger.Claim(**claim, checks=[{**given, "better": "tgt-random"}])
+    (one,) = ledger.verdicts(alone, groups)
+    assert one.outcome == "fails"
+    assert ledger.overall(alone, groups) == ("fails", "1 fails (1 by Holm's p)")
+    many = ledger.Claim(**claim, checks=[{**given, "better": ["tgt-random", "tgt-gradient"]}] * 5)
+    assert len(many.checks) == 10
+    assert ledger.overall(many, groups) == ("undecided", "5 undecided, 5 fails (0 by Holm's p)")
+
+
+def test_a_check_with_more_data_for_the_rival_and_one_within_nothing():
+    records = [record("tgt-random", seed, 0.70 + 0.01 * seed, budget=500) for seed in range(3)]
+    records += [record("distillation", seed, 0.65 + 0.012 * seed, budget=1500) for seed in range(3)]
+    groups = tables.cells((found.spec, found) for found in records)
+    given = {"task": "fashion-lt", "budget": 500, "metric": "balanced_accuracy", "better": "tgt-random"}
+    claim = {"id": "C0", "claim": "more", "where": "here", "trust": "unknown"}
+    check = {**given, "worse": "distillation", "worse_budget": 1500}
+    (found,) = ledger.verdicts(ledger.Claim(**claim, checks=[check]), groups)
+    assert found.outcome == "holds"
+    assert "above distillation with 1,500 samples" in ledger.asked(found.check)
+    with pytest.raises(ValueError, match="needs than"):
+        ledger.Check(**check, within=1)
+
+
 def test_a_check_of_two_gains():
-    """The gain at D = 512 against that at D = 32, seed by seed: above it, or within a margin of it."""
+    """The gain at D = 512 against that at D = 32, whose seeds share nothing: above it, or within a margin of it."""
 
     scores = {
         ("manifold-2-in-32", "distillation"): (0.6, 0.7, 0.5),
@@ -216,12 +249,21 @@ def test_a_check_of_two_gains():
         for seed, value in enumerate(values)
     ]
     groups = tables.cells((found.spec, found) for found in records)
-    given = {"task": "manifold-2-in-512", "than": "manifold-2-in-32", "budget": 128, "metric": "accuracy"}
-    above = ledger.Check(**given, better="tgt-random", worse="distillation")
-    outcome, numbers = ledger.verdict(above, groups)
-    assert (outcome, numbers.split(" [")[0]) == ("holds", "+3.0 points in accuracy")
-    assert ledger.verdict(above.model_copy(update={"within": 5.0}), groups)[0] == "holds"
-    assert ledger.verdict(above.model_copy(update={"within": 3.05}), groups)[0] == "undecided"
-    assert ledger.verdict(above.model_copy(update={"within": 1.0}), groups)[0] == "fails"
-    assert "within 1 points of that on manifold-2-in-32" in ledger.asked(above.model_copy(update={"within": 1.0}))
-    assert ledger.verdict(above.model_copy(update={"than": "manifold-2-in-128"}), groups)[0] == "not run"
+    given = {"task": "manifold-2-in-512", "budget": 128, "metric": "accuracy"}
+    given |= {"better": "tgt-random", "worse": "distillation", "than": {"task": "manifold-2-in-32"}}
+
+    def verdict(**changes: object) -> ledger.Verdict:
+        claim = ledger.Claim(id="C0", claim="gain", where="here", trust="unknown", checks=[{**given, **changes}])
+        return ledger.verdicts(claim, groups)[0]
+
+    above = verdict()
+    assert (above.outcome, above.numbers.split(" [")[0]) == ("holds", "+3.0 points in accuracy")
+    welch = scipy_stats.ttest_ind((0.13, 0.132, 0.13), (0.1, 0.1, 0.101), equal_var=False)
+    assert f"p = {welch.pvalue:.2g}" in above.numbers
+    # The interval is 2.9 to 3.1: inside a margin of 5, across one of 3.05, beyond one of 1.
+    assert [verdict(within=margin).outcome for margin in (5, 3.05, 1)] == ["holds", "undecided", "fails"]
+    assert "within 1 points of that on manifold-2-in-32" in ledger.asked(verdict(within=1).check)
+    assert verdict(than={"task": "manifold-2-in-128"}).outcome == "not run"
+    assert "above that with 512 samples in few_shot" in ledger.asked(
+        verdict(than={"budget": 512, "metric": "few_shot"}).check
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from benchmarks import ledger, paths
+from benchmarks import ledger, paths, report
 from benchmarks.methods import METHODS
 
 
@@ -32,6 +32,12 @@ def test_every_claim_of_the_ledger_names_methods_there_are():
     claims = ledger.load()
     assert {"C1", "C2", "C3", "C4", "C6"} <= {claim.id for claim in claims}
     assert all({check.better, check.worse} <= METHODS.keys() for claim in claims for check in claim.checks)
+
+
+def test_every_check_of_the_ledger_is_of_runs_that_the_reference_holds():
+    groups = report.cells(paths.REFERENCE / "small")
+    for claim in ledger.load():
+        assert [one.check for one in ledger.verdicts(claim, groups) if one.outcome == "not run"] == []
 
 
 def test_no_unconfirmed_number_is_printed_as_the_papers():

@@ -1,7 +1,8 @@
 """Points on a known d-dimensional manifold in R^D, with the generator and the labeler known exactly.
 
 The manifold and what stands on it are the same for all D: a latent z ~ N(0, I_d) becomes 32 features tanh(A z), which
-an isometry takes into R^D; the labeler reads the features back. So D can change while nothing else does.
+an isometry takes into R^D; the labeler reads the features back. So D can change while manifold, labels and the pool of
+points stay; which of the points a run learns from is drawn anew for each D. One manifold and one labeler stand for a d.
 """
 
 from __future__ import annotations
