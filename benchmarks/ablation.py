@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from matplotlib import pyplot as plt
 from rich.console import Console
 
 from benchmarks import experiments, figures, paths, report, stats, tables, tasks
-from benchmarks.cli import Options
+from benchmarks.cli import BadInput, Options
 from benchmarks.experiments import Choice
 from benchmarks.fill import fill
+from benchmarks.methods import METHODS
 from benchmarks.metrics import label
 from benchmarks.records import Record
 from benchmarks.tasks import Task
@@ -68,6 +69,10 @@ ABLATIONS = {
 def run(target: str, options: Options, choice: Choice, folder: Path, console: Console) -> int:
     """Run what is missing and draw it; the worst exit status."""
     ablation, status = ABLATIONS[target], 0
+    for method in choice.methods if ablation.name != "teacher" else ():
+        row = METHODS[method]
+        if ablation.name not in {field.name for field in fields(row.load().Config)} or ablation.name in row.fixed:
+            raise BadInput(f"{target}: {method} has no {ablation.name} to vary")
     for _, one, where in ablation.points(choice, folder):
         for task_name in choice.tasks or TASKS:
             task = tasks.get(task_name)
@@ -127,10 +132,11 @@ def _seen(records: list[Record | None], name: str) -> float:
 
 
 def write(target: str, folder: Path, choice: Choice) -> list[Path]:
-    """The figure with its data as CSV; nothing where fewer than two values are recorded."""
+    """The figure with its data as CSV, in the folder of the choice's settings; nothing of fewer than two values."""
     found = frame(target, folder, choice)
     if found.empty:
         return []
+    folder = paths.of_settings(folder, choice.settings)
     cells = list(dict.fromkeys(zip(found.task, found.budget, strict=True)))
     figure, axes = plt.subplots(1, len(cells), figsize=(5.6 * len(cells), 4.4), squeeze=False)
     order = [str(value) for value in ABLATIONS[target].values]

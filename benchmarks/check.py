@@ -83,13 +83,16 @@ def _of_one(folder: Path, size: str, settings: tuple[tuple[str, Any], ...] = ())
     yield from _mixed(records)
     if not settings:  # a folder of other settings holds what someone wanted to see of them, maybe without tables
         yield from _missing_rows(records, wrong=REFERENCE in folder.resolve().parents)
-    yield from _tables(folder, needed=not settings)
+    yield from _tables(folder, needed=REFERENCE in folder.resolve().parents and not settings)
 
 
 def _edited(path: Path) -> Iterator[Problem]:
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    *whole, torn = path.read_text().split("\n")
+    for number, line in enumerate(whole, 1):
         if line and edited(line):
             yield Problem(f"edited: line {number} of {path.name} is not as it was written")
+    if torn:
+        yield Problem(f"torn: the last line of {path.name} is half a record, which is passed over", wrong=False)
 
 
 def _stale(records: list[Record], choice: Choice) -> Iterator[Problem]:
@@ -104,8 +107,11 @@ def _stale(records: list[Record], choice: Choice) -> Iterator[Problem]:
 def _causes(record: Record, choice: Choice) -> Iterator[tuple[str, bool]]:
     spec = record.spec
     where = f"{spec.task} {spec.method}"
+    if not tasks.known(spec.task):
+        yield f"not looked at: {spec.task} is no task here; name its file with --tasks", False
+        return
     if spec.method not in METHODS:
-        yield f"not looked at: {where}: its method is not known here (a file of one's own?)", False
+        yield f"not looked at: {where}: its method is not known here; name its file with --methods", False
         return
     try:
         task = tasks.get(spec.task)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import tyro
 
@@ -40,8 +41,22 @@ TARGETS = {
     "list": "tasks, methods and targets",
     "test": "run the tests (arguments go to pytest)",
 }
+#: Targets that fill a grid of runs, and for each option the targets that heed it; what is not named here, all may have.
+GRIDS = (*EXPERIMENTS, *(name for name in TARGETS if name.startswith("ablation-")), "all", "compare")
+HEEDED = {
+    "methods": (*(name for name in GRIDS if name != "compare"), "tune", "throughput", "report", "check", "export"),
+    "tasks": (*GRIDS, "tune", "throughput", "teachers", "fig1", "report", "check", "export"),
+    "against": ("compare",),
+    "search": ("compare",),
+    **dict.fromkeys(("budgets", "n_max", "seeds", "teacher", "match", "ratio"), (*GRIDS, "teachers")),
+    **dict.fromkeys(("retry", "track"), (*GRIDS, "tune")),
+    "plan": (*GRIDS, "tune", "throughput", "teachers", "fig1"),
+    "set": tuple(name for name in GRIDS if name not in ("all", "compare")),
+}
 VERBS = ("compare", "validate", "new")  # these take words of their own and stand alone
 ALL = ("table1", "table2", "table3", "fig1", "fig2")
+#: The hyper-parameter that an ablation sets where its name is another.
+ABLATED = {"ablation-steps": "ascent_steps"}
 
 
 class BadInput(Exception):
@@ -129,23 +144,42 @@ def check(options: Options) -> Choice:
         value = getattr(options, name)
         if isinstance(value, int) and value < 1:
             raise BadInput(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    _heeded(options, verb)
     if options.seeds == "auto" and verb != "compare":
         raise BadInput("--seeds auto goes with compare")
     if options.track and (reason := tracking.missing(options.track)):
         raise BadInput(f"--track: {reason}")
-    if options.against and verb != "compare":
-        raise BadInput("--against goes with compare")
     return Choice(
         size=options.size,
         tasks=(chosen_tasks := _tasks(options)),
-        methods=_methods(options, chosen_tasks),
+        methods=(chosen_methods := _methods(options, chosen_tasks)),
         budgets=_budgets(options, chosen_tasks),
         seeds=options.seeds if isinstance(options.seeds, int) else None,
         teachers=("full", "same-data") if options.teacher == "both" else (options.teacher,),
         match=options.match,
         ratio=options.ratio,
-        settings=_settings(options),
+        settings=_settings(options, chosen_methods),
     )
+
+
+def _heeded(options: Options, verb: str | None) -> None:
+    """Raises BadInput for an option that no target here heeds: it would be passed over without a word."""
+    chosen = (verb,) if verb else options.targets
+    for name, heeding in HEEDED.items():
+        given = getattr(options, name) != next(f.default for f in fields(Options) if f.name == name)
+        if given and not set(chosen) & set(heeding):
+            told = f"--{'no-search' if name == 'search' else name.replace('_', '-')}"
+            hint = "; its rivals are named by --against" if (name, verb) == ("methods", "compare") else ""
+            raise BadInput(f"{told} says nothing to {chosen[0]}{hint}; it goes with {', '.join(heeding)}")
+    outside = [word for word in _words(options.tasks) + _words(options.methods) if not word.endswith(".py")]
+    if outside and set(chosen) <= {"report", "check", "export"}:
+        raise BadInput(
+            f"{chosen[0]} is of all records; --tasks and --methods name files of your own there, not {outside[0]}"
+        )
+    if "tune" in chosen and options.results != paths.LOCAL:
+        raise BadInput("tune writes what all results are made with, results/reference/SIZE/tuned.json: no --results")
+    if "ablation-teacher" in chosen and options.teacher != "full":
+        raise BadInput("ablation-teacher sets --teacher itself")
 
 
 def _check_words(verb: str, words: tuple[str, ...]) -> None:
@@ -187,7 +221,7 @@ def _methods(options: Options, chosen_tasks: tuple[str, ...]) -> tuple[str, ...]
 def _budgets(options: Options, chosen_tasks: tuple[str, ...]) -> tuple[int, ...]:
     budgets = []
     for word in _words(options.budgets):
-        if not word.isdigit() or int(word) < 1:
+        if not (word.isascii() and word.isdigit()) or int(word) < 1:
             raise BadInput(f"--budgets takes whole numbers above 0, not {word!r}")
         budgets.append(int(word))
     if options.n_max is not None:
@@ -218,25 +252,53 @@ def experiments_of(targets: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(spelled))
 
 
-def _settings(options: Options) -> tuple[tuple[str, Any], ...]:
-    """("name", value) pairs of NAME=VALUE words. Raises BadInput for a name that no method has."""
+def _settings(options: Options, chosen_methods: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
+    """("name", value) pairs of NAME=VALUE words. Raises BadInput for what no method can be given."""
     words = _words(options.set)
-    takes = [*EXPERIMENTS, *(name for name in TARGETS if name.startswith("ablation-"))]
-    if words and (others := [name for name in experiments_of(options.targets) if name not in takes]):
-        raise BadInput(f"--set goes with {', '.join(takes)}, not with {others[0]}")
-    known = {field.name for row in METHODS.values() for field in fields(row.load().Config)} if words else set()
+    rows = [METHODS[name] for name in chosen_methods or METHODS] if words else []
+    hints = [(row, get_type_hints(row.load().Config)) for row in rows]
+    known = {name for row, hint in hints for name in hint if name not in row.fixed}
     found = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not value:
             raise BadInput(f"--set takes NAME=VALUE, not {word!r}")
         if name not in known:
-            raise BadInput(f"--set: no method has {name!r}; there are {', '.join(sorted(known))}")
+            whose = "none of these methods can be given" if chosen_methods else "no method has"
+            raise BadInput(f"--set: {whose} {name!r}; there are {', '.join(sorted(known)) or 'none'}")
+        if any(target == f"ablation-{name}" or ABLATED.get(target) == name for target in options.targets):
+            raise BadInput(f"--set {name}: the ablation sets it itself")
         try:
             found[name] = json.loads(value)
         except ValueError:
             found[name] = value
+    _accepted(found, hints)
     return tuple(sorted(found.items()))
+
+
+def _accepted(found: dict[str, Any], hints: list[tuple[Any, dict[str, Any]]]) -> None:
+    """Raises BadInput for a value of another type than the rows' own, or for values that no row takes together."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    for name, value in found.items():
+        if isinstance(value, str) and not re.fullmatch(r"[\w.+-]+", value):
+            raise BadInput(f"--set {name}: {value!r} would be a part of a folder's name; letters, digits, . _ + - can")
+        try:
+            hint = next(hint[name] for row, hint in hints if name in hint and name not in row.fixed)
+            TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(value)
+        except ValidationError as error:
+            raise BadInput(f"--set {name}={value}: {error.errors()[0]['msg']}") from error
+    refused = []
+    for row, hint in hints:
+        if own := {name: value for name, value in found.items() if name in hint and name not in row.fixed}:
+            try:
+                row.load().Config(**{**row.defaults, **row.fixed, **own})
+            except ValueError as error:
+                refused.append(str(error))
+            else:
+                return
+    if refused:
+        raise BadInput(f"--set {','.join(f'{name}={value}' for name, value in found.items())}: {refused[0]}")
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from benchmarks import ablation, compare, experiments, export, paths, tasks, templates, throughput, tune, validate
 from benchmarks.assets import EMOJI, FASHION, Unavailable
-from benchmarks.cli import TARGETS, Options, experiments_of
+from benchmarks.cli import TARGETS, BadInput, Options, experiments_of
 from benchmarks.experiments import EXPERIMENTS, Choice
 from benchmarks.fill import fill
 from benchmarks.methods import METHODS
@@ -135,6 +136,15 @@ def _neighbours(options: Options, choice: Choice, folder: Path, console: Console
 def _report(folder: Path, choice: Choice, console: Console) -> int:
     from benchmarks import aggregate, diagnostics, html_report, output, price, report, tables
 
+    records = report.latest(folder)
+    if not records:
+        there = (
+            f"; the committed reference's is {REFERENCE / choice.size / 'report.md'}" if choice.size == "small" else ""
+        )
+        raise BadInput(f"{folder} holds no records to report{there}")
+    unknown = Counter(record.spec.task for record in records if not tasks.known(record.spec.task))
+    for task, count in unknown.items():
+        console.print(f"left out: {count} records of {task}, no task here; name its file with --tasks", markup=False)
     for name, experiment in EXPERIMENTS.items():
         for chosen in (experiment.tasks, *((task,) for task in experiment.also)):
             if pairs := report.recorded(name, folder, chosen):
@@ -166,6 +176,11 @@ def _report(folder: Path, choice: Choice, console: Console) -> int:
 
 
 def _tune(console: Console, options: Options, choice: Choice) -> int:
+    for name in choice.tasks:
+        if (other := tasks.get(name).tuned_on) != name:
+            raise BadInput(
+                f"tune: {name} has the hyper-parameters that {other} chose; a search of its own is read nowhere"
+            )
     runs = experiments.search(choice)
     folder = REFERENCE / choice.size / "tuning"
     plan, status = fill(runs, folder, options, console)
@@ -195,10 +210,13 @@ def _check(folder: Path, choice: Choice, console: Console) -> int:
     """Verdicts and faults of the committed reference, and of one's own records where there are any."""
     from benchmarks import check, ledger, report
 
-    status = 0
-    for where in (REFERENCE / choice.size, folder):
-        if not (where / "records.jsonl").exists():
+    status, looked = 0, 0
+    for where in dict.fromkeys((REFERENCE / choice.size, folder)):
+        if not report.latest(where):
+            if where == folder and folder.parent != paths.LOCAL:
+                raise BadInput(f"{folder} holds no records to check")
             continue
+        looked += 1
         console.print(f"{where}: {len(report.latest(where))} records", markup=False, style="bold")
         found = list(check.problems(where, choice.size))
         for problem in found:
@@ -215,6 +233,8 @@ def _check(folder: Path, choice: Choice, console: Console) -> int:
         for claim in ledger.load():
             outcome, told = ledger.overall(claim, groups)
             console.print(f"  {claim.id}: {outcome.upper()} ({told}). {claim.claim}", markup=False)
+    if not looked:
+        raise BadInput(f"there are no records of size {choice.size} to check")
     return int(status)
 
 

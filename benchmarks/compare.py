@@ -12,7 +12,8 @@ from benchmarks import comparison, engine, experiments, figures, html_report, pa
 from benchmarks.cli import BadInput, Options, named
 from benchmarks.experiments import Choice
 from benchmarks.fill import fill
-from benchmarks.methods import METHODS
+from benchmarks.methods import METHODS, searched
+from benchmarks.methods import chosen as chosen_of
 from benchmarks.runs import Run
 from benchmarks.tasks import Task
 
@@ -46,50 +47,63 @@ def run(what: str, options: Options, choice: Choice, folder: Path, console: Cons
     status = 0
     for task_name in chosen_tasks:
         one = replace(choice, tasks=(task_name,))
-        if options.search and not options.plan:
-            one, found = search(ours, one, folder, console, options)
+        task = tasks.get(task_name)
+        wanted = (ours, *(against or rivals(task, ours)))
+        if options.search:
+            one, found = search(wanted, one, folder, console, options)
             status = max(status, found)
-        status = max(status, _on_task(ours, against, task_name, one, folder, console, options))
+        status = max(status, _on_task(wanted, task, one, folder, console, options))
     return status
 
 
-def search(ours: str, choice: Choice, folder: Path, console: Console, options: Options) -> tuple[Choice, int]:
-    """Choose an outside method's hyper-parameters on validation samples, by as many trials as the suite's own had."""
-    if not METHODS[ours].packages:
-        return choice, 0  # one of the suite's own, searched already
-    tuned_on = tasks.get(choice.tasks[0]).tuned_on
-    runs = experiments.search(replace(choice, tasks=(tuned_on,), methods=(ours,)))
-    console.print(f"choosing hyper-parameters of {ours} on {tuned_on}: {len(runs)} settings, validation samples")
+def search(
+    wanted: tuple[str, ...], choice: Choice, folder: Path, console: Console, options: Options
+) -> tuple[Choice, int]:
+    """Choose hyper-parameters on validation samples for the rows that the committed search left out.
+
+    Those are outside methods, and on a task of one's own their rivals as well: all are tried equally often.
+
+    Raises:
+        ValueError: no setting of a row could be trained.
+    """
+    task = tasks.get(choice.tasks[0])
+    rows = tuple(row for row in wanted if not searched(row, task, choice.size))
+    if not rows:
+        return choice, 0
+    runs = experiments.search(replace(choice, tasks=(task.tuned_on,), methods=rows))
+    told = (
+        f"choosing hyper-parameters of {', '.join(rows)} on {task.tuned_on}: {len(runs)} settings, validation samples"
+    )
+    console.print(told, markup=False)
     plan, status = fill(runs, folder / "tuning", options, console)
+    if options.plan:
+        return choice, status
     chosen = tune.choose(plan)
+    for row in rows:
+        if row not in chosen.get(task.tuned_on, {}):
+            first = next(record.reason for run in runs if run.spec.method == row and (record := plan.record(run)))
+            raise ValueError(f"no setting of {row} could be trained: {first}")
     for line in tune.lines(chosen):
         console.print(line, markup=False)
     tune.write(chosen, folder)
-    return replace(choice, tuned=chosen), status
+    return replace(choice, tuned=tune.read(folder)), status
 
 
 def _on_task(
-    ours: str,
-    against: tuple[str, ...],
-    task_name: str,
-    choice: Choice,
-    folder: Path,
-    console: Console,
-    options: Options,
+    wanted: tuple[str, ...], task: Task, choice: Choice, folder: Path, console: Console, options: Options
 ) -> int:
-    task = tasks.get(task_name)
-    wanted = (ours, *(against or rivals(task, ours)))
+    ours = wanted[0]
     looks = LOOKS if options.seeds == "auto" else (choice.seeds or SEEDS,)
     alpha = comparison.ALPHA / len(looks)
     plan, status = None, 0
-    for seeds in looks:
+    for seeds in looks[-1:] if options.plan else looks:  # a plan is of the most that may run
         plan, status = fill(grid(wanted, task, replace(choice, seeds=seeds)), folder, options, console)
         if options.plan:
             return status
         if len(looks) > 1 and _decided(ours, plan, alpha):
             break
     assert plan is not None
-    return max(status, write(ours, plan, alpha, _how(ours, looks, seeds, alpha, choice), folder, console))
+    return max(status, write(ours, plan, alpha, _how(wanted, looks, seeds, alpha, choice), folder, console))
 
 
 def grid(wanted: tuple[str, ...], task: Task, choice: Choice) -> list[Run]:
@@ -107,23 +121,28 @@ def _decided(ours: str, plan: engine.Plan, alpha: float) -> bool:
     return all(pair.holm < alpha for pairs in found for pair in pairs)
 
 
-def _how(ours: str, looks: tuple[int, ...], seeds: int, alpha: float, choice: Choice) -> list[str]:
+def _how(wanted: tuple[str, ...], looks: tuple[int, ...], seeds: int, alpha: float, choice: Choice) -> list[str]:
     """How the comparison was made, for whoever doubts it."""
-    out = []
+    out, ours, task = [], wanted[0], tasks.get(choice.tasks[0])
     if len(looks) > 1:
         out.append(
             f"Seeds were added until each rival was told apart, or there were {LOOKS[-1]}: looked at "
             f"{', '.join(str(n) for n in looks if n <= seeds)} seeds, and tested at {alpha:.4f} each time, the level "
             f"of {comparison.ALPHA:.2f} shared out over {len(looks)} planned looks (Bonferroni)."
         )
-    if METHODS[ours].packages:
-        params = {name: row[ours]["params"] for name, row in choice.tuned.items() if ours in row}
-        searched = "; ".join(f"on {name}: {found or 'its defaults'}" for name, found in params.items())
+    chosen = choice.tuned.get(task.tuned_on, {})
+    without = [row for row in wanted if row not in chosen and not searched(row, task, choice.size)]
+    if not without:
+        params = chosen[ours]["params"] if ours in chosen else chosen_of(ours, task, choice.size)
         out.append(
-            f"Hyper-parameters of {ours} were chosen as its rivals' were, by {experiments.TRIALS} trials at most on "
-            f"validation samples ({searched})."
-            if params
-            else f"Hyper-parameters of {ours} are its defaults: no search was made, while its rivals had one."
+            f"Hyper-parameters of all rows were chosen alike, on validation samples of {task.tuned_on} by "
+            f"{task.sizes[choice.size].trials} trials at most; of {ours}: {params or 'its defaults'}."
+        )
+    elif len(without) == len(wanted):
+        out.append("Hyper-parameters of all rows are their defaults: no search was made.")
+    else:
+        out.append(
+            f"No search was made for {', '.join(without)}, whose hyper-parameters are their defaults; others had one."
         )
     return out
 

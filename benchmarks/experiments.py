@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.hashing import seed_of
-from benchmarks.methods import METHODS, chosen, config
+from benchmarks.methods import METHODS, chosen, config, searched
 from benchmarks.records import Spec
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ ROWS = {
     "vector": ("one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"),
 }  # fmt: skip
 TUNE_SEED = 1000  # of the split and the start that hyper-parameters are chosen on; no table uses it
-TRIALS = 8  # settings tried for every method alike, its defaults the first
 
 
 def rows(task: Task) -> tuple[str, ...]:
@@ -112,7 +111,7 @@ class Choice:
     match: str = "samples"
     ratio: int | None = None
     settings: tuple[tuple[str, Any], ...] = ()  # hyper-parameters in place of the chosen ones
-    #: What a search chose for methods from outside, as `benchmarks.methods.tuned` holds it for the suite's own.
+    #: What a search chose for methods from outside, and for any method on a task that the committed search left out.
     tuned: dict[str, Any] = field(default_factory=dict)
 
 
@@ -149,7 +148,9 @@ def grid(name: str, choice: Choice) -> list[Run]:
 def overrides(method: str, task: Task, choice: Choice) -> tuple[tuple[str, Any], ...] | None:
     """The chosen hyper-parameters of a method with a person's own settings over those it has; None: as chosen."""
     known = {found.name for found in fields(METHODS[method].load().Config)}
-    outside = choice.tuned.get(task.tuned_on, {}).get(method, {}).get("params", {}) if METHODS[method].packages else {}
+    outside = choice.tuned.get(task.tuned_on, {}).get(method, {}).get("params", {})
+    if searched(method, task, choice.size):
+        outside = {}
     own = {name: value for name, value in choice.settings if name in known}
     return tuple(sorted({**chosen(method, task, choice.size), **outside, **own}.items())) if own or outside else None
 
@@ -167,7 +168,7 @@ def search(choice: Choice) -> list[Run]:
         task = tasks.get(task_name)
         size = task.sizes[choice.size]
         for method in choice.methods or rows(task):
-            for trial, setting in enumerate(settings(method, task)):
+            for trial, setting in enumerate(settings(method, task, size.trials)):
                 spec = Spec(
                     task=task_name,
                     size=choice.size,
@@ -183,7 +184,7 @@ def search(choice: Choice) -> list[Run]:
     return runs
 
 
-def settings(method: str, task: Task, trials: int = TRIALS) -> list[dict]:
+def settings(method: str, task: Task, trials: int) -> list[dict]:
     """Distinct settings of a method: its defaults, then a Latin hypercube, which tries each axis's values evenly."""
     from scipy.stats import qmc  # only here: it takes half a second to import
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.hashing import module_digest
@@ -205,13 +206,28 @@ OTHER_STUDENT = tuple(name for name, row in METHODS.items() if row.student != "s
 @cache
 def tuned(size: str) -> dict[str, Any]:
     """Hyper-parameters chosen on validation data by the target `tune`: {task: {method: {"params": ..., ...}}}."""
-    path = REFERENCE / size / "tuned.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_tuned(REFERENCE / size / "tuned.json")
+
+
+def read_tuned(path: Path) -> dict[str, Any]:
+    """What a search left in a file; empty where there is no file. Raises ValueError naming one that is not that."""
+    try:
+        found = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"{path} is not what a search writes: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is not what a search writes: not a table of tasks")
+    return found
 
 
 def chosen(method: str, task: Task, size: str) -> dict[str, Any]:
     """Hyper-parameters that the search chose for a method on a task, or on the one that the task is tuned on."""
     return tuned(size).get(task.tuned_on, {}).get(method, {}).get("params", {})
+
+
+def searched(method: str, task: Task, size: str) -> bool:
+    """Whether the committed search has chosen for a method on a task, or on the one that the task is tuned on."""
+    return method in tuned(size).get(task.tuned_on, {})
 
 
 def config(method: str, task: Task, size: str, overrides: dict[str, Any] | None = None) -> Any:

@@ -19,8 +19,8 @@ SHOT_RULE = f"many > {MANY}, medium {FEW}..{MANY}, few < {FEW} training samples 
 #: Metrics whose name is not what people call them.
 HEADS = {
     "many_shot": "many", "medium_shot": "medium", "few_shot": "few", "macro_f1": "macro F1",
-    "success_1": "R@1", "success_20": "R@20", "success_100": "R@100", "mrr_10": "MRR@10", "ndcg_10": "nDCG@10",
-    "trivia_success_20": "TriviaQA R@20",
+    "success_1": "top-1", "success_20": "top-20 accuracy", "success_100": "top-100", "mrr_10": "MRR@10",
+    "ndcg_10": "nDCG@10", "trivia_success_20": "TriviaQA top-20",
 }  # fmt: skip
 
 

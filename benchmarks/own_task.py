@@ -94,7 +94,7 @@ def task(name: str, cls: type[OwnTask], siblings: tuple[str, ...] = ()) -> Task:
             labeler_steps=0,
             generator_steps=0,
         )
-        smoke = replace(small, steps=own.smoke_steps, batch=min(own.batch, 16), seeds=2, test_limit=500)
+        smoke = replace(small, steps=own.smoke_steps, batch=min(own.batch, 16), seeds=2, test_limit=500, trials=2)
         return Task(
             name=name,
             title=own.title or name,

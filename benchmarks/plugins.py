@@ -10,11 +10,13 @@ import importlib
 import inspect
 import sys
 import traceback
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from benchmarks.methods import METHODS, Row
+from tgt import MethodConfig
 
 _FILES: dict[Path, str] = {}  # what was registered from files in this process, with the name it has
 
@@ -52,6 +54,8 @@ def register(path: Path | str) -> str:
     if name in METHODS or name in tasks.TASKS:
         raise BadFile(f"{path}: {name} is a name of the suite's own; call the file something else")
     if methods:
+        if told := _unusable(methods[0]):
+            raise BadFile(f"{path}: {methods[0].__name__}.{told}")
         summary = (inspect.getdoc(methods[0]) or "").split("\n")[0]
         METHODS[name] = Row(f"{module.__name__}:{methods[0].__name__}", summary, packages=tuple(_siblings(path)))
     else:
@@ -71,7 +75,7 @@ def load(path: Path) -> ModuleType:
         sys.path.append(str(path.parent))
     try:
         module = importlib.import_module(path.stem)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadFile(f"{place(error, path)}: {type(error).__name__}: {_first_line(error)}") from error
     if Path(module.__file__ or "").resolve() != path:
         raise BadFile(f"{path}: another module is called {path.stem}; call the file something else")
@@ -102,6 +106,19 @@ def _own(module: ModuleType, base: type) -> list[Any]:
         if isinstance(cls, type) and issubclass(cls, base) and cls.__module__ == module.__name__
     ]
     return [cls for cls in found if not any(cls in other.__mro__[1:] for other in found)]
+
+
+def _unusable(cls: Any) -> str:
+    """Why no grid of a method can be made at all; empty where it can. What is finer the contract tells."""
+    config = cls.Config
+    if not (inspect.isclass(config) and is_dataclass(config) and issubclass(config, MethodConfig)):
+        return f"Config must be a frozen dataclass derived from MethodConfig, not {getattr(config, '__name__', config)}"
+    search = cls.search
+    if not (
+        isinstance(search, dict) and all(isinstance(values, list | tuple) and values for values in search.values())
+    ):
+        return f"search must be a dict of lists of values to try, not {search!r}"
+    return ""
 
 
 def _siblings(path: Path) -> list[str]:

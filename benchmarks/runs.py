@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import math
 import os
 import resource
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,8 +139,19 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
         if not (run.row.packages or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
             raise  # a bug of the suite, not of a run: its trace is wanted
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        return Record(status="failed", reason=reason, **common)
+        return Record(status="failed", reason=reason + _place(run, error), **common)
     return Record(status="ok", **found, **common)
+
+
+def _place(run: Run, error: Exception) -> str:
+    """Where in the file of a method from outside it went wrong; empty of the suite's own, and where it is not there."""
+    from benchmarks.plugins import place
+
+    if not run.row.packages:
+        return ""
+    file = Path(inspect.getsourcefile(run.row.load()) or "")
+    _, _, line = place(error, file.resolve()).partition(", line ")
+    return f" ({file.name}, line {line})" if line else ""
 
 
 def teacher_and_data(run: Run, costs: Any) -> Any:

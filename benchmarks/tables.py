@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import diagnostics, stats, tasks
-from benchmarks.methods import CEILINGS, OTHER_STUDENT
+from benchmarks.methods import CEILINGS, METHODS, OTHER_STUDENT
 from benchmarks.metrics import SHOT_RULE, label
 from benchmarks.records import Record, Spec
 from benchmarks.tasks import Task
@@ -261,9 +261,15 @@ def _notes(task: Task, group: Cells, teacher: str, match: str) -> Iterable[str]:
         yield f"{ceiling} sees {seen}: a ceiling, not counted as a rival."
     if "teacher" in task.references:
         yield (
-            "R@k: queries with a relevant passage among the first k (top-k accuracy in DPR). gap closed: of the "
+            "top-k: queries with a relevant passage among the first k (DPR's top-k accuracy). gap closed: of the "
             f"teacher's lead over {BASELINE}. Teacher and searches by words: one number each, on the whole test set."
         )
+    for method in group:
+        if method not in METHODS or METHODS[method].packages:
+            yield (
+                f"{method} comes from outside: unless `compare` searched them, its hyper-parameters are its defaults, "
+                "while those of the suite's own rows were searched."
+            )
     if "few_shot" in task.also:
         yield f"Shots by training count: {SHOT_RULE}."
     finished = {

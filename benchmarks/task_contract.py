@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks import experiments
 from benchmarks.contract import Broken, Outcome, said
+from benchmarks.methods import METHODS
 from benchmarks.tasks import Examples, Task
 from benchmarks.tiny import seeded
 from tgt import freeze
@@ -58,6 +60,9 @@ def has_data(trial: TaskTrial) -> None:
         )
     if len(trial.examples.pool_labels) <= len(examples.validation):
         raise Broken("the validation samples leave nothing to train on")
+    pool = len(examples.pool_labels)
+    if len(examples.validation) and not (examples.validation.min() >= 0 and examples.validation.max() < pool):
+        raise Broken(f"validation must hold indices of the {pool} training samples, not {examples.validation.max()}")
 
 
 def keeps_test_apart(trial: TaskTrial) -> None:
@@ -75,11 +80,34 @@ def has_budgets(trial: TaskTrial) -> None:
     examples = trial.examples
     if examples.pool_labels.ndim == 1:
         available = np.bincount(examples.pool_labels, minlength=examples.classes)
-        for budget in trial.task.sizes["small"].budgets:
+        for budget in sorted({b for size in trial.task.sizes.values() for b in (size.budget, *size.budgets)}):
             try:
                 trial.task.profile.counts(available, budget)
             except ValueError as error:
                 raise Broken(str(error)) from error
+
+
+def has_settings(trial: TaskTrial) -> None:
+    """Settings: steps, metric and hyper-parameters that there are"""
+    task = trial.task
+    for size in task.sizes.values():
+        if size.steps < 1 or size.batch < 1:
+            raise Broken(f"steps and batch must be at least 1, not {size.steps} and {size.batch}")
+    rows = [METHODS[name] for name in experiments.rows(task)]
+    known = {field.name for row in rows for field in fields(row.load().Config)}
+    for name in task.defaults:
+        if name not in known:
+            raise Broken(f"defaults names {name!r}, which no method has; there are {', '.join(sorted(known))}")
+    few = slice(0, 50)
+    labels = trial.examples.test_labels[few]
+    student = seeded(lambda: task.networks().student(trial.examples.classes), 0).eval()
+    with torch.no_grad():
+        logits = student(task.tensor(trial.examples.test_inputs[few]))
+    counts = np.bincount(trial.examples.pool_labels, minlength=trial.examples.classes) if labels.ndim == 1 else labels
+    judged = task.judge(logits, labels, trial.examples, counts)
+    for metric in (task.metric, *task.also):
+        if metric not in judged:
+            raise Broken(f"there is no metric {metric!r}; there are {', '.join(judged)}")
 
 
 def has_student(trial: TaskTrial) -> None:
@@ -140,6 +168,7 @@ CHECKS: tuple[Callable[[TaskTrial], None], ...] = (
     keeps_test_apart,
     has_budgets,
     has_student,
+    has_settings,
     has_labeler,
     has_generator,
     lets_gradients_through,

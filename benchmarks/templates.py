@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
 from pathlib import Path
@@ -22,6 +23,8 @@ def run(kind: str, name: str, console: Console, folder: Path | None = None) -> i
     path = (folder or Path.cwd()) / f"{stem}.py"
     if path.exists():
         raise BadInput(f"new: {path} is there already")
+    if importlib.util.find_spec(stem):
+        raise BadInput(f"new: there is a module {stem} already, which Python would import in its place")
     if stem.replace("_", "-") in (*METHODS, *TASKS):
         raise BadInput(f"new: {stem.replace('_', '-')} is a name of the suite's own")
     template = (paths.ROOT / "examples" / f"my_{kind}.py").read_text()

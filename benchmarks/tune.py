@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import paths, tasks
 from benchmarks.engine import Plan
-from benchmarks.methods import METHODS
+from benchmarks.methods import METHODS, read_tuned
 
 
 def choose(plan: Plan) -> dict[str, dict]:
@@ -41,8 +41,7 @@ def choose(plan: Plan) -> dict[str, dict]:
 
 def read(folder: Path) -> dict[str, dict]:
     """What a search left in a results folder; empty where there was none."""
-    path = folder / "tuned.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_tuned(folder / "tuned.json")
 
 
 def write(chosen: dict[str, dict], folder: Path) -> Path:

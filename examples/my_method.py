@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tgt import TGT, Pool, PoolConfig
+from tgt import DISTILLATION_SEARCH, TGT, Pool, PoolConfig
 
 
 @dataclass(frozen=True)
@@ -26,4 +26,8 @@ class MyMethod(Pool, Between):
     """TGT's objective on points between two training points"""
 
     Config = MyMethodConfig
-    search = {**TGT.search, "between": [0.1, 0.3, 0.5]}  # tried on validation samples, 8 settings as for every method
+    search = {
+        **DISTILLATION_SEARCH,
+        "w_tgt": [1.0, 2.0, 4.0],
+        "between": [0.1, 0.3, 0.5],
+    }  # tried on validation samples

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import paths
+from benchmarks import cli, paths
 from benchmarks.neighbours import MEASURED
 from benchmarks.records import Spec, Store
 from benchmarks.runs import Run, execute
@@ -51,7 +51,7 @@ def lines(folder: Path) -> list[dict]:
         (["table2", "--tasks", "trec-50", "--methods", "pretrained-one-hot"], "trec-50 has no pretrained student"),
         (["table1", "--set", "sigma"], "--set takes NAME=VALUE, not 'sigma'"),
         (["table1", "--set", "sigmas=2"], "--set: no method has 'sigmas'; there are alpha"),
-        (["list", "--set", "sigma=2"], "--set goes with table1, table2, table3, fig2, theory, ablation-sigma"),
+        (["list", "--set", "sigma=2"], "--set says nothing to list; it goes with table1, table2, table3, fig2, theory"),
     ],
 )
 def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
@@ -60,6 +60,45 @@ def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("compare distillation --methods one-hot", "rivals are named by --against"),
+        ("throughput --budgets 50", "--budgets says nothing to throughput"),
+        ("report --seeds 3", "--seeds says nothing to report"),
+        ("report --plan", "--plan says nothing to report"),
+        ("table1 --no-search", "--no-search says nothing to table1; it goes with compare"),
+        ("check --methods one-hot", "--tasks and --methods there name your own files, not one-hot"),
+        ("tune --tasks emoji-lt", "tune: emoji-lt takes what fashion-lt chose"),
+        ("ablation-teacher --teacher same-data", "ablation-teacher sets --teacher itself"),
+        ("ablation-sigma --set sigma=1", "--set sigma: the ablation sets it itself"),
+        ("ablation-steps --set ascent_steps=1", "--set ascent_steps: the ablation sets it itself"),
+        ("ablation-share --methods one-hot", "ablation-share: one-hot has no share to vary"),
+        ("table1 --methods one-hot --set sigma=1", "none of these methods can be given 'sigma'"),
+        ("table1 --methods tgt-gradient --set explore=isotropic", "none of these methods can be given 'explore'"),
+        ("table1 --set sigma=abc", "--set sigma=abc: Input should be a valid number"),
+        ("table1 --set ascent_steps=1.5", "--set ascent_steps=1.5: Input should be a valid integer"),
+        ("table1 --set sigma=NaN", "should be a finite number"),
+        ("table1 --set normalise=a/b", "'a/b' would be a part of a folder's name"),
+        ("table2 --methods tgt-random-pool --set pool=10", "renew must lie between 0 and pool"),
+        ("table1 --budgets ²", "--budgets takes whole numbers above 0"),
+        ("new method json", "there is a module json already"),
+    ],
+)
+def test_what_would_be_passed_over_or_fail_late_is_refused_first(line, said, capsys):
+    assert cli.main(line.split()) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("target", ["check", "report", "export"])
+def test_a_folder_without_records_is_no_success(target, tmp_path, capsys):
+    assert cli.main([target, "--results", str(tmp_path / "none")]) > 0
+    assert "holds no records to" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_budget_the_pool_cannot_give_is_refused_before_anything_runs(tmp_path):
@@ -198,7 +237,7 @@ def test_settings_of_a_persons_own_are_recorded_apart(tmp_path):
     assert "sigma" not in configs["distillation"]
     assert not lines(tmp_path)
     refused = call(*GRID, "--set", "share=2", "--results", str(tmp_path))
-    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "share must lie between 0 and 1" in refused.stderr
 
 

@@ -150,6 +150,11 @@ def test_the_example_of_a_method_has_thirty_lines():
         ),
         (('"test_inputs": inputs[TRAIN:]', '"test_inputs": inputs[:597]'), "no test input", "stand in both"),
         (("budget, budgets = 50, (20, 50, 200)", "budget, budgets = 50, (5000,)"), "Budgets", "5000"),
+        (("budget, budgets = 50, (20, 50, 200)", "budget, budgets = 5000, (20,)"), "Budgets", "5000"),
+        (("np.arange(0, TRAIN, 10)", "np.arange(0, 2 * TRAIN, 10)"), "Data: inputs", "indices of the 1200 training"),
+        (("steps, batch = 300, 32", "steps, batch = 0, 32"), "Settings", "at least 1, not 0"),
+        (('domain = "vector"', 'domain = "vector"\n    metric = "acuracy"'), "Settings", "no metric 'acuracy'"),
+        (('domain = "vector"', 'domain = "vector"\n    defaults = {"sigmma": 3}'), "Settings", "'sigmma'"),
     ],
 )
 def test_each_way_a_task_can_be_wrong_is_told(register, change, check, told):
@@ -167,6 +172,9 @@ def test_each_way_a_task_can_be_wrong_is_told(register, change, check, told):
         ("x = 1", "must define one class derived from tgt.Method or benchmarks.own_task.OwnTask; it has none"),
         ("def f(:\n    pass", "line 1: SyntaxError"),
         ("\nimport no_such_module_at_all", "line 2: ModuleNotFoundError"),
+        ("import sys\nsys.exit(3)", "line 2: SystemExit: 3"),
+        (body(PLAIN).replace("Config = MineConfig", "Config = dict"), "Config must be a frozen dataclass"),
+        (body(PLAIN).replace('{"temperature": [1.0, 2.0]}', '{"lr": 0.1}'), "search must be a dict of lists"),
         (body(PLAIN) + body(PLAIN).replace("Mine", "Other"), "it has Mine, Other"),
     ],
 )
@@ -222,7 +230,7 @@ def test_validate_says_what_is_broken_and_exits_with_one(tmp_path, capsys, regis
         (["compare", "tgt-random", "--against", "tgt-random"], "cannot be its own rival"),
         (["compare", "corpus-pool", "--task", "fashion-lt"], "it is for retrieval tasks"),
         (["table1", "--seeds", "auto"], "--seeds auto goes with compare"),
-        (["table1", "--against", "one-hot"], "--against goes with compare"),
+        (["table1", "--against", "one-hot"], "--against says nothing to table1; it goes with compare"),
     ],
 )
 def test_bad_words_are_told_in_one_line(arguments, told, capsys):

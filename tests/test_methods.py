@@ -17,13 +17,14 @@ from baselines.logit_adjusted import LogitAdjusted, LogitAdjustedConfig
 from baselines.substitution import Substitution, SubstitutionConfig
 from baselines.uda import UDA, UDAConfig
 from benchmarks import contract, paths, tasks
-from benchmarks.experiments import TRIALS, settings
+from benchmarks.experiments import settings
 from benchmarks.loop import Diverged, Schedule, index_batches, train
 from benchmarks.methods import METHODS, config
 from benchmarks.tiny import rng
 from tgt import Batch, Costs, Method, PooledTGT, PooledTGTConfig
 
 TASK = {"image": tasks.get("fashion-lt"), "text": tasks.get("movie-5"), "retrieval": tasks.get("wiki-titles")}
+TRIALS = TASK["image"].sizes["small"].trials
 #: Every row on every modality that it is for.
 FITTING = [(name, modality) for name, row in METHODS.items() for modality, task in TASK.items() if not row.unfit(task)]
 #: Where samples enter and leave a generator.
@@ -77,7 +78,7 @@ def test_counters_are_true(name, modality, data, student):
 @pytest.mark.parametrize(("name", "modality"), FITTING)
 def test_every_method_tries_equally_many_distinct_settings_its_defaults_first(name, modality):
     task = TASK[modality]
-    tried = settings(name, task)
+    tried = settings(name, task, TRIALS)
     assert len(tried) == TRIALS
     assert tried[0] == {}
     assert len({config(name, task, "small", setting) for setting in tried}) == TRIALS

@@ -42,7 +42,7 @@ def test_a_method_of_ones_own_is_compared(task, mine, tmp_path):
     assert done.returncode == 0, done.stderr + done.stdout
     text = (tmp_path / "out" / "smoke" / f"compare-stranger-{task}.md").read_text()
     assert "stranger reaches" in text
-    assert "no search was made, while its rivals had one" in text
+    assert "all rows are their defaults: no search was made" in text
     frame = pd.read_csv(tmp_path / "out" / "smoke" / f"compare-stranger-{task}.csv")
     assert list(frame.rival) == ["distillation"]
     assert frame.n_seeds.tolist() == [2]
@@ -61,16 +61,21 @@ def test_a_method_of_ones_own_is_compared(task, mine, tmp_path):
     assert not re.search(r"^\[\d+/\d+\]", again.stdout, re.MULTILINE)
 
 
-def test_its_hyper_parameters_are_searched_on_validation_samples(mine, tmp_path):
+def test_its_hyper_parameters_are_searched_as_its_rivals_are(mine, tmp_path):
+    """The committed search knows no smoke size, as it knows no task of one's own: there rivals are searched as well."""
     done = call("compare", mine.name, "--seeds", "2", "--against", "one-hot", "--jobs", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
-    assert "choosing hyper-parameters of stranger on fashion-lt: 8 settings" in done.stdout
+    assert "hyper-parameters of stranger, one-hot on fashion-lt: 4 settings" in done.stdout
+    assert "Hyper-parameters of all rows were chosen alike" in done.stdout
     tuned = json.loads((tmp_path / "out" / "smoke" / "tuned.json").read_text())
-    assert tuned["fashion-lt"]["stranger"]["chosen"].startswith("trial ")
-    chosen = tuned["fashion-lt"]["stranger"]["params"]
     lines = (tmp_path / "out" / "smoke" / "records.jsonl").read_text().splitlines()
-    records = [record for record in map(json.loads, lines) if record["method"] == "stranger"]
-    assert all(record["identity"]["config"][name] == value for record in records for name, value in chosen.items())
+    for method in ("stranger", "one-hot"):
+        row = tuned["fashion-lt"][method]
+        assert row["chosen"].startswith("trial ")
+        assert row["chosen"].endswith("of 2, validation samples, teacher full, seed 1000")
+        records = [record for record in map(json.loads, lines) if record["method"] == method]
+        assert len(records) == 2
+        assert all(r["identity"]["config"][name] == value for r in records for name, value in row["params"].items())
 
 
 def test_a_bug_in_it_is_a_failed_cell_and_status_one(mine, tmp_path):
@@ -79,7 +84,18 @@ def test_a_bug_in_it_is_a_failed_cell_and_status_one(mine, tmp_path):
     done = call("compare", mine.name, "--seeds", "1", "--no-search", "--against", "one-hot", cwd=tmp_path)
     assert done.returncode == 1
     assert "FAILED: TypeError: lerp() received an invalid combination" in done.stdout
+    number = next(n for n, line in enumerate(source.splitlines(), 1) if "torch.lerp(first)" in line)
+    assert f"(stranger.py, line {number})" in done.stdout
     assert "so nothing can be said of it" in done.stdout
+
+
+def test_a_method_that_cannot_run_ends_with_its_search(mine, tmp_path):
+    mine.write_text(mine.read_text().replace("torch.lerp(first, other, self.config.between)", "self.nowhere"))
+    done = call("compare", mine.name, "--seeds", "1", "--against", "one-hot", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no setting of stranger could be trained: AttributeError" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out" / "smoke" / "records.jsonl").exists()
 
 
 def test_a_task_of_ones_own_runs_every_fitting_row(tmp_path):

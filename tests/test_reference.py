@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks import ablation, aggregate, figures, ledger, paths, report, stats, tables, theory
-from benchmarks.experiments import EXPERIMENTS, TRIALS, Choice
+from benchmarks import ablation, aggregate, figures, ledger, paths, report, stats, tables, tasks, theory
+from benchmarks.experiments import EXPERIMENTS, Choice
 from benchmarks.records import Record
 
 FOLDER = paths.REFERENCE / "small"
+TRIALS = tasks.get("fashion-lt").sizes["small"].trials
 
 
 FILES = {name: (name, ()) for name in EXPERIMENTS} | {

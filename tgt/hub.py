@@ -2,7 +2,7 @@
 
 Inputs are what the student sees: images (B, 3, H, W) in [0, 1], or tokens (B, T) of the model's own tokenizer. Nothing
 here is imported before it is asked for: transformers comes with sentence-transformers, timm and diffusers by
-`pip install tgt-suite[hub]`.
+`pip install -e '.[hub]'` in the checkout.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ class Size:
     table: tuple[int, ...] = ()  # budgets of a table; none: `budget` alone
     defaults: dict[str, Any] = field(default_factory=dict)  # hyper-parameters in place of the task's
     search_budget: int | None = None  # labelled samples of the search; None: `budget`
+    trials: int = 8  # settings that the search tries, of every method alike, its defaults the first
     examples: Callable[[], Examples] | None = None  # in place of the task's, where they would be too many; and
     networks: Callable[[], Networks] | None = None  # the networks that fit them
     keep_answers: bool = False  # the teacher's logits and latents of the whole pool are computed once, kept on disk

@@ -143,6 +143,7 @@ FASHION_LT = Task(
             generator_steps=40,
             seeds=2,
             test_limit=500,
+            trials=2,
         ),
         "small": Size(
             budget=2478, budgets=(620, 2478, 9918), steps=1000, batch=64, labeler_steps=2400, generator_steps=2000

@@ -254,6 +254,7 @@ _SMOKE = Size(
     seeds=1,
     test_limit=100,
     defaults={"pool": 32, "renew": 4, "every": 4},
+    trials=2,
 )
 _STUDENTS = {
     "": ("", {}),

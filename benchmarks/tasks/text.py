@@ -289,6 +289,7 @@ _SMOKE = Size(
     generator_steps=8,
     seeds=1,
     defaults={"pool": 32, "renew": 4, "every": 4},
+    trials=2,
 )
 
 MOVIE_5 = Task(
