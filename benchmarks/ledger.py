@@ -14,13 +14,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from benchmarks import stats, tables
+from benchmarks.metrics import label
 from benchmarks.paths import ROOT
 
 LEDGER = ROOT / "results" / "ledger"
 #: How verdicts are reached, for those who read them.
 METHOD = (
     "A check is decided by its own 95 % interval: t over seeds, paired, or Welch's for gains of two tasks. A claim "
-    "holds if all its checks do, for which none needs correcting; it fails if any fails by Holm's p over all of them."
+    "holds if all its checks do, for which none needs correcting; it fails if any fails by Holm's p over all of them. "
+    "What is asked beyond a claim is no part of its verdict. Confirmed, recalled or unknown: how surely the paper "
+    "claims it; published: the paper's number, not available until someone who has the paper fills it in."
 )
 
 
@@ -176,7 +179,7 @@ def _p(check: Check, found: stats.Difference | None) -> float:
 def _verdict(check: Check, found: stats.Difference | None, p: float, corrected: float) -> Verdict:
     if found is None:
         return Verdict(check, "not run", "no common seed is recorded", corrected)
-    numbers = f"{100 * found.mean:+.1f} points in {check.metric}"
+    numbers = f"{100 * found.mean:+.1f} points in {_called(check.metric)}"
     if math.isnan(p):
         numbers += f", {found.n} seed{'s' * (found.n > 1)}: no spread to judge by"
         return Verdict(check, "undecided", numbers, corrected)
@@ -211,6 +214,10 @@ def _gain(check: Check, groups: dict[tables.Group, tables.Cells], than: Than | N
     return {seed: better[seed] - worse[seed] for seed in better.keys() & worse.keys()}
 
 
+def _called(metric: str) -> str:
+    return f"{metric.replace('_', '-')} accuracy" if metric.endswith("_shot") else label(metric)
+
+
 def asked(check: Check) -> str:
     """What a check asks, in words."""
     where = f"{check.task}, teacher {check.teacher}, {check.budget:,} samples"
@@ -221,7 +228,7 @@ def asked(check: Check) -> str:
     relation = "above that" if check.within is None else f"within {check.within:g} points of that"
     than = check.than
     places = [f"on {than.task}"] * bool(than.task) + [f"with {than.budget:,} samples"] * bool(than.budget)
-    places += [f"in {than.metric}"] * bool(than.metric)
+    places += [f"in {_called(than.metric)}"] * bool(than.metric)
     return f"gain of {check.better} over {check.worse} ({where}) {relation} {' '.join(places)}"
 
 

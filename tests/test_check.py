@@ -264,6 +264,6 @@ def test_a_check_of_two_gains():
     assert [verdict(within=margin).outcome for margin in (5, 3.05, 1)] == ["holds", "undecided", "fails"]
     assert "within 1 points of that on manifold-2-in-32" in ledger.asked(verdict(within=1).check)
     assert verdict(than={"task": "manifold-2-in-128"}).outcome == "not run"
-    assert "above that with 512 samples in few_shot" in ledger.asked(
+    assert "above that with 512 samples in few-shot accuracy" in ledger.asked(
         verdict(than={"budget": 512, "metric": "few_shot"}).check
     )

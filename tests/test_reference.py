@@ -151,6 +151,25 @@ def test_the_finding_on_the_steps_of_ascent_quotes_its_runs():
     assert f"one step brings {told(*text, 1)} points and four {told(*text, 4)} (3 seeds)" in finding
 
 
+def test_the_finding_on_the_start_of_exploration_quotes_its_runs():
+    (finding,) = [" ".join(f.split()) for claim in ledger.load() for f in claim.findings if "ablation-start, " in f]
+    groups = {
+        start: report.cells(FOLDER / "set" / f"start={start}")["fashion-lt", "full", 2478, "samples"]
+        for start in ("balanced", "data")
+    }
+
+    def told(method, metric) -> str:
+        found = stats.paired(*(tables.values(groups[start][method], metric) for start in ("balanced", "data")))
+        assert found is not None
+        assert found.n == 3
+        return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+    rare = f"{told('tgt-random', 'few_shot')} points with tgt-random and {told('tgt-gradient', 'few_shot')} with"
+    assert rare in finding
+    every = [told(method, "balanced_accuracy") for method in ("tgt-random", "tgt-gradient")]
+    assert "all classes {} and {};".format(*every) in finding
+
+
 def test_the_findings_on_manifolds_quote_its_runs():
     groups = tables.cells(report.recorded("theory", FOLDER))
     findings = [" ".join(f.split()) for claim in ledger.load() if claim.id == "C7" for f in claim.findings]
@@ -168,7 +187,8 @@ def test_the_findings_on_manifolds_quote_its_runs():
         return {seed: value - base[seed] for seed, value in scores(task, budget, method).items()}
 
     for method in ("tgt-random", "tgt-gradient"):
-        grown = stats.paired(gain("manifold-8-in-512", 512, method), gain("manifold-8-in-32", 512, method))
+        # The two tasks' seeds share nothing.
+        grown = stats.unpaired(*(list(gain(f"manifold-8-in-{D}", 512, method).values()) for D in (512, 32)))
         assert f"{method} {told(grown)}" in findings[0]
     apart = [
         stats.paired(gain(f"manifold-8-in-{D}", 128, "tgt-random"), gain(f"manifold-2-in-{D}", 128, "tgt-random")).mean
