@@ -174,7 +174,7 @@ def _heeded(options: Options, verb: str | None) -> None:
     outside = [word for word in _words(options.tasks) + _words(options.methods) if not word.endswith(".py")]
     if outside and set(chosen) <= {"report", "check", "export"}:
         raise BadInput(
-            f"{chosen[0]} is of all records; --tasks and --methods name files of your own there, not {outside[0]}"
+            f"{chosen[0]} is of all records; --tasks and --methods there name your own files, not {outside[0]}"
         )
     if "tune" in chosen and options.results != paths.LOCAL:
         raise BadInput("tune writes what all results are made with, results/reference/SIZE/tuned.json: no --results")

@@ -138,10 +138,9 @@ def _report(folder: Path, choice: Choice, console: Console) -> int:
 
     records = report.latest(folder)
     if not records:
-        there = (
-            f"; the committed reference's is {REFERENCE / choice.size / 'report.md'}" if choice.size == "small" else ""
-        )
-        raise BadInput(f"{folder} holds no records to report{there}")
+        there = REFERENCE / choice.size / "report.md"
+        more = f"; the committed reference's report is {there}" if there.exists() else ""
+        raise BadInput(f"{folder} holds no records to report{more}")
     unknown = Counter(record.spec.task for record in records if not tasks.known(record.spec.task))
     for task, count in unknown.items():
         console.print(f"left out: {count} records of {task}, no task here; name its file with --tasks", markup=False)
@@ -178,9 +177,7 @@ def _report(folder: Path, choice: Choice, console: Console) -> int:
 def _tune(console: Console, options: Options, choice: Choice) -> int:
     for name in choice.tasks:
         if (other := tasks.get(name).tuned_on) != name:
-            raise BadInput(
-                f"tune: {name} has the hyper-parameters that {other} chose; a search of its own is read nowhere"
-            )
+            raise BadInput(f"tune: {name} takes what {other} chose; a search of its own would be read nowhere")
     runs = experiments.search(choice)
     folder = REFERENCE / choice.size / "tuning"
     plan, status = fill(runs, folder, options, console)

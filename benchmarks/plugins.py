@@ -113,11 +113,8 @@ def _unusable(cls: Any) -> str:
     config = cls.Config
     if not (inspect.isclass(config) and is_dataclass(config) and issubclass(config, MethodConfig)):
         return f"Config must be a frozen dataclass derived from MethodConfig, not {getattr(config, '__name__', config)}"
-    search = cls.search
-    if not (
-        isinstance(search, dict) and all(isinstance(values, list | tuple) and values for values in search.values())
-    ):
-        return f"search must be a dict of lists of values to try, not {search!r}"
+    if not isinstance(cls.search, dict) or not all(isinstance(v, list | tuple) and v for v in cls.search.values()):
+        return f"search must be a dict of lists of values to try, not {cls.search!r}"
     return ""
 
 

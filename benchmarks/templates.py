@@ -23,10 +23,10 @@ def run(kind: str, name: str, console: Console, folder: Path | None = None) -> i
     path = (folder or Path.cwd()) / f"{stem}.py"
     if path.exists():
         raise BadInput(f"new: {path} is there already")
-    if importlib.util.find_spec(stem):
-        raise BadInput(f"new: there is a module {stem} already, which Python would import in its place")
     if stem.replace("_", "-") in (*METHODS, *TASKS):
         raise BadInput(f"new: {stem.replace('_', '-')} is a name of the suite's own")
+    if importlib.util.find_spec(stem):
+        raise BadInput(f"new: there is a module {stem} already, which Python would import in its place")
     template = (paths.ROOT / "examples" / f"my_{kind}.py").read_text()
     title = "".join(word.capitalize() for word in stem.split("_"))
     path.write_text(re.sub(rf"\bMy{kind.capitalize()}(Config)?\b", rf"{title}\1", template))
