@@ -134,9 +134,10 @@ def _how(wanted: tuple[str, ...], looks: tuple[int, ...], seeds: int, alpha: flo
     without = [row for row in wanted if row not in chosen and not searched(row, task, choice.size)]
     if not without:
         params = chosen[ours]["params"] if ours in chosen else chosen_of(ours, task, choice.size)
+        told = ", ".join(f"{name} {value}" for name, value in params.items()) or "its defaults"
         out.append(
             f"Hyper-parameters of all rows were chosen alike, on validation samples of {task.tuned_on} by "
-            f"{task.sizes[choice.size].trials} trials at most; of {ours}: {params or 'its defaults'}."
+            f"{task.sizes[choice.size].trials} trials at most; of {ours}: {told}."
         )
     elif len(without) == len(wanted):
         out.append("Hyper-parameters of all rows are their defaults: no search was made.")

@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 
 from benchmarks import aggregate, diagnostics, ledger, price, report, tables, tasks
-from benchmarks.cli import TARGETS
+from benchmarks.cli import TARGETS, VERBS
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.metrics import label
 from benchmarks.records import Record
@@ -168,7 +168,7 @@ def _made_by(stem: str) -> dict[str, str]:
     """The command that draws a figure, and what it shows; nothing of a comparison's, whose page is its own."""
     if stem == "aggregate":
         return {"command": "./reproduce.sh report", "told": "all tasks at once: means, ranks and performance profile"}
-    target = next((name for name in TARGETS if f"{stem}-".startswith(f"{name}-")), "")
+    target = next((name for name in TARGETS if f"{stem}-".startswith(f"{name}-") and name not in VERBS), "")
     if not target:
         return {"command": "", "told": ""}
     task = stem.removeprefix(target).removeprefix("-")

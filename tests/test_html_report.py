@@ -59,8 +59,8 @@ def comparison_page(tmp_path_factory):
     group = {method: report.cells(FOLDER)[name][method] for method in wanted}
     found = comparison.pairs(wanted[0], group, "balanced_accuracy")
     said = comparison.conclusion(wanted[0], name, group, found)
-    figures.learning_curves({name: group}, folder / "curves")
-    path, figure = folder / "comparison.html", folder / "curves.svg"
+    figures.learning_curves({name: group}, folder / "compare-it")
+    path, figure = folder / "comparison.html", folder / "compare-it.svg"
     path.write_text(html_report.comparison({name: group}, "A comparison", [said], [comparison.table(found)], figure))
     return path
 
@@ -74,6 +74,7 @@ def test_the_page_of_a_comparison_says_it_in_words_and_numbers(comparison_page):
     assert "claim-C1" not in text
     assert text.count("<svg") == 1
     assert "<th>Holm p</th>" in text
+    assert "<figcaption>compare-it</figcaption>" in text  # its command has a file that is not known here
     test_the_page_asks_for_nothing_from_elsewhere(comparison_page)
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
