@@ -170,6 +170,20 @@ def test_the_finding_on_the_start_of_exploration_quotes_its_runs():
     assert "all classes {} and {};".format(*every) in finding
 
 
+def test_the_readme_quotes_the_ablation_of_the_share():
+    text = " ".join((paths.ROOT / "README.md").read_text().split())
+    for method, told, cell in (
+        ("tgt-random", "`tgt-random` loses {} on the long tail", ("fashion-lt", "full", 2478, "samples")),
+        ("tgt-gradient-pool", "`tgt-gradient-pool` {} on text", ("movie-5", "full", 500, "samples")),
+    ):
+        most, half = (report.cells(FOLDER / "set" / f"share={share}")[cell][method] for share in (0.9, 0.5))
+        metric = tasks.get(cell[0]).metric
+        found = stats.paired(tables.values(half, metric), tables.values(most, metric))
+        assert found is not None
+        points = " points" if method == "tgt-random" else ""
+        assert told.format(f"{100 * found.mean:.1f}{points} [{100 * found.low:.1f}, {100 * found.high:.1f}]") in text
+
+
 def test_the_findings_on_manifolds_quote_its_runs():
     groups = tables.cells(report.recorded("theory", FOLDER))
     findings = [" ".join(f.split()) for claim in ledger.load() if claim.id == "C7" for f in claim.findings]
