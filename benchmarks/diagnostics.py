@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from benchmarks.records import Record
     from benchmarks.tables import Cells, Group
 
 #: What each number means; of samples where no unit is told, shares in [0, 1].
@@ -45,21 +46,29 @@ def frame(groups: dict[Group, Cells]) -> pd.DataFrame:
     rows = []
     for (task, teacher, budget, match), group in groups.items():
         for method, seeds in group.items():
-            looked = [record.diagnostics for record in seeds.values() if record is not None and record.diagnostics]
-            if not looked:
+            seen = [record for record in seeds.values() if record is not None and record.diagnostics]
+            if not seen:
                 continue
+            looked = [record.diagnostics for record in seen]
             row = {"task": task, "teacher": teacher, "budget": budget, "match": match, "method": method}
             row["n_seeds"] = len(looked)
             for name in MEANING:
                 known = [found[name] for found in looked if name in found]
                 row[name] = float(np.mean(known)) if known else math.nan
-            row["alarms"] = "; ".join(dict.fromkeys(alarm for found in looked for alarm in alarms(found)))
+            row["alarms"] = "; ".join(dict.fromkeys(alarm for record in seen for alarm in _alarms(record)))
             rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def alarms(found: dict[str, float]) -> list[str]:
-    """What in a run's diagnostics a reader should look at before believing its score."""
+def _alarms(record: Record) -> list[str]:
+    return alarms(record.diagnostics, bool(record.costs.get("decodes")))
+
+
+def alarms(found: dict[str, float], decoded: bool = True) -> list[str]:
+    """What in a run's diagnostics a reader should look at before believing its score.
+
+    decoded: its made samples come from a decoder; of a row that shows training samples again copies are no news.
+    """
     out = []
     if found.get("predicted_classes", math.inf) < found.get("labelled_classes", 0) / 2:
         out.append("the student's answers have collapsed to under half of the labeler's effective number of classes")
@@ -67,7 +76,7 @@ def alarms(found: dict[str, float]) -> list[str]:
         out.append("made samples have under half of the training samples' effective number of classes")
     if found.get("made_duplicates", 0) > 0.5:
         out.append("more than half of the made samples are duplicates of each other")
-    if found.get("made_copies", 0) > 0.5:
+    if decoded and found.get("made_copies", 0) > 0.5:
         out.append("more than half of the made samples are copies of training samples")
     return out
 
@@ -76,7 +85,7 @@ def alarmed(group: Cells) -> list[str]:
     """The alarms of a group's runs in words: method, alarm, and how many of its runs that were looked at ring it."""
     out = []
     for method, seeds in group.items():
-        looked = [record.diagnostics for record in seeds.values() if record is not None and record.diagnostics]
-        rung = Counter(alarm for found in looked for alarm in alarms(found))
+        looked = [record for record in seeds.values() if record is not None and record.diagnostics]
+        rung = Counter(alarm for record in looked for alarm in _alarms(record))
         out += [f"{method}: {alarm} ({count} of {len(looked)} runs)" for alarm, count in rung.items()]
     return out

@@ -100,7 +100,11 @@ def test_alarms():
 def test_the_table_is_of_means_and_of_every_seeds_alarms():
     looked = [record("tgt-random", seed, 0.8) for seed in range(3)]
     looked[0].diagnostics = {"made_agreement": 0.5, "made_copies": 0.9}
+    looked[0].costs["decodes"] = 100
     looked[1].diagnostics = {"made_agreement": 0.7}
+    again = record("distillation-balanced", 0, 0.7)  # shows training samples again, decodes nothing: no alarm
+    again.diagnostics = {"made_copies": 1.0}
+    assert diagnostics.alarmed({again.spec.method: {0: again}}) == []
     frame = diagnostics.frame(tables.cells([(r.spec, r) for r in [*looked, record("one-hot", 0, 0.7)]]))
     assert frame.method.tolist() == ["tgt-random"]
     assert frame.n_seeds.tolist() == [2]
