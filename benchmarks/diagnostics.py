@@ -82,10 +82,10 @@ def alarms(found: dict[str, float], decoded: bool = True) -> list[str]:
 
 
 def alarmed(group: Cells) -> list[str]:
-    """The alarms of a group's runs in words: method, alarm, and how many of its runs that were looked at ring it."""
-    out = []
+    """The alarms of a group's runs in words: the alarm, and the methods that ring it with how many of their runs."""
+    rung: dict[str, list[str]] = {}
     for method, seeds in group.items():
         looked = [record for record in seeds.values() if record is not None and record.diagnostics]
-        rung = Counter(alarm for record in looked for alarm in _alarms(record))
-        out += [f"{method}: {alarm} ({count} of {len(looked)} runs)" for alarm, count in rung.items()]
-    return out
+        for alarm, count in Counter(alarm for record in looked for alarm in _alarms(record)).items():
+            rung.setdefault(alarm, []).append(f"{method} ({count} of {len(looked)} runs)")
+    return [f"{alarm}: {', '.join(methods)}" for alarm, methods in rung.items()]

@@ -112,7 +112,6 @@ def test_the_table_is_of_means_and_of_every_seeds_alarms():
     assert "copies" in frame.alarms[0]
     (group,) = tables.cells([(r.spec, r) for r in looked]).values()
     (told,) = diagnostics.alarmed(group)
-    assert told.startswith("tgt-random: more than half of the made samples are copies")
-    assert told.endswith("(1 of 2 runs)")
+    assert told == "more than half of the made samples are copies of training samples: tgt-random (1 of 2 runs)"
     assert told in tables.grid(("fashion-lt", "full", 2478, "samples"), group).markdown()
     assert frame.held_out_kl.isna().all()
