@@ -209,12 +209,12 @@ def _check(folder: Path, choice: Choice, console: Console) -> int:
 
     status, looked = 0, 0
     for where in dict.fromkeys((REFERENCE / choice.size, folder)):
-        if not report.latest(where):
+        if not (held := len(report.latest(where))):
             if where == folder and folder.parent != paths.LOCAL:
                 raise BadInput(f"{folder} holds no records to check")
             continue
         looked += 1
-        console.print(f"{where}: {len(report.latest(where))} records", markup=False, style="bold")
+        console.print(f"{where}: {held} records", markup=False, style="bold")
         found = list(check.problems(where, choice.size))
         for problem in found:
             mark = "WRONG" if problem.wrong else "note "

@@ -89,11 +89,9 @@ def margin(found: Difference, within: float, level: float = LEVEL) -> float:
     interval lies inside; for one outside, that it lies outside.
     """
     error = found.half / stats.t.ppf(0.5 + level / 2, found.freedom)
-    return (
-        float(min(1.0, 2 * stats.t.sf(abs(abs(found.mean) - within) / error, found.freedom)))
-        if error > 0
-        else float("nan")
-    )
+    if not error > 0:
+        return float("nan")
+    return float(2 * stats.t.sf(abs(abs(found.mean) - within) / error, found.freedom))
 
 
 def bootstrap(values: list[float], level: float = LEVEL, seed: int = 0) -> tuple[float, float]:

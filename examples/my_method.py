@@ -26,8 +26,5 @@ class MyMethod(Pool, Between):
     """TGT's objective on points between two training points"""
 
     Config = MyMethodConfig
-    search = {
-        **DISTILLATION_SEARCH,
-        "w_tgt": [1.0, 2.0, 4.0],
-        "between": [0.1, 0.3, 0.5],
-    }  # tried on validation samples
+    # What is tried on validation samples, in as many settings as every method has: what `loss` and `generate` read.
+    search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0], "between": [0.1, 0.3, 0.5]}
