@@ -1,5 +1,5 @@
 import sys
 
-from benchmarks.cli import main
+from benchmarks.commands.options import main
 
 sys.exit(main())

@@ -2,11 +2,10 @@
 
 import numpy as np
 import torch
+from benchmarks.registry.custom_task import OwnTask
 from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional as F
-
-from benchmarks.own_task import OwnTask
 
 TRAIN = 1200  # of 1,797 digits; the rest is for testing
 VALIDATION = np.arange(0, TRAIN, 10)  # chooses hyper-parameters: the teacher must not see it

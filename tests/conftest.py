@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import tiny
+from benchmarks.validation import toys as tiny
 from tgt import TrainingData
 
 torch.set_num_threads(1)

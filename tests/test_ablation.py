@@ -7,11 +7,13 @@ import pytest
 from test_cli import call
 from test_stats_and_tables import record
 
-from benchmarks import ablation, paths, tasks
-from benchmarks.ablation import ABLATIONS
-from benchmarks.experiments import Choice
-from benchmarks.methods import METHODS
-from benchmarks.records import Store
+from benchmarks.analysis import ablation
+from benchmarks.analysis.ablation import ABLATIONS
+from benchmarks.core import paths
+from benchmarks.records.record import Store
+from benchmarks.registry import tasks
+from benchmarks.registry.experiments import Choice
+from benchmarks.registry.methods import METHODS
 
 
 @pytest.mark.parametrize("target", [name for name in ABLATIONS if name != "ablation-teacher"])

@@ -9,8 +9,11 @@ import pytest
 from scipy import stats as scipy_stats
 from test_stats_and_tables import record
 
-from benchmarks import aggregate, paths, report, tables
-from benchmarks.aggregate import Scores
+from benchmarks.analysis import aggregate
+from benchmarks.analysis.aggregate import Scores
+from benchmarks.core import paths
+from benchmarks.report import reproduction as report
+from benchmarks.report import tables
 
 
 def scored(values):

@@ -10,9 +10,10 @@ import tarfile
 import numpy as np
 import pytest
 
-from benchmarks import assets, paths
-from benchmarks.assets import Asset, Tampered, Unavailable
-from benchmarks.hashing import array_digest
+from benchmarks.core import paths
+from benchmarks.core.fingerprint import array_digest
+from benchmarks.data import asset as assets
+from benchmarks.data.asset import Asset, Tampered, Unavailable
 
 GOOD = {"x": np.arange(6, dtype=np.uint8)}
 

@@ -9,11 +9,16 @@ import pytest
 from scipy import stats as scipy_stats
 from test_stats_and_tables import record
 
-from benchmarks import check, ledger, paths, report, tables, teachers
-from benchmarks.cli import main
-from benchmarks.methods import METHODS
-from benchmarks.records import Store, key_of
-from benchmarks.runs import Run
+from benchmarks.analysis import claims as ledger
+from benchmarks.commands.options import main
+from benchmarks.core import paths
+from benchmarks.records.record import Store, key_of
+from benchmarks.registry.methods import METHODS
+from benchmarks.report import audit as check
+from benchmarks.report import reproduction as report
+from benchmarks.report import tables
+from benchmarks.runs.run import Run
+from benchmarks.teachers import store as teachers
 
 FOLDER = paths.REFERENCE / "small"
 
@@ -34,7 +39,7 @@ def copy(tmp_path):
     for name in ("table2", "fig2-movie-5"):
         groups = tables.cells(report.recorded(name.partition("-")[0], tmp_path, ("movie-5",)))
         (tmp_path / f"{name}.csv").write_text(tables.to_csv(tables.summary(groups)))
-    from benchmarks.figures import multipliers
+    from benchmarks.report.figures import multipliers
 
     (tmp_path / "fig2-movie-5-multiplier.csv").write_text(tables.to_csv(multipliers(groups)))
     return tmp_path
@@ -50,7 +55,7 @@ def change(folder, edit, count=1):
     path.write_text("")
     for data in lines:
         data.pop("sha256")
-        from benchmarks.records import Record
+        from benchmarks.records.record import Record
 
         path.open("a").write(Record.parse(json.dumps(data)).line() + "\n")
 
@@ -81,7 +86,7 @@ def test_an_identity_edited_by_hand_is_found_by_its_key(copy):
     data = json.loads(lines[0])
     data["identity"]["config"]["lr"] = 1.0
     data.pop("sha256")
-    from benchmarks.hashing import digest
+    from benchmarks.core.fingerprint import digest
 
     lines[0] = json.dumps({**data, "sha256": digest(data)})
     path.write_text("\n".join(lines) + "\n")
@@ -118,8 +123,10 @@ def test_a_changed_method_file_and_a_changed_teacher_are_found(tmp_path, monkeyp
     """A real record of smoke size; then the method's file, and then the teacher's weights, are changed."""
     from safetensors.torch import load_file, save_file
 
-    from benchmarks import engine, hashing, plugins
-    from benchmarks.experiments import Choice, grid
+    from benchmarks.core import fingerprint as hashing
+    from benchmarks.registry import plugins
+    from benchmarks.registry.experiments import Choice, grid
+    from benchmarks.runs import scheduler as engine
 
     cache = tmp_path / "cache"
     cache.mkdir()
@@ -184,7 +191,7 @@ def test_a_published_number_needs_a_source_and_is_printed_once_confirmed(tmp_pat
 
 
 def test_every_published_number_names_a_row_and_a_task_there_are():
-    from benchmarks import tasks
+    from benchmarks.registry import tasks
 
     found = ledger.numbers()
     assert {number.table for number in found} == {"Table 1", "Table 2", "Table 3"}

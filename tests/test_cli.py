@@ -13,10 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import cli, paths
-from benchmarks.neighbours import MEASURED
-from benchmarks.records import Spec, Store
-from benchmarks.runs import Run, execute
+from benchmarks.commands import options as cli
+from benchmarks.core import paths
+from benchmarks.records.record import Spec, Store
+from benchmarks.report.neighbours import MEASURED
+from benchmarks.runs.run import Run, execute
 
 GRID = ["table1", "--size", "smoke", "--tasks", "fashion-lt", "--methods", "one-hot,distillation,tgt-random"]
 
@@ -277,7 +278,7 @@ def test_two_harnesses_on_one_folder_lose_and_repeat_nothing(tmp_path):
 
 @pytest.fixture(scope="module")
 def smoke_run() -> Run:
-    from benchmarks import teachers
+    from benchmarks.teachers import store as teachers
 
     run = Run(Spec(task="fashion-lt", size="smoke", teacher="full", budget=120, seed=0, method="one-hot"))
     for recipe in run.recipes.values():
@@ -301,7 +302,7 @@ def test_an_unknown_hyper_parameter_is_named(smoke_run):
 
 def test_the_key_follows_everything_that_can_change_the_number(smoke_run):
     changes = {"seed": 1, "method": "distillation", "budget": 100, "match": "real", "teacher": "same-data"}
-    from benchmarks import teachers
+    from benchmarks.teachers import store as teachers
 
     keys = {smoke_run.key, Run(smoke_run.spec, (("lr", 1e-4),)).key}
     for name, value in changes.items():
@@ -316,7 +317,7 @@ def test_the_key_follows_everything_that_can_change_the_number(smoke_run):
 def test_a_changed_teacher_file_is_refused(smoke_run, tmp_path, monkeypatch):
     from safetensors.torch import load_file, save_file
 
-    from benchmarks import teachers
+    from benchmarks.teachers import store as teachers
 
     recipe = smoke_run.recipes["labeler"]
     info = teachers.metadata(recipe)

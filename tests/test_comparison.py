@@ -9,9 +9,13 @@ import pytest
 from scipy import stats as scipy_stats
 from sklearn.datasets import load_digits
 
-from benchmarks import comparison, price, selection, stats, tables
-from benchmarks.compare import LOOKS
-from benchmarks.records import Checkpoint, Record, Spec, pack, unpack
+from benchmarks.analysis import pairwise as comparison
+from benchmarks.analysis import stats
+from benchmarks.analysis import time_to_accuracy as price
+from benchmarks.commands.compare import LOOKS
+from benchmarks.records import checkpoints as selection
+from benchmarks.records.record import Checkpoint, Record, Spec, pack, unpack
+from benchmarks.report import tables
 
 GROUP = ("fashion-lt", "full", 2478, "samples")
 

@@ -8,9 +8,14 @@ import textwrap
 import pytest
 import torch
 
-from benchmarks import contract, methods, paths, plugins, task_contract, tasks, templates, tiny
-from benchmarks.cli import BadInput, main
-from benchmarks.methods import METHODS
+from benchmarks.commands import new as templates
+from benchmarks.commands.options import BadInput, main
+from benchmarks.core import paths
+from benchmarks.registry import methods, plugins, tasks
+from benchmarks.registry.methods import METHODS
+from benchmarks.validation import method_checks as contract
+from benchmarks.validation import task_checks as task_contract
+from benchmarks.validation import toys as tiny
 
 HEAD = """
 from dataclasses import dataclass
@@ -196,7 +201,7 @@ def test_the_code_of_an_outside_method_is_hashed_with_what_it_imports_beside_it(
     name = register(source)
     first = METHODS[name].code_sha256
     (tmp_path / "helper_of_mine.py").write_text("SCALE = 3")
-    from benchmarks.hashing import module_digest
+    from benchmarks.core.fingerprint import module_digest
 
     module_digest.cache_clear()
     assert METHODS[name].code_sha256 != first

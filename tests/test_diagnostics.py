@@ -8,8 +8,11 @@ import pytest
 import torch
 from test_stats_and_tables import record
 
-from benchmarks import diagnostics, loop, probe, tables
-from benchmarks.methods import METHODS
+from benchmarks.analysis import diagnostics
+from benchmarks.registry.methods import METHODS
+from benchmarks.report import tables
+from benchmarks.runs import diagnose as probe
+from benchmarks.runs import loop
 from tgt import TGT, TGTConfig
 
 SCHEDULE = loop.Schedule(steps=10, batch=8)

@@ -9,8 +9,9 @@ import subprocess
 import pandas as pd
 import pytest
 
-from benchmarks import export, paths
-from benchmarks.records import Store
+from benchmarks.core import paths
+from benchmarks.records.record import Store
+from benchmarks.report import export
 
 FOLDER = paths.REFERENCE / "small"
 

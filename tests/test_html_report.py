@@ -7,7 +7,11 @@ import shutil
 
 import pytest
 
-from benchmarks import comparison, figures, html_report, paths, report
+from benchmarks.analysis import pairwise as comparison
+from benchmarks.core import paths
+from benchmarks.report import figures
+from benchmarks.report import html as html_report
+from benchmarks.report import reproduction as report
 
 FOLDER = paths.REFERENCE / "small"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -7,8 +7,8 @@ import importlib.util
 import pytest
 import torch
 
-from benchmarks import paths
-from benchmarks.tiny import rng
+from benchmarks.core import paths
+from benchmarks.validation.toys import rng
 from tgt import Teacher, isotropic, kl
 from tgt.hub import diffusers_generator, timm_labeler, transformers_labeler
 

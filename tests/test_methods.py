@@ -16,11 +16,13 @@ from baselines.distillation_mixup import MixupConfig, MixupDistillation
 from baselines.logit_adjusted import LogitAdjusted, LogitAdjustedConfig
 from baselines.substitution import Substitution, SubstitutionConfig
 from baselines.uda import UDA, UDAConfig
-from benchmarks import contract, paths, tasks
-from benchmarks.experiments import settings
-from benchmarks.loop import Diverged, Schedule, index_batches, train
-from benchmarks.methods import METHODS, config
-from benchmarks.tiny import rng
+from benchmarks.core import paths
+from benchmarks.registry import tasks
+from benchmarks.registry.experiments import settings
+from benchmarks.registry.methods import METHODS, config
+from benchmarks.runs.loop import Diverged, Schedule, index_batches, train
+from benchmarks.validation import method_checks as contract
+from benchmarks.validation.toys import rng
 from tgt import Batch, Costs, Method, PooledTGT, PooledTGTConfig
 
 TASK = {"image": tasks.get("fashion-lt"), "text": tasks.get("movie-5"), "retrieval": tasks.get("wiki-titles")}

@@ -12,7 +12,7 @@ import sys
 import pandas as pd
 import pytest
 
-from benchmarks import paths
+from benchmarks.core import paths
 
 
 def call(*words: str, cwd) -> subprocess.CompletedProcess:

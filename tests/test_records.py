@@ -9,9 +9,9 @@ import sys
 import pytest
 from test_stats_and_tables import record
 
-from benchmarks import paths
-from benchmarks.hashing import code_digest, digest
-from benchmarks.records import Record, Store
+from benchmarks.core import paths
+from benchmarks.core.fingerprint import code_digest, digest
+from benchmarks.records.record import Record, Store
 
 
 def test_round_trip(tmp_path):

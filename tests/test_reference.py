@@ -5,9 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks import ablation, aggregate, figures, ledger, paths, report, stats, tables, tasks, theory
-from benchmarks.experiments import EXPERIMENTS, Choice
-from benchmarks.records import Record
+from benchmarks.analysis import ablation, aggregate, stats
+from benchmarks.analysis import claims as ledger
+from benchmarks.analysis import slopes as theory
+from benchmarks.core import paths
+from benchmarks.records.record import Record
+from benchmarks.registry import tasks
+from benchmarks.registry.experiments import EXPERIMENTS, Choice
+from benchmarks.report import figures, tables
+from benchmarks.report import reproduction as report
 
 FOLDER = paths.REFERENCE / "small"
 TRIALS = tasks.get("fashion-lt").sizes["small"].trials

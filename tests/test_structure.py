@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from benchmarks import ledger, paths, report
-from benchmarks.methods import METHODS
+from benchmarks.analysis import claims as ledger
+from benchmarks.core import paths
+from benchmarks.registry.methods import METHODS
+from benchmarks.report import reproduction as report
 
 
 def imported(folder: str) -> set[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.splits import linked
-from benchmarks.tasks import text
-from benchmarks.text_assets import MOVIES, near_duplicates, normal, pack, unpack
+from benchmarks.data.splits import linked
+from benchmarks.data.texts import MOVIES, near_duplicates, normal, pack, unpack
+from benchmarks.registry.tasks import text
 
 TASKS = {
     "movie": text.movie_examples,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from benchmarks.tasks.text import CLS, PAD, SPECIAL, word_pieces
 from torch.nn import functional as F
 
-from benchmarks.tasks.text import CLS, PAD, SPECIAL, word_pieces
-from benchmarks.text_assets import MINILM, unpack
-from benchmarks.text_networks import MiniLM, TextAutoencoder, TextLabeler, TextStudent, mean_of_present, present
+from benchmarks.data.texts import MINILM, unpack
+from benchmarks.networks.text import MiniLM, TextAutoencoder, TextLabeler, TextStudent, mean_of_present, present
 
 SENTENCES = [
     "a funny and moving film",

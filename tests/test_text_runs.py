@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import answers, diagnostics, tasks, teachers
-from benchmarks.records import Spec
-from benchmarks.runs import Run, execute
-from benchmarks.tasks import text
-from benchmarks.teachers import PARTS
+from benchmarks.analysis import diagnostics
+from benchmarks.records.record import Spec
+from benchmarks.registry import tasks
+from benchmarks.registry.tasks import text
+from benchmarks.runs.run import Run, execute
+from benchmarks.teachers import answer_cache as answers
+from benchmarks.teachers import store as teachers
+from benchmarks.teachers.store import PARTS
 from tgt import Costs, freeze
 
 TASKS = [task for task in tasks.TASKS.values() if task.domain == "text"]
@@ -41,7 +44,7 @@ def test_a_run_with_dropout_gives_the_same_record_whatever_came_before(run):
 
 @pytest.mark.parametrize("part", PARTS)
 def test_kept_answers_are_the_networks_own_and_are_counted(run, part):
-    from benchmarks.runs import teacher_and_data
+    from benchmarks.runs.run import teacher_and_data
 
     examples = run.task.examples()
     module = freeze(teachers.load(run.task, run.recipes[part]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.tiny import rng
+from benchmarks.validation.toys import rng
 from tgt import DISTANCES, TGT, Batch, Teacher, TGTConfig, ascend, isotropic, kl, mse, project, soft_cross_entropy
 
 

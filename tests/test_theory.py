@@ -7,8 +7,10 @@ import pytest
 import torch
 from test_stats_and_tables import pairs, record
 
-from benchmarks import tables, tasks, theory
-from benchmarks.tasks import manifold
+from benchmarks.analysis import slopes as theory
+from benchmarks.registry import tasks
+from benchmarks.registry.tasks import manifold
+from benchmarks.report import tables
 
 NAMES = [f"manifold-{d}-in-{D}" for d in manifold.LATENT for D in manifold.INPUT]
 

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from test_cli import call
 
-from benchmarks import paths, tables, throughput
+from benchmarks.commands import throughput
+from benchmarks.core import paths
+from benchmarks.report import tables
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import json
 import pytest
 from test_cli import GRID, call
 
-from benchmarks import tracking
+from benchmarks.runs import tracking
 
 
 def test_a_tracker_that_is_not_there_is_said(tmp_path, monkeypatch):

@@ -7,18 +7,17 @@ points stay; which of the points a run learns from is drawn anew for each D. One
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.hashing import seed_of
-from benchmarks.splits import Profile
-from benchmarks.tasks.base import Examples, Networks, Size, Task
+from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.splits import Profile
+from benchmarks.task import Examples, Size, Task
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 LATENT, INPUT = (2, 4, 8), (32, 128, 512)
 FEATURES, CLASSES = 32, 4
@@ -48,85 +47,58 @@ def points(latents: np.ndarray, made_of: dict[str, np.ndarray]) -> tuple[np.ndar
     return (features @ made_of["into"].T).astype(np.float32), logits.argmax(1)
 
 
-def _examples(latent: int, dimension: int) -> Examples:
-    made_of = maps(latent, dimension)
-    drawn = np.random.default_rng(seed_of("manifold-points", latent)).normal(size=(POOL + TEST, latent))
-    inputs, labels = points(drawn.astype(np.float32), made_of)
-    return Examples(
-        pool_inputs=inputs[:POOL],
-        pool_labels=labels[:POOL],
-        validation=np.arange(POOL - VALIDATION, POOL),
-        test_inputs=inputs[POOL:],
-        test_labels=labels[POOL:],
-        class_names=tuple(str(c) for c in range(CLASSES)),
-    )
+class Manifold(Task):
+    title = "Manifold of {} dimensions in {}"
+    note = "Points on a known manifold of {} dimensions in {}; labels are the labeler's own classes"
+    domain = "vector"
+    also = ("macro_f1",)
+    profile = Profile("uniform")
+    tuned_on = "manifold-4-in-128"
+    defaults = {"lr": 4e-3, "temperature": 1.0, "sigma": 0.5, "step_size": 0.5}
+    sizes = {
+        "smoke": Size(budget=32, budgets=(16, 32), steps=10, batch=16, seeds=2, test_limit=500),
+        "small": Size(budget=128, budgets=(32, 128, 512, 2048), steps=1000, batch=32),
+    }
+    students = {"student": "perceptron-64-64.v1"}
+    teachers = {"generator": "manifold.v1", "labeler": "manifold.v1"}
 
+    def __init__(self, latent: int, dimension: int) -> None:
+        self.latent, self.dimension = latent, dimension
+        self.name = f"manifold-{latent}-in-{dimension}"
+        self.title, self.note = self.title.format(latent, dimension), self.note.format(latent, dimension)
+        self.dataset = f"manifold_{latent}_{dimension}"
+        super().__init__()
 
-def _networks(latent: int, dimension: int) -> Networks:
-    from benchmarks import manifold_networks as nets
-    from benchmarks.given import as_given, judged
+    @classmethod
+    def all(cls) -> list[Task]:
+        return [cls(latent, dimension) for latent in LATENT for dimension in INPUT]
 
-    made_of = maps(latent, dimension)
-    return Networks(
-        student=lambda classes: nets.student(dimension, classes),
-        labeler=lambda classes: nets.Labeler(made_of),
-        generator=lambda: nets.Manifold(made_of),
-        fit={"generator": as_given, "labeler": judged},
-    )
+    def data(self) -> Examples:
+        made_of = maps(self.latent, self.dimension)
+        rng = np.random.default_rng(seed_of("manifold-points", self.latent))
+        drawn = rng.normal(size=(POOL + TEST, self.latent))
+        inputs, labels = points(drawn.astype(np.float32), made_of)
+        return Examples(
+            pool_inputs=inputs[:POOL],
+            pool_labels=labels[:POOL],
+            validation=np.arange(POOL - VALIDATION, POOL),
+            test_inputs=inputs[POOL:],
+            test_labels=labels[POOL:],
+            class_names=tuple(str(c) for c in range(CLASSES)),
+        )
 
+    def student(self, classes: int) -> nn.Module:
+        from benchmarks.networks.manifold import student
 
-def _tensor(inputs: np.ndarray) -> torch.Tensor:
-    import torch
+        return student(self.dimension, classes)
 
-    return torch.from_numpy(inputs)
+    def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
+        from benchmarks.networks import manifold as nets
 
+        made_of = maps(self.latent, self.dimension)
+        return nets.Manifold(made_of), nets.Labeler(made_of)
 
-def _named(latent: int, dimension: int) -> Callable[[], Examples]:
-    @cache
-    def examples() -> Examples:
-        return _examples(latent, dimension)
-
-    examples.__name__ = f"manifold_{latent}_{dimension}_examples"  # names the teachers' files
-    return examples
-
-
-TASKS = {
-    (name := f"manifold-{latent}-in-{dimension}"): Task(
-        name=name,
-        title=f"Manifold of {latent} dimensions in {dimension}",
-        note=f"Points on a known manifold of {latent} dimensions in {dimension}; labels are the labeler's own classes",
-        profile=Profile("uniform"),
-        sizes={
-            "smoke": Size(
-                budget=32,
-                budgets=(16, 32),
-                steps=10,
-                batch=16,
-                labeler_steps=0,
-                generator_steps=0,
-                seeds=2,
-                test_limit=500,
-            ),
-            "small": Size(
-                budget=128,
-                budgets=(32, 128, 512, 2048),
-                steps=1000,
-                batch=32,
-                labeler_steps=0,
-                generator_steps=0,
-            ),
-        },
-        examples=_named(latent, dimension),
-        networks=partial(_networks, latent, dimension),
-        tensor=_tensor,
-        augment=lambda inputs, rng: inputs,
-        domain="vector",
-        metric="accuracy",
-        also=("macro_f1",),
-        defaults={"lr": 4e-3, "temperature": 1.0, "sigma": 0.5, "step_size": 0.5},
-        tuned_on="manifold-4-in-128",
-        networks_code=("benchmarks.manifold_networks", "benchmarks.tasks.manifold"),
-    )
-    for latent in LATENT
-    for dimension in INPUT
-}
+    @staticmethod
+    def augment(inputs: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Nothing: no change of a point is known to keep its class."""
+        return inputs

@@ -1,4 +1,4 @@
-"""Retrieval tasks' examples: queries, each with the passages that answer it, over one small encyclopedia.
+"""What retrieval tasks share: queries with the passages that answer them, over one small encyclopedia.
 
 A class is a passage: for a query, labeler and student give scores over all passages, so every method of classification
 is one of retrieval. A query with several passages is several training samples; tested, it is one with all of them.
@@ -7,26 +7,23 @@ is one of retrieval. A query with several passages is several training samples; 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.retrieval_assets import ANSWERED, passages_of
-from benchmarks.splits import Profile, linked
-from benchmarks.tasks.base import Examples, Networks, Size, Task
-from benchmarks.tasks.text import (
-    SPECIAL,
-    drop_words,
+from benchmarks.data.questions import passages_of
+from benchmarks.data.splits import Profile
+from benchmarks.data.texts import SUMMARIES, unpack
+from benchmarks.data.wordpieces import (
+    PASSAGE_LENGTH,
+    SPECIAL_TOKENS,
     in_vocabulary,
-    sides,
-    text_of,
-    to_tensor,
     vocabulary_of,
     word_pieces,
+    words_of,
 )
-from benchmarks.text_assets import SUMMARIES, normal, unpack
+from benchmarks.task import Examples, RetrievalExamples, Size, Task
+from benchmarks.tasks.texts import drop_words
 
 if TYPE_CHECKING:
     import torch
@@ -34,117 +31,129 @@ if TYPE_CHECKING:
 
 TIED_WIDTH = 128  # of the vectors of a student that embeds all passages at every step
 LENGTH = 32  # word pieces of a query, or of what is shown in a query's place
-PASSAGE_LENGTH = 128  # word pieces of a passage; half of them are shorter than 100
-SPECIAL_TOKENS = (*SPECIAL, "[SEP]")
 MIN_COUNT = 2  # of a word piece in passages and training queries: names are rare, and they are what is asked for
-SECOND_TEST = 1000  # questions of the second test set
-_FEW = 500  # passages of the smoke size
+SMOKE = Size(
+    budget=20, budgets=(20,), steps=8, batch=8, generator_steps=8, seeds=1, test_limit=100,
+    defaults={"pool": 32, "renew": 4, "every": 4}, trials=2, few=500,
+)  # fmt: skip
+#: Variations of a task by the end of its name: what its title adds, whether the student's word vectors begin as the
+#: teacher's main directions (pca), and whether it embeds the passages as well (tied).
+STUDENTS = {
+    "": ("", False, False),
+    "-pca": ("; its word vectors begin as the teacher's main directions", True, False),
+    "-tied": ("; the student embeds the passages as well", False, True),
+    "-tied-pca": (
+        "; the student embeds the passages as well, its word vectors begin as the teacher's main directions",
+        True,
+        True,
+    ),
+}
 
 
-@dataclass(frozen=True)
-class RetrievalExamples(Examples):
-    """Labels are passage numbers: of a training sample (N,), of a tested query (N, R), filled up with -1.
+class RetrievalTask(Task):
+    """Queries as tokens (N, T); a smoke size searches the first `few` passages.
 
-    Attributes:
-        passage_texts, test_texts: passages and test queries in words.
-        pool_relevant: the pool's passages (N, R), as the test queries' are given.
+    Args:
+        suffix: which student learns it, and from what start: a key of `STUDENTS`.
     """
 
-    passage_texts: tuple[str, ...] = field(kw_only=True)
-    test_texts: tuple[str, ...] = field(kw_only=True)
-    pool_relevant: np.ndarray = field(kw_only=True)
+    domain = "retrieval"
+    metric = "success_20"
+    also = ("success_1", "success_100", "mrr_10", "ndcg_10")
+    profile = Profile("uniform")
+    tuned_on = "wiki-titles"
+    references = {"teacher": "test", "BM25": "bm25", "TF-IDF": "tf-idf"}
+    defaults = {"lr": 8e-3, "temperature": 1.0, "sigma": 0.5, "step_size": 5.0, "every": 20}
+    search = {
+        "lr": [4e-3, 8e-3, 1.6e-2],
+        "temperature": [0.5, 1.0, 2.0],
+        "sigma": [0.25, 0.5, 1.0],
+        "step_size": [2.5, 5.0, 10.0],
+    }
+    teachers = {"generator": "query-gru-256-384.v1", "labeler": "all-minilm.v1"}
+    lr = (2e-3, 0.0)  # the labeler is not trained
+    sigmas = (0.0, 0.25, 0.5, 1.0)
+    distances = (5.0, 10.0, 15.0, 20.0)  # latents are 19.6 long
+    augment = staticmethod(drop_words)
 
-    @property
-    def pool_answers(self) -> np.ndarray:
-        return self.pool_relevant
+    def __init__(self, suffix: str = "") -> None:
+        more, self.pca, self.tied = STUDENTS[suffix]
+        self.family = self.name
+        self.name, self.title = self.name + suffix, self.title + more
+        self.students = {"student": f"bag-of-words{suffix}.v1"}
+        super().__init__()
+
+    @classmethod
+    def all(cls) -> list[Task]:
+        return [cls(suffix) for suffix in STUDENTS]
+
+    def student(self, classes: int) -> nn.Module:
+        from benchmarks.networks import retrieval as nets
+        from benchmarks.networks.sentence_encoder import SentenceEncoder
+
+        vocabulary, vectors = self._vocabulary(), self._vectors()
+        tower = nets.BagTower(len(vocabulary), TIED_WIDTH if self.tied else vectors.shape[1])
+        if self.pca:
+            tower.words.weight.data = nets.main_directions(SentenceEncoder(vocabulary).table, tower.words.embedding_dim)
+        return self._tied(tower) if self.tied else nets.QueryStudent(tower, vectors)
+
+    def _tied(self, tower: Any) -> nn.Module:
+        from benchmarks.networks.retrieval import TiedStudent
+
+        passages = self.examples().passages
+        assert passages is not None
+        return TiedStudent(tower, self.tensor(passages))
+
+    def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
+        from benchmarks.networks.retrieval import DenseLabeler, QueryGenerator
+
+        vocabulary, vectors = self._vocabulary(), self._vectors()
+        return QueryGenerator(vocabulary, vectors, LENGTH), DenseLabeler(vocabulary, vectors)
+
+    def fits(self) -> dict[str, Callable[..., dict[str, Any]]]:
+        from benchmarks.teachers.retrieval import fit_generator, judge_labeler
+
+        return {"generator": fit_generator, "labeler": judge_labeler}
+
+    def judge(self, logits: torch.Tensor, labels: np.ndarray, examples: Examples, counts: np.ndarray) -> dict[str, Any]:
+        """Ranking metrics of scores (N, L)."""
+        from benchmarks.metrics.ranking import first_ranks, measure
+
+        return measure(first_ranks(logits), labels)
+
+    def hits(self, logits: torch.Tensor, labels: np.ndarray) -> np.ndarray:
+        """Whether a relevant passage is among a query's first 20: what `success_20` is the mean of."""
+        from benchmarks.metrics.ranking import first_ranks
+
+        ranked = first_ranks(logits)[:, :20]
+        return ((ranked[:, :, None] == labels[:, None]) & (labels[:, None] >= 0)).any((1, 2))
+
+    def readable(self, tokens: np.ndarray) -> str:
+        return words_of(tokens, self._vocabulary())
+
+    def _vocabulary(self) -> np.ndarray:
+        found = self.examples().vocabulary
+        assert found is not None
+        return found
+
+    def _vectors(self) -> torch.Tensor:
+        """The teacher's vectors of the passages (L, 384)."""
+        from benchmarks.networks.sentence_encoder import passage_vectors
+
+        found = self.examples()
+        assert isinstance(found, RetrievalExamples)
+        return passage_vectors(found.passage_texts)
 
 
-@lru_cache(maxsize=1)
-def described_examples() -> RetrievalExamples:
-    return _described(None)
-
-
-@lru_cache(maxsize=1)
-def few_described_examples() -> RetrievalExamples:
-    return _described(_FEW)
-
-
-@lru_cache(maxsize=1)
-def answered_examples() -> RetrievalExamples:
-    return _answered(None)
-
-
-@lru_cache(maxsize=1)
-def few_answered_examples() -> RetrievalExamples:
-    return _answered(_FEW)
-
-
-def _described(passages: int | None) -> RetrievalExamples:
-    """Short descriptions of articles; equal descriptions, and near duplicates of an article, stand on one side."""
-    arrays = SUMMARIES.load()
-    descriptions = unpack(arrays["description"])[:passages]
-    described = [normal(text) for text in descriptions]
-    articles = np.flatnonzero([bool(text) for text in described])
-    names, query = np.unique([described[i] for i in articles], return_inverse=True)
-    group = linked(query, arrays["copy"][articles])
-    side = sides(group, "wiki-titles")
-    texts = [descriptions[i] for i in articles]
-    relevant = _padded([articles[query == q] for q in range(len(names))])[query]
-    # Tested, a query is one however many articles it has.
-    first = np.isin(np.arange(len(query)), np.unique(query, return_index=True)[1])
-    keep = (side == 0) | first
-    pool, test = np.flatnonzero(keep & (side < 2)), np.flatnonzero(keep & (side == 2))
-    return _examples(passages, texts, articles, relevant, pool, side[pool] == 1, {"test": test})
-
-
-def _answered(passages: int | None) -> RetrievalExamples:
-    """Natural Questions that a summary answers by DPR's rule: dev to train on, test to test on, TriviaQA beside it.
-
-    The dev questions that none answers are for the generator, which needs no answers.
-    """
-    arrays = ANSWERED.load()
-    copy, positive = arrays["copy"], arrays["positive"]
-    found = np.split(arrays["passage"], arrays["first"][1:-1])
-    if passages is not None:
-        found, positive = [part[part < passages] for part in found], np.where(positive < passages, positive, -1)
-    answered = np.array([len(part) > 0 for part in found])
-    free, dev, test, trivia = (
-        np.flatnonzero((arrays["source"] == source) & (answered == wanted))
-        for source, wanted in ((0, False), (0, True), (1, True), (2, True))
-    )
-    trivia = trivia[:SECOND_TEST]
-    free, dev = (part[~np.isin(copy[part], copy[np.concatenate([test, trivia])])] for part in (free, dev))
-    side = sides(copy[dev], "nq-wiki")
-    trained, validated = dev[(side != 2) & (positive[dev] >= 0)], dev[side == 2]
-    # To be trained on a question needs a positive; to be judged by, passages that answer it are enough.
-    trained = trained[~np.isin(copy[trained], copy[validated])]
-    free = free[~np.isin(copy[free], copy[validated])]
-    order = np.concatenate([trained, validated, test, trivia])
-    relevant = _padded([found[i] for i in order])
-    label = np.where(positive[order] >= 0, positive[order], relevant[:, 0])
-    pool = np.arange(len(trained) + len(validated))
-    tested = np.arange(len(pool), len(order))
-    texts = [text.removesuffix("?") for text in unpack(arrays["question"])]  # as DPR does: one source has none
-    return _examples(
-        passages,
-        [texts[i] for i in order],
-        label,
-        relevant,
-        pool,
-        pool >= len(trained),
-        {"test": tested[: len(test)], "trivia": tested[len(test) :]},
-        [texts[i] for i in free],
-    )
-
-
-def _padded(lists: list[np.ndarray]) -> np.ndarray:
+def padded(lists: list[np.ndarray]) -> np.ndarray:
+    """Lists of passage numbers as one array (N, R), filled up with -1."""
     found = np.full((len(lists), max(map(len, lists))), -1, np.int64)
     for row, numbers in zip(found, lists, strict=True):
         row[: len(numbers)] = numbers
     return found
 
 
-def _examples(
+def retrieval_examples(
     searched: int | None,
     texts: list[str],
     labels: np.ndarray,
@@ -154,6 +163,13 @@ def _examples(
     tests: dict[str, np.ndarray],
     free: Sequence[str] = (),
 ) -> RetrievalExamples:
+    """Examples of queries over the first `searched` summaries, or all.
+
+    Args:
+        texts: queries (N,) with the passage that each is trained on, `labels` (N,), and all relevant ones (N, R).
+        pool: indices of the queries to train on; `validation`: which of these are for validation.
+        tests: indices by test set, "test" among them. free: further queries, for the generator.
+    """
     articles = SUMMARIES.load()
     passage_texts = passages_of(articles)[:searched]
     passages = word_pieces(passage_texts, PASSAGE_LENGTH)
@@ -177,166 +193,3 @@ def _examples(
         pool_relevant=relevant[pool],
         other_tests={name: (queries[chosen], relevant[chosen]) for name, chosen in tests.items()},
     )
-
-
-def judge(scores: torch.Tensor, relevant: np.ndarray, examples: Examples, counts: np.ndarray) -> dict[str, Any]:
-    """Ranking metrics of scores (N, L)."""
-    from benchmarks.rankings import first_ranks, measure
-
-    return measure(first_ranks(scores), relevant)
-
-
-def hits(scores: torch.Tensor, relevant: np.ndarray) -> np.ndarray:
-    """Whether a relevant passage is among a query's first 20: what `success_20` is the mean of."""
-    from benchmarks.rankings import first_ranks
-
-    ranked = first_ranks(scores)[:, :20]
-    return ((ranked[:, :, None] == relevant[:, None]) & (relevant[:, None] >= 0)).any((1, 2))
-
-
-def _networks(examples: Callable[[], RetrievalExamples], tied: bool = False, pca: bool = False) -> Networks:
-    from benchmarks import retrieval_networks as nets
-    from benchmarks.retrieval_teachers import fit_generator, judge_labeler
-    from benchmarks.sentence_encoder import SentenceEncoder, passage_vectors
-
-    found = examples()
-    vocabulary, passages = found.vocabulary, found.passages
-    assert vocabulary is not None
-    assert passages is not None
-    vectors = passage_vectors(found.passage_texts)
-
-    def student(classes: int) -> nn.Module:
-        tower = nets.BagTower(len(vocabulary), TIED_WIDTH if tied else vectors.shape[1])
-        if pca:
-            tower.words.weight.data = nets.main_directions(SentenceEncoder(vocabulary).table, tower.words.embedding_dim)
-        return nets.TiedStudent(tower, to_tensor(passages)) if tied else nets.QueryStudent(tower, vectors)
-
-    return Networks(
-        student=student,
-        labeler=lambda classes: nets.DenseLabeler(vocabulary, vectors),
-        generator=lambda: nets.QueryGenerator(vocabulary, vectors, LENGTH),
-        fit={"generator": fit_generator, "labeler": judge_labeler},
-    )
-
-
-_COMMON: dict[str, Any] = {
-    "profile": Profile("uniform"),
-    "tensor": to_tensor,
-    "augment": drop_words,
-    "judge": judge,
-    "hits": hits,
-    "domain": "retrieval",
-    "metric": "success_20",
-    "defaults": {"lr": 8e-3, "temperature": 1.0, "sigma": 0.5, "step_size": 5.0, "every": 20},
-    "search": {
-        "lr": [4e-3, 8e-3, 1.6e-2],
-        "temperature": [0.5, 1.0, 2.0],
-        "sigma": [0.25, 0.5, 1.0],
-        "step_size": [2.5, 5.0, 10.0],
-    },
-    "lr": (2e-3, 0.0),  # the labeler is not trained
-    "networks_code": (
-        "benchmarks.retrieval_networks",
-        "benchmarks.retrieval_teachers",
-        "benchmarks.sentence_encoder",
-        "benchmarks.text_networks",
-    ),
-    "sigmas": (0.0, 0.25, 0.5, 1.0),
-    "distances": (5.0, 10.0, 15.0, 20.0),  # latents are 19.6 long
-}
-_SMOKE = Size(
-    budget=20,
-    budgets=(20,),
-    steps=8,
-    batch=8,
-    labeler_steps=0,
-    generator_steps=8,
-    seeds=1,
-    test_limit=100,
-    defaults={"pool": 32, "renew": 4, "every": 4},
-    trials=2,
-)
-_STUDENTS = {
-    "": ("", {}),
-    "-pca": ("; its word vectors begin as the teacher's main directions", {"pca": True}),
-    "-tied": ("; the student embeds the passages as well", {"tied": True}),
-    "-tied-pca": (
-        "; the student embeds the passages as well, its word vectors begin as the teacher's main directions",
-        {"tied": True, "pca": True},
-    ),
-}
-
-
-def _tasks(
-    name: str,
-    title: str,
-    note: str,
-    examples: Callable[[], RetrievalExamples],
-    few: Callable[[], RetrievalExamples],
-    small: Size,
-) -> dict[str, Task]:
-    """A task and its variations: which student learns it, and from what start."""
-    return {
-        name + suffix: Task(
-            name=name + suffix,
-            title=title + more,
-            note=note,
-            sizes={
-                "smoke": replace(_SMOKE, examples=few, networks=partial(_networks, few, **options)),
-                "small": small,
-            },
-            examples=examples,
-            networks=partial(_networks, examples, **options),
-            readable=lambda tokens: text_of(examples(), tokens),
-            also=(
-                "success_1", "success_100", "mrr_10", "ndcg_10", *(["trivia_success_20"] if name == "nq-wiki" else [])
-            ),
-            references={"teacher": "test", "BM25": "bm25", "TF-IDF": "tf-idf"},
-            tuned_on="wiki-titles",
-            family_name=name,
-            **_COMMON,
-        )
-        for suffix, (more, options) in _STUDENTS.items()
-    }  # fmt: skip
-
-
-TASKS = {
-    **_tasks(
-        "wiki-titles",
-        "Short descriptions to articles",
-        "Stand-in for Natural Questions, with labels that are sure: Wikipedia's short descriptions are the queries, "
-        "10,033 articles' summaries the passages, split by article: 6,904 to train on, 925 for validation, 1,831 for "
-        "testing; equal descriptions keep all their articles",
-        described_examples,
-        few_described_examples,
-        Size(
-            budget=500,
-            budgets=(250, 500, 2000, 6904),
-            steps=500,
-            batch=32,
-            labeler_steps=0,
-            generator_steps=1500,
-            keep_answers=True,
-        ),
-    ),
-    **_tasks(
-        "nq-wiki",
-        "Natural Questions over summaries",
-        "Stand-in for the paper's Natural Questions over all of Wikipedia: the same 10,033 summaries, which answer few "
-        "of the questions. Relevance is weak, DPR's rule: a passage that holds an answer's words; bare numbers, and "
-        "answers that more than 50 passages hold, are left out. Of 8,757 dev questions 627 are trained on (with an "
-        "answering passage among BM25's first 100) and 315 are for validation; of 3,610 test questions 957 have an "
-        "answering passage; 1,000 questions of TriviaQA are a second test set",
-        answered_examples,
-        few_answered_examples,
-        Size(
-            budget=250,
-            budgets=(100, 250, 627),
-            steps=500,
-            batch=32,
-            labeler_steps=0,
-            generator_steps=1500,
-            keep_answers=True,
-        ),
-    ),
-}

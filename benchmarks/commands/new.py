@@ -1,0 +1,38 @@
+"""The target `new`: a file that works, to begin from. The templates are the files of examples/."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.commands.options import BadInput
+from benchmarks.core import paths
+from benchmarks.registry.methods import METHODS
+from benchmarks.registry.tasks import TASKS
+
+
+def run(kind: str, name: str, console: Console, folder: Path | None = None) -> int:
+    """Write NAME.py beside the person, its class named after it. Raises BadInput for a name that will not do."""
+    stem = name.removesuffix(".py").replace("-", "_")
+    if not stem.isidentifier() or keyword.iskeyword(stem):
+        raise BadInput(f"new: {name!r} cannot be a module's name; letters, digits and _ can")
+    path = (folder or Path.cwd()) / f"{stem}.py"
+    if path.exists():
+        raise BadInput(f"new: {path} is there already")
+    if stem.replace("_", "-") in (*METHODS, *TASKS):
+        raise BadInput(f"new: {stem.replace('_', '-')} is a name of the suite's own")
+    if importlib.util.find_spec(stem):
+        raise BadInput(f"new: there is a module {stem} already, which Python would import in its place")
+    template = (paths.ROOT / "examples" / f"my_{kind}.py").read_text()
+    title = "".join(word.capitalize() for word in stem.split("_"))
+    path.write_text(re.sub(rf"\bMy{kind.capitalize()}(Config)?\b", rf"{title}\1", template))
+    console.print(f"written: {path}", markup=False)
+    use = f"--tasks {path.name}" if kind == "task" else path.name
+    console.print(f"check it: ./reproduce.sh validate {path}", markup=False)
+    example = f"table1 {use}" if kind == "task" else f"compare {use} --tasks fashion-lt"
+    console.print(f"use it:   ./reproduce.sh {example}", markup=False)
+    return 0

@@ -1,0 +1,56 @@
+"""The machine and the software a record comes from: no host name, no user, no path."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+from benchmarks.core.paths import ROOT
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "safetensors")
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Versions, processor, memory, and the git commit with its dirty flag (None outside a checkout)."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads_per_run": 1,
+        "bfloat16": _has_bfloat16(),  # frozen text networks answer in it where the processor has it
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        **_git(),
+    }
+
+
+def _has_bfloat16() -> bool:
+    import torch
+
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+            return names[0] if names else platform.processor()
+    except OSError:
+        return platform.processor()
+
+
+def _git() -> dict[str, Any]:
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    try:
+        changed = [line for line in git("status", "--porcelain").splitlines() if not line[3:].startswith("results/")]
+        return {"commit": git("rev-parse", "HEAD").strip(), "dirty": bool(changed)}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}

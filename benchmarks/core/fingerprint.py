@@ -1,0 +1,83 @@
+"""Hashes that name content: of data, of arrays, of source code; and seeds derived from names."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def array_digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and bytes of arrays, in the order of their names."""
+    state = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        state.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
+        state.update(array.data if array.size else b"")
+    return state.hexdigest()
+
+
+def seed_of(*parts: object) -> int:
+    """A 63-bit seed for a named purpose. The same axes give the same seed, whatever else a run differs in."""
+    text = "/".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    def visit(self, node: ast.AST) -> ast.AST:
+        self.generic_visit(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                body[:] = body[1:] or [ast.Pass()]
+        return node
+
+
+def code_digest(source: str) -> str:
+    """SHA-256 of Python source by its meaning: comments, docstrings and layout do not count."""
+    return hashlib.sha256(ast.dump(_WithoutDocstrings().visit(ast.parse(source))).encode()).hexdigest()
+
+
+@cache
+def modules_digest(module: str, packages: tuple[str, ...]) -> str:
+    """Hash of a module's code together with all code of `packages` that it imports, directly or not."""
+    seen: dict[str, str] = {}
+    queue = [module]
+    while queue:
+        name = queue.pop()
+        spec = None if name in seen else importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        source = Path(spec.origin).read_text()
+        seen[name] = code_digest(source)
+        queue += [found for found in imports_of(source) if found.split(".")[0] in packages]
+    return digest(seen)
+
+
+@cache
+def folders_digest(root: Path, names: tuple[str, ...]) -> str:
+    """Hash of the Python code of files, and of all below folders, that are named from `root`."""
+    files = [path for name in names for path in sorted((root / name).rglob("*.py")) or [root / name]]
+    return digest({str(path.relative_to(root)): code_digest(path.read_text()) for path in files})
+
+
+def imports_of(source: str) -> Iterable[str]:
+    """Names of the modules that Python source imports, wherever in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module

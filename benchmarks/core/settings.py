@@ -1,0 +1,26 @@
+"""Hyper-parameters in place of the chosen ones, as one line: NAME=VALUE,NAME=VALUE in the order of the names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def of(values: Mapping[str, Any]) -> str:
+    """The line of some values; empty of none."""
+    return ",".join(f"{name}={value}" for name, value in sorted(values.items()))
+
+
+def parse(line: str) -> dict[str, Any]:
+    """The values of a line: numbers, true, false and null as JSON has them, else text. Raises ValueError."""
+    found: dict[str, Any] = {}
+    for word in filter(None, line.split(",")):
+        name, equals, value = word.partition("=")
+        if not equals or not value:
+            raise ValueError(f"NAME=VALUE is wanted, not {word!r}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found

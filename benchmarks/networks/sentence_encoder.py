@@ -1,0 +1,74 @@
+"""The frozen teacher of retrieval: all-MiniLM-L6-v2 as published, and its vectors of the passages."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmarks.core import paths
+from benchmarks.core.fingerprint import array_digest, digest
+from benchmarks.data.wordpieces import (
+    CLS,
+    PASSAGE_LENGTH,
+    SPECIAL_TOKENS,
+    in_vocabulary,
+    vocabulary_of,
+    word_pieces,
+)
+from benchmarks.networks.text import MiniLM, embed, frozen_inference, present
+
+SEP = SPECIAL_TOKENS.index("[SEP]")
+_ROWS = 32  # texts of like length that pass through the encoder together
+_CHUNK = 512
+VERSION = "all-minilm-passages.v1"  # names the vectors kept on disk: raise it when they change
+
+
+class SentenceEncoder(MiniLM):
+    """all-MiniLM-L6-v2 as published: text -> unit vectors (B, 384), the mean over all places with [CLS] and [SEP]."""
+
+    def __init__(self, vocabulary: np.ndarray) -> None:
+        super().__init__(vocabulary, layers=6)
+
+    def forward(self, text: Tensor) -> Tensor:
+        mask = present(text)
+        lengths = (mask * torch.arange(1, text.shape[1] + 1, device=text.device)).amax(1)
+        found = self.table.new_zeros(len(text), self.width)
+        with frozen_inference(self):
+            for rows in lengths.argsort().split(_ROWS):
+                longest = int(lengths[rows].max())
+                found[rows] = self._means(text[rows, :longest], mask[rows, :longest], lengths[rows]).to(found.dtype)
+        return F.normalize(found, dim=1)
+
+    def _means(self, text: Tensor, mask: Tensor, lengths: Tensor) -> Tensor:
+        first, last = self.table[CLS], self.table[SEP]
+        words = F.pad(embed(text, self.table), (0, 0, 1, 1))
+        at = torch.arange(words.shape[1], device=text.device)
+        ends = at == lengths[:, None] + 1
+        words = torch.where(ends[..., None], last, torch.where((at == 0)[:, None], first, words))
+        mask = F.pad(mask, (1, 1)) | ends | (at == 0)
+        states = self.bert(inputs_embeds=words, attention_mask=mask.long()).last_hidden_state
+        return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+def passage_vectors(texts: tuple[str, ...]) -> Tensor:
+    """The encoder's vectors (L, 384) of passages, computed once and kept on disk.
+
+    Every word piece has its vector here; a vocabulary is for queries, which a gradient passes through.
+    """
+    pieces = word_pieces(list(texts), PASSAGE_LENGTH)
+    name = digest([array_digest({"passages": pieces}), VERSION])[:16]
+    path = paths.cache() / "teachers" / f"passages-{name}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            vocabulary = vocabulary_of(pieces, SPECIAL_TOKENS, 1)
+            encoder = SentenceEncoder(vocabulary).eval().requires_grad_(False)
+            tokens = torch.from_numpy(in_vocabulary(pieces, vocabulary)).long()
+            with torch.no_grad():
+                found = torch.cat([encoder(chunk) for chunk in tokens.split(_CHUNK)]).numpy()
+            with paths.atomic(path) as temporary, temporary.open("wb") as file:
+                np.save(file, found)
+    return torch.from_numpy(np.load(path))

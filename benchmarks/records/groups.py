@@ -1,0 +1,76 @@
+"""Records that may be compared: a group is everything but method and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from benchmarks.records.record import Record, Spec
+from benchmarks.registry import tasks
+
+
+class Group(NamedTuple):
+    """A set of comparable runs."""
+
+    task: str
+    teacher: str
+    budget: int
+    match: str
+
+    @property
+    def title(self) -> str:
+        """What it is called above its tables."""
+        told = "" if self.match == "samples" else f", match {self.match}"
+        return f"{tasks.get(self.task).title}: {self.budget:,} labelled samples, teacher {self.teacher}{told}"
+
+    @property
+    def label(self) -> str:
+        """What it is called in a line of text."""
+        told = "" if self.match == "samples" else f", match {self.match}"
+        return f"{self.task}, teacher {self.teacher}, {self.budget:,} samples{told}"
+
+
+#: A method's records by seed; None where a run is still to come.
+Seeds = dict[int, Record | None]
+#: The records of a group by method.
+Cells = dict[str, Seeds]
+Groups = dict[Group, Cells]
+
+
+def group_of(spec: Spec) -> Group:
+    return Group(spec.task, spec.teacher, spec.budget, spec.match)
+
+
+def grouped(pairs: Iterable[tuple[Spec, Record | None]]) -> Groups:
+    """Group records. Raises ValueError if records of different teachers would meet in one group."""
+    groups: Groups = {}
+    teachers: dict[tuple, dict] = {}
+    for spec, record in pairs:
+        group = group_of(spec)
+        groups.setdefault(group, {}).setdefault(spec.method, {})[spec.seed] = record
+        if record is not None:
+            # A same-data teacher is made anew from each seed's samples; a full one serves all seeds.
+            unit = (*group, spec.seed if spec.teacher == "same-data" else None)
+            found = record.identity["teacher_sha256"]
+            if teachers.setdefault(unit, found) != found:
+                raise ValueError(
+                    f"records of different teachers meet in {spec.task} ({spec.teacher}, n={spec.budget}): "
+                    "they are not comparable; delete the records of one of them"
+                )
+    return groups
+
+
+def finished(seeds: Seeds) -> dict[int, Record]:
+    """A method's finished runs by seed."""
+    return {seed: record for seed, record in seeds.items() if record is not None and record.status == "ok"}
+
+
+def values(seeds: Seeds, metric: str) -> dict[int, float]:
+    """A metric by seed, of the finished runs that have it."""
+    found = {seed: record.metrics.get(metric) for seed, record in finished(seeds).items()}
+    return {seed: value for seed, value in found.items() if value is not None}
+
+
+def first_finished(cells: Cells) -> Record | None:
+    """Any finished run of a group: what all of them have in common stands in it."""
+    return next((record for seeds in cells.values() for record in finished(seeds).values()), None)

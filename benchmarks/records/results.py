@@ -1,0 +1,110 @@
+"""A results folder, read once: as a flat table for anyone, and in groups for the comparisons."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.records.groups import Groups, grouped
+from benchmarks.records.record import Record, Spec, Store
+from benchmarks.registry import tasks
+from benchmarks.registry.experiments import EXPERIMENTS, Experiment
+from benchmarks.registry.methods import METHODS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Results:
+    """The records of a folder; of several of one cell (its code changed between them) the last written.
+
+    Attributes:
+        folder: where they are from. records: all but the trials of searches, in the order of the file.
+    """
+
+    def __init__(self, folder: Path, records: list[Record]) -> None:
+        self.folder = folder
+        self.records = list({record.spec: record for record in records if record.spec.trial is None}.values())
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Results:
+        """Read `folder`/records.jsonl; empty where there is none. Raises ValueError for a line that is no record."""
+        return cls(Path(folder), list(Store(Path(folder)).read().values()))
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a run, its columns as `report.export.DICTIONARY` tells; nested parts as `part.name`."""
+        import pandas as pd
+
+        return pd.DataFrame([flat(record) for record in self.records])
+
+    @property
+    def settings(self) -> list[str]:
+        """The settings of `--set` that runs were made with, "" for the tables' own."""
+        return sorted({record.spec.settings for record in self.records})
+
+    def of(self, settings: str = "") -> list[tuple[Spec, Record]]:
+        """(spec, record) of runs with these settings, of tasks that are known here: a custom one's file must be named."""
+        return [
+            (record.spec, record)
+            for record in self.records
+            if record.spec.settings == settings and tasks.known(record.spec.task)
+        ]
+
+    def groups(self, settings: str = "") -> Groups:
+        """All groups with these settings, in the order of the file. Raises ValueError where teachers are mixed."""
+        if settings not in (kept := self.__dict__.setdefault("_groups", {})):
+            kept[settings] = grouped(self.of(settings))
+        return kept[settings]
+
+    def table(self, chosen: tuple[str, ...], settings: str = "") -> list[tuple[Spec, Record | None]]:
+        """Recorded cells of the families of the chosen tasks, in the order of the tables."""
+
+        def rank(pair: tuple[Spec, Record]) -> tuple:
+            spec = pair[0]
+            place = order.index(spec.method) if spec.method in order else len(order)
+            family = chosen.index(tasks.get(spec.task).family)
+            return family, spec.task, spec.teacher, spec.match != "samples", spec.budget, place, spec.seed
+
+        order = list(METHODS)
+        return [*sorted((p for p in self.of(settings) if tasks.get(p[0].task).family in chosen), key=rank)]
+
+    def tables(self, settings: str = "") -> dict[str, tuple[Experiment, Groups]]:
+        """Each experiment that has records, by the name of its files: its own tasks, and each further one apart."""
+        found = {}
+        for name, experiment in EXPERIMENTS.items():
+            for files, chosen in [(name, experiment.tasks), *((f"{name}-{t}", (t,)) for t in experiment.also)]:
+                if pairs := self.table(chosen, settings):
+                    found[files] = experiment, grouped(pairs)
+        return found
+
+
+def flat(record: Record) -> dict[str, Any]:
+    """A record as one row; nested parts as `part.name`, hyper-parameters as JSON."""
+    spec, last = record.spec, record.curve[-1] if record.curve else None
+    return {
+        "key": record.key,
+        **spec.model_dump(exclude={"trial"}),
+        "status": record.status,
+        "reason": record.reason,
+        **_named("test", record.metrics),
+        **_named("validation", (last.validation if last else None) or {}),
+        **_named("cost", record.costs),
+        **_named("seconds", record.phases),
+        **_named("seen", record.diagnostics),
+        "config": json.dumps(record.identity.get("config", {}), sort_keys=True),
+        "labeler_score": json.dumps(record.teachers.get("labeler", {}).get("metrics", {}).get("test", {})),
+        **{f"{part}_sha256": info["sha256"] for part, info in sorted(record.teachers.items())},
+        "commit": record.environment.get("commit"),
+        "cpu": record.environment.get("cpu"),
+        "torch": record.environment.get("packages", {}).get("torch"),
+    }
+
+
+def _named(part: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {f"{part}.{name}": value for name, value in values.items()}

@@ -1,0 +1,85 @@
+"""What each table and figure asks for, as plain data: tasks x methods x budgets x seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.registry.methods import METHODS, rows_of
+from benchmarks.task import Size, Task
+
+#: The method that others are compared with.
+BASELINE = "distillation"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Tasks x methods x budgets x seeds.
+
+    Attributes:
+        without: rows of the domain that it leaves out. long_tail: whether rows that differ only on a long tail stay.
+        curve: over all budgets of a task, not only its usual ones.
+        also: tasks that it is reported on too where they are recorded, each in files of its own.
+        figure: what is drawn of it: "curve" (accuracy against budget, multipliers), "slopes" (`analysis.slopes`).
+    """
+
+    title: str
+    tasks: tuple[str, ...]
+    without: tuple[str, ...] = ()
+    long_tail: bool = True
+    curve: bool = False
+    seeds: int = 3
+    also: tuple[str, ...] = ()
+    figure: str = ""
+
+    def methods(self, task: Task) -> tuple[str, ...]:
+        """Its rows for a task unless a person names others."""
+        return tuple(
+            name
+            for name in rows_of(task)
+            if name not in self.without and (self.long_tail or not METHODS[name].long_tail)
+        )
+
+    def budgets(self, size: Size) -> tuple[int, ...]:
+        return size.budgets if self.curve else (size.table or (size.budget,))
+
+
+EXPERIMENTS = {
+    "table1": Experiment("Long-tailed image classification", ("fashion-lt", "emoji-lt")),
+    "table2": Experiment("Text classification", ("movie-5", "wiki-topic", "trec-50"), also=("amazon-food",)),
+    "table3": Experiment("Dense retrieval", ("wiki-titles", "nq-wiki")),
+    "fig2": Experiment(
+        "Accuracy against labelled samples",
+        ("fashion",),
+        without=("pretrained-one-hot",),
+        long_tail=False,
+        curve=True,
+        also=("movie-5", "wiki-titles"),
+        figure="curve",
+    ),
+    "theory": Experiment(
+        "Error against samples on known manifolds",
+        tuple(f"manifold-{latent}-in-{dimension}" for latent in (2, 4, 8) for dimension in (32, 128, 512)),
+        without=("one-hot",),
+        curve=True,
+        seeds=5,
+        figure="slopes",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person narrowed or widened on the command line; empty means the experiment's own."""
+
+    size: str = "small"
+    tasks: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    budgets: tuple[int, ...] = ()
+    seeds: int | None = None
+    teachers: tuple[str, ...] = ("full",)
+    match: str = "samples"
+    ratio: int | None = None
+    settings: str = ""  # NAME=VALUE,...: hyper-parameters in place of the chosen ones
+    #: What a search chose for methods from outside, and for any method on a task that the committed search left out.
+    tuned: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,45 @@
+"""The tasks, by name: every class in `benchmarks/tasks/` that has one, and those of files that were registered."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from benchmarks import tasks
+from benchmarks.task import Task
+
+
+def _built_in() -> dict[str, Task]:
+    found: dict[str, Task] = {}
+    for info in pkgutil.iter_modules(tasks.__path__, f"{tasks.__name__}."):
+        for cls in vars(importlib.import_module(info.name)).values():
+            if isinstance(cls, type) and issubclass(cls, Task) and cls.name and cls.__module__ == info.name:
+                found |= {task.name: task for task in cls.all()}
+    return found
+
+
+TASKS = _built_in()
+
+
+def get(name: str) -> Task:
+    """A task by its name. Raises ValueError naming the tasks there are."""
+    if name in TASKS:
+        return TASKS[name]
+    family, _, ratio = name.rpartition("-r")
+    if family in TASKS and TASKS[family].profile.kind == "exponential" and ratio.isdigit() and int(ratio) >= 1:
+        return TASKS[family].with_ratio(int(ratio))
+    raise ValueError(f"unknown task {name!r}; there are {', '.join(TASKS)}")
+
+
+def known(name: str) -> bool:
+    """Whether there is a task of this name."""
+    try:
+        get(name)
+    except ValueError:
+        return False
+    return True
+
+
+def with_ratio(name: str, ratio: int) -> str:
+    """Name of an exponential task at another imbalance ratio. Raises ValueError where it has none to set."""
+    return get(name).with_ratio(ratio).name

@@ -1,0 +1,236 @@
+"""Figure 1: what exploration shows the student. Originals, reconstructions, and neighbours at several distances."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.core.paths import atomic
+from benchmarks.records.record import Spec
+from benchmarks.registry import tasks
+from benchmarks.report import tables
+from benchmarks.runs import loop
+from benchmarks.runs import run as runs
+from benchmarks.runs.run import Run
+from benchmarks.runs.scheduler import one_thread
+
+STEPS = 4  # ascent steps that share a distance
+SHOWN = {"image": 6, "text": 10, "retrieval": 10}
+MEASURED = {"smoke": 10, "small": 64}  # samples that the mean disagreement is of, the shown ones among them
+STUDENT_SHARE = 2  # the student has had half of its updates: good already, and still at odds with the labeler
+
+
+@dataclass(frozen=True)
+class Column:
+    """One way to make a neighbour, for all measured samples; the shown ones come first."""
+
+    kind: str
+    distance: float  # L2 in the latent
+    inputs: Any
+    labeler: Any
+    student: Any
+    disagreement: Any
+
+
+def run_of(task: str, size: str) -> Run:
+    """The run whose student, half-trained by distillation, the picture looks at."""
+    budget = tasks.get(task).sizes[size].budget
+    return Run(Spec(task=task, size=size, teacher="full", budget=budget, seed=0, method="distillation"))
+
+
+def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
+    """Labels of the measured samples, the columns of the picture, class names.
+
+    Disagreement is measured on decoded inputs: of texts on their words, not on soft ones.
+    """
+    import torch
+
+    from benchmarks.registry.methods import METHODS
+    from tgt import Costs, ascend, kl
+
+    one_thread()
+    costs = Costs()
+    data, student = runs.teacher_and_data(run, costs), runs.new_student(run)
+    size = run.task.sizes[run.spec.size]
+    method = METHODS[run.spec.method].load()(run.config, data, runs.generator("method", run.spec))
+    schedule = loop.Schedule(max(size.steps // STUDENT_SHARE, 1), size.batch)
+    with runs.private_randomness(run.spec):
+        loop.train(student, method, data, schedule, runs.generator("batches", run.spec), costs, lambda step: None)
+
+    rng = runs.generator("figure", run.spec)
+    # One sample of each class in a random order, then a second of each: rare classes have their turn.
+    order = torch.randperm(len(data), generator=rng)
+    present = [c for c in range(data.num_classes) if data.class_counts[c]]
+    of_class = [order[data.labels[order] == c] for c in present]
+    first, second = ([found[k] for found in of_class if len(found) > k] for k in (0, 1))
+    chosen = torch.stack(first)[torch.randperm(len(first), generator=rng)]
+    shown = torch.cat([chosen, torch.stack([*second, *first])])[: SHOWN[run.task.domain]]
+    index = torch.cat([shown, order[~torch.isin(order, shown)]])[: MEASURED[run.spec.size]]
+    start, teacher = data.latents[index], data.teacher
+
+    def disagreement(latents: Any) -> Any:
+        decoded = teacher.decode(latents)
+        return kl(student(decoded), teacher.label(decoded))
+
+    def column(kind: str, distance: float, inputs: Any) -> Column:
+        with torch.no_grad():
+            labels, guesses = teacher.label(inputs), student(inputs)
+            return Column(kind, distance, inputs, labels.argmax(1), guesses.argmax(1), kl(guesses, labels))
+
+    found = [column("original", 0, data.inputs[index]), column("reconstruction", 0, teacher.decode(start))]
+    noise = torch.randn(start.shape, generator=rng)
+    direction = noise / noise.flatten(1).norm(dim=1).view(-1, *[1] * (noise.dim() - 1))
+    for distance in run.task.distances:
+        found.append(column("random", distance, teacher.decode(start + distance * direction)))
+    for distance in run.task.distances:
+        # Ascent has no slope to follow where student and labeler agree exactly; a tenth of the way is noise.
+        begun = start + 0.1 * distance * direction
+        moved = ascend(begun, disagreement, STEPS, distance / STEPS, centre=start, radius=distance)
+        found.append(column("gradient", distance, teacher.decode(moved)))
+    return data.labels[index], found, run.task.examples().class_names
+
+
+def draw(run: Run, path: Path) -> list[Path]:
+    """Write the picture (PNG, PDF), what it says as CSV (of texts also as Markdown), and the mean disagreement."""
+    from benchmarks.report.figures import save
+
+    measured = _table(run, *columns(run))
+    means = measured.groupby(["kind", "distance"], sort=False).agg(
+        samples=("kl", "size"), kl=("kl", "mean"), kl_error=("kl", "sem"), labeler_kept=("labeler_kept", "mean")
+    )
+    table = measured[measured["sample"] < SHOWN[run.task.domain]].drop(columns="labeler_kept")
+    figure = _PICTURES[run.task.domain](table)
+    written = [
+        _write(path.with_suffix(".csv"), tables.to_csv(table.drop(columns="inputs"))),
+        _write(path.with_name(f"{path.name}-disagreement.csv"), tables.to_csv(means.reset_index())),
+    ]
+    if "text" in table:
+        written.append(_write(path.with_suffix(".md"), _markdown(run, table)))
+    return [*save(figure, path, (".png", ".pdf")), *written]
+
+
+def _write(path: Path, text: str) -> Path:
+    with atomic(path) as temporary:
+        temporary.write_text(text)
+    return path
+
+
+def _table(run: Run, labels: Any, found: list[Column], names: tuple[str, ...]) -> pd.DataFrame:
+    """One row a sample and column."""
+    rows = []
+    for column in found:
+        for i in range(len(labels)):
+            row = {
+                "sample": i,
+                "label": names[int(labels[i])],
+                "kind": column.kind,
+                "distance": column.distance,
+                "labeler": names[int(column.labeler[i])],
+                "student": names[int(column.student[i])],
+                "kl": float(column.disagreement[i]),
+                "labeler_kept": bool(column.labeler[i] == found[0].labeler[i]),
+                "inputs": column.inputs[i],
+            }
+            if run.task.readable is not None:
+                row["text"] = run.task.readable(column.inputs[i].numpy())
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_RED = "#c00000"
+_NAME = 28  # letters of a class that a picture of texts shows
+_CAPTION = "{} by labeler (L) and by student (S), disagreement KL(L || S); red: they differ"
+
+
+def _images(table: pd.DataFrame) -> Any:
+    from benchmarks.report.figures import plt
+
+    ways = table.groupby(["kind", "distance"], sort=False)
+    count = table["sample"].nunique()
+    figure, axes = plt.subplots(count, len(ways), figsize=(1.35 * len(ways), 1.75 * count))
+    for j, ((kind, distance), rows) in enumerate(ways):
+        for axis, row in zip(axes[:, j], rows.to_dict("records"), strict=True):
+            image = row["inputs"].permute(1, 2, 0).numpy().clip(0, 1)
+            axis.imshow(np.repeat(image, 3, 2) if image.shape[2] == 1 else image)
+            axis.set(xticks=[], yticks=[])
+            agree = row["labeler"] == row["student"]
+            axis.set_xlabel(
+                f"L {row['labeler']}\nS {row['student']}\nKL {row['kl']:.2f}",
+                fontsize=6.5,
+                color="black" if agree else _RED,
+            )
+            for spine in axis.spines.values():
+                spine.set(color="#888888" if agree else _RED, linewidth=0.8 if agree else 1.8)
+            if j == 0:
+                axis.set_ylabel(row["label"], fontsize=8)
+        title = kind if not distance else f"{kind}\ndistance {distance:g}"
+        axes[0, j].set_title(title, fontsize=8)
+    figure.suptitle(f"Decoded neighbours of training samples: {_CAPTION.format('class')}", fontsize=9, y=0.99)
+    figure.subplots_adjust(wspace=0.12, hspace=0.55, top=0.93)
+    return figure
+
+
+def _texts(table: pd.DataFrame, what: str = "class") -> Any:
+    from benchmarks.report.figures import plt
+
+    shown = table[table["sample"] < 4].groupby("sample")
+    lines = sum(len(rows) + 2 for _, rows in shown)
+    figure = plt.figure(figsize=(15, 0.2 * lines + 0.4))
+    figure.text(0, 1, f"Decoded neighbours of training texts: {_CAPTION.format(what)}", fontsize=9, va="bottom")
+    # The classes' columns are as wide as the longest name that stands in them.
+    longest = min(max(table["labeler"].str.len().max(), table["student"].str.len().max()), _NAME)
+    width = max(0.09, 0.0063 * longest)
+    second, third = 0.94 - width, 0.94 - 2 * width
+    words_shown = round(130 * (third - 0.1) / 0.66)
+    line = 1
+    for _, rows in shown:
+        figure.text(0, 1 - line / lines, rows["label"].iloc[0], fontsize=8, weight="bold", va="top")
+        for row in rows.to_dict("records"):
+            line += 1
+            text = _cut(row["text"], words_shown)
+            colour = "black" if row["labeler"] == row["student"] else _RED
+            classes = (
+                (third, f"L {_cut(row['labeler'], _NAME)}"),
+                (second, f"S {_cut(row['student'], _NAME)}"),
+                (0.94, f"KL {row['kl']:.2f}"),
+            )
+            for x, words in ((0.01, _kind(row)), (0.1, text), *classes):
+                # A dollar sign would start a formula.
+                figure.text(x, 1 - line / lines, words.replace("$", r"\$"), fontsize=7.5, color=colour, va="top")
+        line += 2
+    return figure
+
+
+def _cut(text: str, letters: int) -> str:
+    return text if len(text) <= letters else text[: letters - 3] + "..."
+
+
+_PICTURES: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "image": _images,
+    "text": _texts,
+    "retrieval": partial(_texts, what="first passage"),
+}
+
+
+def _kind(row: dict) -> str:
+    return row["kind"] if not row["distance"] else f"{row['kind']} {row['distance']:g}"
+
+
+def _markdown(run: Run, table: pd.DataFrame) -> str:
+    lines = [f"### {run.task.title}: decoded neighbours of training texts", ""]
+    what = "First passage" if run.task.domain == "retrieval" else "Class"
+    lines += [f"{what} by labeler and by student, and their disagreement KL(labeler || student), at L2 distances.", ""]
+    for _, rows in table.groupby("sample"):
+        lines += [f"**{rows['label'].iloc[0]}**", "", "| | text | labeler | student | KL |", "|---|---|---|---|---:|"]
+        for row in rows.to_dict("records"):
+            text = re.sub(r"([|*_`<\[])", r"\\\1", row["text"])
+            lines.append(f"| {_kind(row)} | {text} | {row['labeler']} | {row['student']} | {row['kl']:.2f} |")
+        lines.append("")
+    return "\n".join(lines)

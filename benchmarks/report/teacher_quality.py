@@ -1,0 +1,83 @@
+"""How good a task's teachers are: the labeler on held-out data, and the generator as the labeler sees it."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from benchmarks.core.fingerprint import seed_of
+from benchmarks.metrics.classification import FEW
+from benchmarks.runs.run import Run, teacher_and_data
+from benchmarks.runs.scheduler import one_thread
+
+SAMPLES, NEIGHBOURS = 500, 2000
+
+
+def judge(run: Run) -> pd.DataFrame:
+    """One row a noise scale.
+
+    Columns, of validation inputs that neither network was trained on: `agreement`, the share of decoded neighbours
+    that the labeler gives the class it gives the original; `entropy` of its label in nats; `classes`, the effective
+    number of classes among the labels (exp of the entropy of their mean). Of training samples: `few_shot`, the
+    share of decoded neighbours that the labeler puts into a few-shot class (`few_shot_data`: the share of the
+    samples themselves). Beside them the labeler's score on the test set, and how well the generator restores: of
+    images the variance its reconstruction explains, of texts the share of words restored at the noise scale.
+    """
+    import torch
+
+    from tgt import Costs, isotropic
+
+    one_thread()
+    examples, data = run.task.examples(), teacher_and_data(run, Costs())
+    teacher, rare = data.teacher, data.class_counts < FEW
+    rng = torch.Generator().manual_seed(seed_of("fidelity", run.spec.task) % 2**63)
+    chosen = torch.randperm(len(examples.validation), generator=rng)[:SAMPLES].numpy()
+    inputs = run.task.tensor(examples.pool_inputs[examples.validation[chosen]])
+    own = teacher.label(inputs).argmax(1)
+    latents = teacher.encode(inputs)
+    generator = run.teachers["generator"]["metrics"]
+    rows = []
+    for sigma in run.task.sigmas:  # 0: plain reconstruction
+        label = teacher.label(teacher.decode(isotropic(latents, sigma, rng))).softmax(1)
+        around = data.latents[torch.randint(len(data), (NEIGHBOURS,), generator=rng)]
+        drawn = teacher.label(teacher.decode(isotropic(around, sigma, rng))).argmax(1)
+        rows.append(
+            {
+                "task": run.spec.task,
+                "teacher": run.spec.teacher,
+                "labeler_score": run.teachers["labeler"]["metrics"]["test"][run.task.metric],
+                "explained_variance": generator.get("explained_variance", math.nan),
+                "sigma": sigma,
+                "restored_words": generator.get("restored_words", {}).get(f"{sigma:g}", math.nan),
+                "agreement": (label.argmax(1) == own).float().mean().item(),
+                "entropy": torch.special.entr(label).sum(1).mean().item(),
+                "classes": torch.special.entr(label.mean(0)).sum().exp().item(),
+                "few_shot": rare[drawn].float().mean().item(),
+                "few_shot_data": rare[data.labels].float().mean().item(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def lines(frame: pd.DataFrame) -> list[str]:
+    """The judgement in words."""
+    out = []
+    for (task, teacher), rows in frame.groupby(["task", "teacher"], sort=False):
+        score, variance = rows[["labeler_score", "explained_variance"]].mean()
+        kept, words = (_by_sigma(rows, name) for name in ("agreement", "restored_words"))
+        restores = (
+            f"explains {100 * variance:.0f} % of the variance"
+            if variance == variance
+            else f"restores of the words {words}"
+        )
+        out.append(
+            f"{task}, teacher {teacher}: labeler {100 * score:.1f} % on the test set; generator {restores}; "
+            f"the labeler keeps its class on {kept}"
+        )
+    return out
+
+
+def _by_sigma(rows: pd.DataFrame, name: str) -> str:
+    means = rows.groupby("sigma")[name].mean()
+    return ", ".join(f"{100 * share:.0f} % (sigma {sigma:g})" for sigma, share in means.items())

@@ -1,0 +1,202 @@
+"""A run, executed: teacher, data and student are made, trained and measured; what comes out is a record."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.core.environment import environment
+from benchmarks.core.fingerprint import seed_of
+from benchmarks.records.record import Checkpoint, Record, Spec, pack
+from benchmarks.registry.custom import place
+from benchmarks.runs import loop
+from benchmarks.runs.diagnose import diagnose
+from benchmarks.runs.memory import peak_memory_mb, reset_peak_memory
+from benchmarks.runs.run import Run, code_sha256
+from benchmarks.teachers import store
+from benchmarks.teachers.answer_cache import LentData, RunData
+from benchmarks.teachers.recipe import unlabelled
+from benchmarks.teachers.training import logits_of
+from tgt import Costs, Method, Teacher, TrainingData
+
+COUNTED = ("student_samples", "labeler_queries", "encodes", "decodes", "gradient_evaluations")
+
+
+def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, steps, loss: None) -> Record:
+    """Train the student and measure it. A failure of the run becomes a record with its reason.
+
+    Args:
+        watch: called now and then with step, steps and loss.
+    """
+    common: dict[str, Any] = {
+        "key": run.key,
+        "spec": run.spec,
+        "teachers": run.teachers,
+        "identity": run.identity,
+        "environment": environment(),
+        "code_sha256": code_sha256(),
+    }
+    try:
+        found = _train(run, watch)
+    except Exception as error:
+        if not (run.row.packages or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
+            raise  # a bug of the suite, not of a run: its trace is wanted
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return Record(status="failed", reason=reason + _place(run, error), **common)
+    return Record(status="ok", **found, **common)
+
+
+def _place(run: Run, error: Exception) -> str:
+    """Where in the file of a custom method it went wrong; empty of the suite's own, and where it is not there."""
+    if not run.row.packages:
+        return ""
+    file = Path(inspect.getsourcefile(run.row.load()) or "")
+    _, _, line = place(error, file.resolve()).partition(", line ")
+    return f" ({file.name}, line {line})" if line else ""
+
+
+def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]:
+    """What a record holds of a finished run: metrics, hits, curve, costs, phases and diagnostics."""
+    size = run.task.size
+    run.split.write()
+    reset_peak_memory()
+    costs = Costs()
+    data, student = teacher_and_data(run, costs), new_student(run)
+    method = run.row.load()(run.config, data, generator("method", run.spec))
+    evaluation = Evaluation(run, student, costs)
+    with costs.phase("untracked"), private_randomness(run.spec):
+        loop.train(
+            student,
+            method,
+            data,
+            loop.Schedule(size.steps, size.batch, run.spec.match),
+            generator("batches", run.spec),
+            costs,
+            evaluation,
+            lambda step, loss: watch(step, size.steps, loss),
+        )
+    weights = torch.cat([parameter.detach().flatten() for parameter in student.parameters()])
+    if not math.isfinite(weights.sum().item()):
+        raise loop.Diverged("the student's weights are not finite after the last step")
+    last = evaluation.curve[-1]
+    paid = {
+        **{name: costs.counts[name] for name in COUNTED},
+        "seconds": round(last.seconds, 3),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "student_parameters": sum(parameter.numel() for parameter in student.parameters()),
+        "student_macs": _macs(student, run.task.tensor(run.task.examples().test_inputs[: size.batch])),
+    }
+    return {
+        "metrics": last.test,
+        "hits": evaluation.hits,
+        "curve": evaluation.curve,
+        "costs": paid,
+        "phases": {name: round(seconds, 3) for name, seconds in sorted(costs.seconds.items())},
+        "diagnostics": _diagnose(run, student, method, data),
+    }
+
+
+class Evaluation:
+    """A student's metrics at each checkpoint, on the test samples and on validation samples that no budget took."""
+
+    def __init__(self, run: Run, student: torch.nn.Module, costs: Costs) -> None:
+        self.task, self.student, self.costs, size = run.task, student, costs, run.task.size
+        self.examples = examples = run.task.examples()
+        self.last, self.limit = size.steps, size.test_limit
+        self.counts = np.bincount(examples.pool_labels[run.split.indices], minlength=examples.classes)
+        self.held_out = {"test": (examples.test_inputs[: self.limit], examples.test_labels[: self.limit])}
+        if not np.isin(examples.validation, run.split.indices).any():
+            inputs = examples.pool_inputs[examples.validation]
+            self.held_out["validation"] = inputs, examples.pool_answers[examples.validation]
+        self.curve: list[Checkpoint] = []
+        self.hits = ""
+
+    def __call__(self, step: int) -> None:
+        scores = {
+            name: self._judge(*held, keep=name == "test" and step == self.last) for name, held in self.held_out.items()
+        }
+        if step == self.last:
+            for name, (inputs, labels) in self.examples.other_tests.items():
+                found = self._judge(inputs[: self.limit], labels[: self.limit])
+                scores["test"] |= {f"{name}_{metric}": value for metric, value in found.items()}
+        self.curve.append(
+            Checkpoint(
+                step=step,
+                seconds=round(sum(s for phase, s in self.costs.seconds.items() if phase != "evaluate"), 3),
+                labeler_queries=self.costs.counts["labeler_queries"],
+                validation=scores.get("validation"),
+                test=scores["test"],
+            )
+        )
+
+    def _judge(self, inputs: np.ndarray, labels: np.ndarray, keep: bool = False) -> dict[str, float | None]:
+        logits = logits_of(self.student, self.task, inputs)
+        if keep:
+            self.hits = pack(self.task.hits(logits, labels))
+        return self.task.judge(logits, labels, self.examples, self.counts)
+
+
+def _diagnose(run: Run, student: torch.nn.Module, method: Method, data: TrainingData) -> dict[str, float]:
+    """Nothing where a custom method cannot be looked at once it has been trained: its score stands without."""
+    try:
+        with private_randomness(run.spec):
+            return {name: round(value, 5) for name, value in diagnose(run, student, method, data).items()}
+    except Exception:
+        if not run.row.packages:
+            raise
+        return {}
+
+
+def teacher_and_data(run: Run, costs: Costs) -> RunData:
+    """The run's frozen teacher and training samples."""
+    task, examples, indices = run.task, run.task.examples(), run.split.indices
+    parts = {part: store.load(task, recipe) for part, recipe in run.recipes.items()}
+    given: dict[str, Any] = {
+        "inputs": task.tensor(examples.pool_inputs[indices]),
+        "labels": torch.from_numpy(examples.pool_labels[indices]),
+        "num_classes": examples.classes,
+        "teacher": Teacher(parts["generator"], parts["labeler"], costs),
+        "augment": task.augment,
+        "unlabelled": lambda: task.tensor(unlabelled(examples, run.spec.teacher, run.split)),
+        "passages": None if examples.passages is None else task.tensor(examples.passages),
+    }
+    if task.size.keep_answers and run.spec.teacher == "full":
+        return LentData(task=task, recipes=run.recipes, indices=indices, **given)
+    return RunData(**given)
+
+
+def new_student(run: Run) -> torch.nn.Module:
+    """The untrained student. Its start depends on task and seed alone: all methods of a cell begin as the same one."""
+    build = run.task.pretrained if run.row.student == "pretrained" else run.task.student
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("student", run.spec.task, run.spec.seed) % 2**63)
+        student = build(run.task.examples().classes)
+    return student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def generator(purpose: str, spec: Spec) -> torch.Generator:
+    """Random numbers of one purpose. The method's name is no axis: methods of a cell are paired draw by draw."""
+    return torch.Generator().manual_seed(seed_of(purpose, spec.task, spec.budget, spec.seed) % 2**63)
+
+
+@contextmanager
+def private_randomness(spec: Spec) -> Iterator[None]:
+    """Torch's global generator, which dropout draws from, lent to a run and given back as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("dropout", spec.task, spec.budget, spec.seed) % 2**63)
+        yield
+
+
+def _macs(student: torch.nn.Module, batch: torch.Tensor) -> int:
+    """Multiply-adds a sample of a batch's forward pass: a student that pads to the longest text pays for it."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        student(batch)
+    return counter.get_total_flops() // 2 // len(batch)

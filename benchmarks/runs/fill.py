@@ -1,0 +1,95 @@
+"""Filling a grid: what is recorded stays, what is missing is run, with the person watching."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.core import paths
+from benchmarks.core.paths import REFERENCE
+from benchmarks.records.record import Record, Store
+from benchmarks.runs import scheduler, tracking
+from benchmarks.runs.progress import Progress
+from benchmarks.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a grid is filled, whatever it is of.
+
+    Attributes:
+        size: whose committed records tell how long runs take. jobs: processes, one thread each.
+        plan: tell what is missing and run nothing. retry: run failed cells again. track: a tracker, "" for none.
+    """
+
+    size: str
+    jobs: int = 2
+    plan: bool = False
+    retry: bool = False
+    track: str = ""
+
+
+def fill(
+    runs: list[Run],
+    folder: Path,
+    options: Execution,
+    console: Console,
+    teachers_only: bool = False,
+    table: Callable[[dict[str, Record]], Any] | None = None,
+) -> tuple[scheduler.Plan, int]:
+    """Run what is missing of `runs`; the plan as it stands afterwards, and the exit status."""
+    store = Store(folder)
+    history = Store(REFERENCE / options.size).read().values()
+    plan = scheduler.plan(runs, store, options.jobs, history, options.retry)
+    if options.plan:
+        _print_plan(plan, options, console)
+        return plan, 0
+    if not plan.missing:
+        return plan, 0
+    paths.check_writable(folder)
+    paths.check_writable(paths.cache())
+    if plan.teachers:
+        console.print(f"training {len(plan.teachers)} teacher networks, once")
+        scheduler.train_teachers(plan, options.jobs, lambda line: console.print(f"  {line}", markup=False))
+        plan = scheduler.plan(runs, store, options.jobs, history, options.retry)
+    if teachers_only or not plan.missing:
+        return plan, 0
+    arrived: dict[str, Record] = dict(plan.records)
+    show = None if table is None else lambda: table(dict(arrived))
+    with Progress(console, len(plan.missing), plan.seconds, folder, show) as progress:
+
+        def done(record: Record) -> None:
+            arrived[record.key] = record
+            progress.add(record)
+            if options.track:
+                try:
+                    tracking.send(record, options.track)
+                except Exception as error:  # a server that is away must not end the grid: the record itself is kept
+                    console.print(f"not sent to {options.track}: {record.spec.label}: {error}", markup=False)
+
+        scheduler.run_missing(plan, store, options.jobs, done)
+    plan = scheduler.plan(runs, store, options.jobs, history)
+    failed = [record for run in plan.runs if (record := plan.record(run)) and record.status == "failed"]
+    for record in failed:
+        console.print(f"FAILED {record.spec.label}: {record.reason}", markup=False)
+    return plan, 1 if failed else 0
+
+
+def _print_plan(plan: scheduler.Plan, options: Execution, console: Console) -> None:
+    groups: dict[tuple, list[int]] = {}
+    missing = {id(run) for run in plan.missing}
+    for run in plan.runs:
+        cell = run.spec.task, run.spec.teacher, run.spec.budget, run.spec.method
+        counts = groups.setdefault(cell, [0, 0])
+        counts[id(run) in missing] += 1
+    for (task, teacher, budget, method), (there, not_there) in groups.items():
+        line = f"{task:12} {teacher:10} n={budget:<6} {method:24} recorded {there}  missing {not_there}"
+        console.print(line, markup=False)
+    console.print(
+        f"{len(plan.runs)} cells: {plan.recorded} recorded, {len(plan.missing)} missing; "
+        f"{len(plan.teachers)} teacher networks to train; about {plan.seconds / 60:.0f} min with {options.jobs} jobs"
+    )

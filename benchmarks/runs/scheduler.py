@@ -1,0 +1,187 @@
+"""Runs what is missing: teachers first, then cells, on local processes of one thread each."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from joblib import Parallel, delayed, parallel_config
+
+from benchmarks.core import paths
+from benchmarks.records.record import Record, Store
+from benchmarks.registry import custom
+from benchmarks.runs.execute import execute
+from benchmarks.runs.run import Run
+from benchmarks.teachers import answer_cache
+from benchmarks.teachers import store as teachers
+
+GUESS_SECONDS = 40.0  # of a cell that no record tells about
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a set of runs needs: recorded cells, cells to run, teachers to train, and what it will take."""
+
+    runs: tuple[Run, ...]
+    records: dict[str, Record]
+    teachers: tuple[tuple[Run, str], ...]  # a run and the part of its teacher that is missing
+    missing: tuple[Run, ...]
+    seconds: float
+
+    def record(self, run: Run) -> Record | None:
+        return self.records.get(run.key) if run.has_teachers else None
+
+    @property
+    def recorded(self) -> int:
+        return len(self.runs) - len(self.missing)
+
+
+def plan(runs: Iterable[Run], store: Store, jobs: int, history: Iterable[Record] = (), retry: bool = False) -> Plan:
+    """Compare what is asked for with what is recorded. Costs come from `history` and the store's own records.
+
+    Args:
+        retry: count failed records as missing.
+    """
+    runs = tuple(runs)
+    records = store.read()
+    seconds = _history([*history, *records.values()])
+    untrained: dict[Path, tuple[Run, str, int]] = {}
+    missing = []
+    for run in runs:
+        record = records.get(run.key) if run.has_teachers else None
+        if record is not None and not (retry and record.status == "failed"):
+            continue
+        missing.append(run)
+        for part, recipe in run.recipes.items():
+            if not recipe.trained:
+                untrained[recipe.path] = run, part, recipe.steps
+    work = sum(seconds.get((run.spec.task, run.spec.method, run.spec.size), GUESS_SECONDS) for run in missing)
+    work += sum(0.06 * steps for _, _, steps in untrained.values())
+    parts = tuple((run, part) for run, part, _ in untrained.values())
+    return Plan(runs, records, parts, tuple(missing), work / jobs)
+
+
+def _history(records: Iterable[Record]) -> dict[tuple[str, str, str], float]:
+    """Mean seconds, evaluation and loading included, of finished runs by task, method and size."""
+    spent: dict[tuple[str, str, str], list[float]] = {}
+    for record in records:
+        if record.status == "ok":
+            cell = record.spec.task, record.spec.method, record.spec.size
+            spent.setdefault(cell, []).append(sum(record.phases.values()) + 1.0)
+    return {cell: sum(values) / len(values) for cell, values in spent.items()}
+
+
+def train_teachers(plan: Plan, jobs: int, done: Callable[[str], None]) -> None:
+    """Train the teachers that are missing, generator and labeler side by side."""
+    # Longest first, so that the last one does not run alone for long.
+    parts = sorted(plan.teachers, key=lambda item: -item[0].recipes[item[1]].steps)
+    for name in _parallel(jobs, _train_teacher, [(run.spec, part) for run, part in parts]):
+        done(name)
+
+
+def _train_teacher(spec, part: str) -> str:
+    one_thread()
+    run = Run(spec)
+    info = teachers.train(run.task, run.recipes[part], run.split)
+    if run.task.size.keep_answers and spec.teacher == "full":
+        answer_cache.pool_answers(run.task, part, run.recipes[part])  # now, so that no run's seconds hold them
+    return f"{run.recipes[part].path.name}: {info['seconds']} s"
+
+
+def run_missing(plan: Plan, store: Store, jobs: int, done: Callable[[Record], None]) -> None:
+    """Run the missing cells; each worker appends its record itself, so a killed harness loses no finished cell."""
+    folder = store.path.parent
+    waiting = list(plan.missing)
+    for patient in (False, True):
+        # A cell that another harness is at work on is left to the end, then waited for.
+        busy = []
+        harness = os.getpid()
+        cells = [(run.spec, run.overrides, folder, patient, harness) for run in waiting]
+        for run_spec, overrides, line in _parallel(jobs, _run_cell, cells):
+            if line is None:
+                busy.append(Run(run_spec, overrides))
+            else:
+                done(Record.parse(line))
+        waiting = busy
+
+
+def _run_cell(spec, overrides, folder: Path, patient: bool, harness: int):
+    """One cell, under its claim. Returns the record's line, or None where another process holds the claim."""
+    one_thread()
+    _end_with(harness)
+    run = Run(spec, overrides)
+    store = Store(folder)
+    claims = folder / ".claims"
+    claims.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(claims / f"{run.key}.lock", timeout=-1 if patient else 0):
+            kept = store.get(run.key)
+            if kept is not None and kept.status == "ok":
+                return spec, overrides, kept.line()
+            record = execute(run, _watcher(folder, run, harness))
+            store.append(record)
+            return spec, overrides, record.line()
+    except Timeout:
+        return spec, overrides, None
+    finally:
+        _status_path(folder).unlink(missing_ok=True)
+
+
+def _parallel(jobs: int, work: Callable, calls: list[tuple]):
+    tasks = (delayed(_work)(custom.files(), work, call) for call in calls)
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")(tasks)
+
+
+def _work(files: tuple[Path, ...], work: Callable, call: tuple):
+    """In a worker: what the command named of custom methods and tasks is known here too."""
+    for path in files:
+        custom.register(path)
+    return work(*call)
+
+
+def one_thread() -> None:
+    """Two multi-threaded processes on two cores slow each other down many times over."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _status_path(folder: Path) -> Path:
+    return folder / ".claims" / f"{os.getpid()}.status"
+
+
+def _end_with(harness: int) -> None:
+    """End this worker if the harness is gone: a killed command leaves nothing running."""
+    if harness not in (os.getpid(), os.getppid()):  # with one job the harness itself does the work
+        os._exit(1)
+
+
+def _watcher(folder: Path, run: Run, harness: int) -> Callable[[int, int, float], None]:
+    """Writes what this worker is doing to a file that the harness shows."""
+    path = _status_path(folder)
+
+    def watch(step: int, steps: int, loss: float) -> None:
+        _end_with(harness)
+        with paths.atomic(path) as temporary:
+            temporary.write_text(json.dumps({"cell": run.spec.label, "step": step, "steps": steps, "loss": loss}))
+
+    return watch
+
+
+def at_work(folder: Path) -> list[dict]:
+    """What the workers on a results folder last wrote of themselves; those of dead processes are cleared away."""
+    found = []
+    for path in sorted((folder / ".claims").glob("*.status")):
+        try:
+            os.kill(int(path.stem), 0)
+            found.append(json.loads(path.read_text()))
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except (OSError, ValueError):
+            continue
+    return found

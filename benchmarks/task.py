@@ -1,0 +1,281 @@
+"""What a task is: data, student, teacher and settings. One class for the suite's own tasks and for custom ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.splits import Profile
+from benchmarks.metrics.classification import classify, right
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+SIZES = ("smoke", "small", "paper")
+HELD_OUT = 0.1  # share of the training samples set aside for validation where the data name none
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything at one size: data, so that no code asks which size it is."""
+
+    budget: int  # labelled samples of a run unless --budgets says otherwise
+    budgets: tuple[int, ...]  # of a curve over budgets
+    steps: int  # student updates
+    batch: int  # real samples a step; methods that generate show as many generated ones beside them
+    labeler_steps: int = 0
+    generator_steps: int = 0
+    seeds: int | None = None  # replications unless --seeds says otherwise; None: the experiment's own number
+    test_limit: int | None = None  # evaluate on the first so many test samples
+    table: tuple[int, ...] = ()  # budgets of a table; none: `budget` alone
+    defaults: dict[str, Any] = field(default_factory=dict)  # hyper-parameters in place of the task's
+    search_budget: int | None = None  # labelled samples of the search; None: `budget`
+    trials: int = 8  # settings that the search tries, of every method alike, its defaults the first
+    few: int | None = None  # examples in place of all there are; what they are examples of, the task says
+    keep_answers: bool = False  # the teacher's logits and latents of the whole pool are computed once, kept on disk
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Decoded data of a task. Inputs are stored compactly; `Task.tensor` makes them a network's inputs."""
+
+    pool_inputs: np.ndarray
+    pool_labels: np.ndarray
+    validation: np.ndarray  # indices into the pool: teachers never see them, students only where the budget needs all
+    test_inputs: np.ndarray
+    test_labels: np.ndarray
+    class_names: tuple[str, ...]
+    extra_unlabelled: np.ndarray | None = None  # inputs without a class of the task, for the generator
+    vocabulary: np.ndarray | None = None  # of text: the word piece of the pretrained encoder behind each token of ours
+    coarse: tuple[int, ...] | None = None  # of each class: the coarse class it belongs to, for a second reading
+    passages: np.ndarray | None = None  # of retrieval: the tokens (L, T) of what is searched; each is a class
+    #: Further test sets, (inputs, labels) by name; a student is evaluated on them after its last step.
+    other_tests: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def pool_answers(self) -> np.ndarray:
+        """What the pool's samples are evaluated by, in the shape of `test_labels`."""
+        return self.pool_labels
+
+
+@dataclass(frozen=True)
+class RetrievalExamples(Examples):
+    """Labels are passage numbers: of a training sample (N,), of a tested query (N, R), filled up with -1.
+
+    Attributes:
+        passage_texts, test_texts: passages and test queries in words.
+        pool_relevant: the pool's passages (N, R), as the test queries' are given.
+    """
+
+    passage_texts: tuple[str, ...] = field(kw_only=True)
+    test_texts: tuple[str, ...] = field(kw_only=True)
+    pool_relevant: np.ndarray = field(kw_only=True)
+
+    @property
+    def pool_answers(self) -> np.ndarray:
+        return self.pool_relevant
+
+
+class Task:
+    """A benchmark task: derive from it and write what differs. An instance is a task at one size.
+
+    A run's key holds `name`, `version` and the student's name: raise a number when a change gives other results.
+
+    Attributes:
+        name: as the command line and the tables have it. title: one line for tables. note: what a reader must know.
+        version: of everything here that the hashes of data, split and teachers do not cover.
+        base: of a custom task, the task whose data, networks and settings stand wherever this class gives none.
+        dataset: names the data in teachers' files and their seeds; the task's own name by default.
+        domain: "image", "text" (tokens (N, T), 0 is padding), "retrieval" or any word; methods may be for one alone.
+        metric: the metric that tables lead with. also: metrics shown beside it.
+        profile: how a budget is spread over the classes. budget, budgets, steps, batch, smoke_steps: what `sizes` is
+            made of where a task does not write it out.
+        defaults, search: hyper-parameters and values to try in place of the methods' own, where these networks and
+            latents ask for another scale; for all methods that have them alike.
+        tuned_on: the task whose search chooses its hyper-parameters; itself by default.
+        students: of each student that it has ("student", "pretrained"), its name and version.
+        teachers: of each part of the teacher that is trained here, name and version of the network and its training.
+        references: rows beside the students', and under which name the labeler's scores hold their metrics; where
+            one is the "teacher", tables say how much of its lead over distillation a student has made up for.
+        beta: weight of a VAE's KL term. lr: highest learning rate of the generator's and of the labeler's training.
+        sigmas: noise scales that the teachers' quality is measured at. distances: of the neighbours in figure 1.
+        code: of a custom task, the modules that hold it: their digest is part of its runs' keys.
+    """
+
+    name: str = ""
+    title: str = ""
+    note: str = ""
+    version: ClassVar[int] = 1
+    base: ClassVar[str] = ""
+    domain: str = "image"
+    metric: str = "accuracy"
+    also: tuple[str, ...] | None = None
+    profile: Profile = Profile("balanced")
+    budget: int = 500
+    budgets: tuple[int, ...] = ()
+    steps: int = 1000
+    batch: int = 64
+    smoke_steps: int = 12
+    sizes: dict[str, Size] = {}
+    defaults: dict[str, Any] = {}
+    search: dict[str, list[Any]] = {}
+    tuned_on: str = ""
+    students: dict[str, str] = {"student": "student.v1"}
+    teachers: dict[str, str] = {}
+    references: dict[str, str] = {}
+    beta: float = 0.0
+    lr: tuple[float, float] = (0.0, 0.0)
+    sigmas: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 3.0)
+    distances: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    code: tuple[str, ...] = ()
+    dataset: str = ""
+    family: str = ""  # the task that this one is a variation of, else its own name
+    scale: str = "small"  # the size that this instance is at
+
+    def __init__(self) -> None:
+        self.tuned_on = self.tuned_on or self.name
+        self.dataset = self.dataset or self.name
+        self.family = self.family or self.name
+        self.title = self.title or self.name
+        self.sizes = self.sizes or self._own_sizes()
+        if self.also is None:
+            self.also = ("balanced_accuracy" if self.metric == "accuracy" else "accuracy", "macro_f1")
+
+    def _own_sizes(self) -> dict[str, Size]:
+        small = Size(self.budget, self.budgets or (self.budget,), self.steps, self.batch)
+        smoke = replace(small, steps=self.smoke_steps, batch=min(self.batch, 16), seeds=2, test_limit=500, trials=2)
+        return {"smoke": smoke, "small": small}
+
+    @classmethod
+    def all(cls) -> list[Task]:
+        """The tasks that this class stands for: one, unless it is a family of them."""
+        return [cls()]
+
+    def at(self, scale: str) -> Task:
+        """The task at a size. Raises ValueError for one that it does not have."""
+        if scale not in self.sizes:
+            raise ValueError(f"{self.name} has no size {scale}; there are {', '.join(self.sizes)}")
+        other = copy(self)
+        other.scale = scale
+        return other
+
+    @property
+    def size(self) -> Size:
+        return self.sizes[self.scale]
+
+    @property
+    def data_name(self) -> str:
+        """Of the data at this size: fewer examples are other data."""
+        return f"few_{self.dataset}" if self.size.few else self.dataset
+
+    def with_ratio(self, ratio: int) -> Task:
+        """The task at another imbalance ratio, such as fashion-lt-r50. Raises ValueError where it has none."""
+        if self.profile.kind != "exponential":
+            raise ValueError(f"{self.name} has no imbalance ratio to set: its classes are {self.profile.kind}")
+        other = copy(self)
+        own = ratio == type(self).profile.ratio
+        other.name = self.family if own else f"{self.family}-r{ratio}"
+        other.profile = Profile("exponential", float(ratio))
+        return other
+
+    def examples(self) -> Examples:
+        """The task's data, loaded once a process."""
+        if (found := _LOADED.get(self.data_name)) is None:
+            data = self.data()
+            found = _LOADED[self.data_name] = data if isinstance(data, Examples) else examples_of(data, self.name)
+        return found
+
+    # What a task is made of: to be written by each.
+
+    def data(self) -> Examples | dict[str, Any]:
+        """`Examples`, or arrays `train_inputs` (N, ...), `train_labels` (N,), `test_inputs` (M, ...), `test_labels`.
+
+        If there are any: `unlabelled` (U, ...), more inputs that the generator was made from; `validation`, indices of
+        training samples that choose hyper-parameters (else a tenth, drawn); `class_names`.
+        """
+        raise NotImplementedError
+
+    def student(self, classes: int) -> nn.Module:
+        """The untrained student, a module from inputs (B, ...) to logits (B, classes)."""
+        raise NotImplementedError
+
+    def pretrained(self, classes: int) -> nn.Module:
+        """A student that begins from pretrained weights, for the rows that ask for it."""
+        raise NotImplementedError
+
+    def teacher(self, classes: int) -> tuple[Any, Any]:
+        """(generator, labeler): encode/decode(/sample_prior) of inputs; inputs (B, ...) to logits (B, classes)."""
+        raise NotImplementedError
+
+    def fits(self) -> dict[str, Callable[..., dict[str, Any]]]:
+        """How each part of the teacher ("generator", "labeler") is trained; a part that is not here comes trained."""
+        return {}
+
+    # What a task may do in its own way.
+
+    #: (inputs (B, ...), torch.Generator) -> inputs changed at random, their labels kept; None where there is no way.
+    augment: Callable[..., Any] | None = None
+
+    def tensor(self, inputs: np.ndarray) -> torch.Tensor:
+        """Stored inputs as a network's: images' bytes to [0, 1], channels last; whole numbers to int64; else float32."""
+        import torch
+
+        if inputs.dtype == np.uint8:
+            return torch.from_numpy(inputs).float().div_(255).contiguous(memory_format=torch.channels_last)
+        return torch.from_numpy(inputs.astype(np.int64 if np.issubdtype(inputs.dtype, np.integer) else np.float32))
+
+    def judge(
+        self, logits: torch.Tensor, labels: np.ndarray, examples: Examples, counts: np.ndarray
+    ) -> dict[str, float | None]:
+        """Metrics of logits (N, L) for labels as `test_labels`; counts: training samples of each class (L,)."""
+        return classify(logits, labels, examples.classes, counts, examples.coarse)
+
+    def hits(self, logits: torch.Tensor, labels: np.ndarray) -> np.ndarray:
+        """Whether each sample is a success (N,), for the error that a finite test set makes."""
+        return right(logits, labels)
+
+    def readable(self, tokens: np.ndarray) -> str | None:
+        """One input as people read it; None where it is not words."""
+        return None
+
+
+#: Examples by the name of their data: tasks that vary each other share them.
+_LOADED: dict[str, Examples] = {}
+
+
+def examples_of(given: dict[str, Any], name: str) -> Examples:
+    """Examples from a task's arrays (see `Task.data`). Raises ValueError naming what is missing or does not fit."""
+    needed = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+    if absent := [part for part in needed if part not in given]:
+        raise ValueError(f"{name}: data() gives no {', '.join(absent)}")
+    arrays = {part: np.asarray(given[part]) for part in needed}
+    for part in ("train", "test"):
+        inputs, labels = arrays[f"{part}_inputs"], arrays[f"{part}_labels"]
+        if len(inputs) != len(labels):
+            raise ValueError(f"{name}: {len(inputs)} {part} inputs, {len(labels)} labels")
+    labels = arrays["train_labels"].astype(np.int64)
+    classes = int(max(labels.max(), arrays["test_labels"].max())) + 1
+    validation = given.get("validation")
+    if validation is None:
+        order = np.random.default_rng(seed_of("validation", name)).permutation(len(labels))
+        validation = order[: max(int(HELD_OUT * len(labels)), 1)]
+    unlabelled = given.get("unlabelled")
+    return Examples(
+        pool_inputs=arrays["train_inputs"],
+        pool_labels=labels,
+        validation=np.sort(np.asarray(validation)),
+        test_inputs=arrays["test_inputs"],
+        test_labels=arrays["test_labels"].astype(np.int64),
+        class_names=tuple(given.get("class_names") or (str(i) for i in range(classes))),
+        extra_unlabelled=None if unlabelled is None else np.asarray(unlabelled),
+    )

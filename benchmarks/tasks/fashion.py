@@ -1,0 +1,73 @@
+"""Fashion-MNIST, with an exponential long tail and balanced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.images import FASHION
+from benchmarks.data.splits import Profile
+from benchmarks.task import Examples, Size
+from benchmarks.tasks.images import SMOKE, ImageTask
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+SMALL = Size(budget=2478, budgets=(620, 2478, 9918), steps=1000, batch=64, labeler_steps=2400, generator_steps=2000)
+
+
+class FashionLT(ImageTask):
+    name = "fashion-lt"
+    title = "Fashion-MNIST, long tail"
+    note = (
+        "Fashion-MNIST with exponential imbalance (ratio 100: 1,000 to 10 images a class); balanced official test set"
+    )
+    dataset = "fashion"
+    profile = Profile("exponential", ratio=100.0)
+    sizes = {"smoke": SMOKE, "small": SMALL}
+    students = {"student": "cnn-16-32-32.v1"}
+    teachers = {"generator": "vae-64-32.v1", "labeler": "cnn-24.v1"}
+
+    def data(self) -> Examples:
+        """Official test set; 500 training images a class are set aside for validation, the same for all seeds."""
+        arrays = FASHION.load()
+        labels = arrays["train_labels"].astype(np.int64)
+        rng = np.random.default_rng(seed_of("validation", "fashion"))
+        validation = np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:500] for c in range(10)])
+        return Examples(
+            pool_inputs=arrays["train_images"][:, None],
+            pool_labels=labels,
+            validation=np.sort(validation),
+            test_inputs=arrays["test_images"][:, None],
+            test_labels=arrays["test_labels"].astype(np.int64),
+            class_names=CLASSES,
+        )
+
+    def student(self, classes: int) -> nn.Module:
+        from benchmarks.networks.image import student_cnn
+
+        return student_cnn(1, classes)
+
+    def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
+        from benchmarks.networks.image import VAE, labeler_cnn
+
+        return VAE(channels=1, size=28, latent=64, width=32), labeler_cnn(1, classes, width=24)
+
+
+class Fashion(FashionLT):
+    name = "fashion"
+    title = "Fashion-MNIST, balanced"
+    note = "Fashion-MNIST, classes equally frequent; official test set"
+    profile = Profile("balanced")
+    sizes = {
+        "smoke": replace(SMOKE, budget=50, budgets=(50, 100)),
+        "small": replace(SMALL, budget=500, budgets=(50, 150, 500, 1500, 5000, 15000, 60000)),
+    }
+    metric = "accuracy"
+    also = ()

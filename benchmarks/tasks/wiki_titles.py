@@ -1,0 +1,45 @@
+"""Short descriptions of Wikipedia articles, whose summaries are to be found."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.data.splits import linked, sides
+from benchmarks.data.texts import SUMMARIES, normal, unpack
+from benchmarks.task import Examples, Size
+from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, padded, retrieval_examples
+
+
+class WikiTitles(RetrievalTask):
+    name = "wiki-titles"
+    title = "Short descriptions to articles"
+    note = (
+        "Stand-in for Natural Questions, with labels that are sure: Wikipedia's short descriptions are the queries, "
+        "10,033 articles' summaries the passages, split by article: 6,904 to train on, 925 for validation, 1,831 for "
+        "testing; equal descriptions keep all their articles"
+    )
+    dataset = "described"
+    sizes = {
+        "smoke": SMOKE,
+        "small": Size(
+            budget=500, budgets=(250, 500, 2000, 6904), steps=500, batch=32, generator_steps=1500, keep_answers=True
+        ),
+    }
+
+    def data(self) -> Examples:
+        """Equal descriptions, and near duplicates of an article, stand on one side."""
+        searched = self.size.few
+        arrays = SUMMARIES.load()
+        descriptions = unpack(arrays["description"])[:searched]
+        described = [normal(text) for text in descriptions]
+        articles = np.flatnonzero([bool(text) for text in described])
+        names, query = np.unique([described[i] for i in articles], return_inverse=True)
+        group = linked(query, arrays["copy"][articles])
+        side = sides(group, "wiki-titles")
+        texts = [descriptions[i] for i in articles]
+        relevant = padded([articles[query == q] for q in range(len(names))])[query]
+        # Tested, a query is one however many articles it has.
+        first = np.isin(np.arange(len(query)), np.unique(query, return_index=True)[1])
+        keep = (side == 0) | first
+        pool, test = np.flatnonzero(keep & (side < 2)), np.flatnonzero(keep & (side == 2))
+        return retrieval_examples(searched, texts, articles, relevant, pool, side[pool] == 1, {"test": test})

@@ -1,0 +1,92 @@
+"""What a teacher network is made from, and so what its file is called."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.core import paths
+from benchmarks.core.fingerprint import array_digest, digest, modules_digest
+from benchmarks.data.splits import Split
+from benchmarks.task import Examples, Task
+
+KINDS = ("full", "same-data")
+PARTS = ("generator", "labeler")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a teacher network's weights; its hash names the file."""
+
+    dataset: str
+    size: str
+    part: str
+    kind: str
+    network: str  # with its version, that of its training too
+    data_sha256: str
+    steps: int
+    lr: float
+    beta: float
+    code_sha256: str  # of a custom task's own code; empty of the suite's, whose versions tell
+
+    @property
+    def path(self) -> Path:
+        name = f"{self.dataset}-{self.part}-{self.kind}-{digest(asdict(self))[:16]}"
+        return paths.cache() / "teachers" / f"{name}.safetensors"
+
+    @property
+    def trained(self) -> bool:
+        return self.path.exists()
+
+
+def training_indices(examples: Examples, kind: str, split: Split) -> np.ndarray:
+    """Pool indices a teacher of this kind may see: never validation samples, unless the student's own hold them."""
+    if kind == "full":
+        return np.setdiff1d(np.arange(len(examples.pool_labels)), examples.validation)
+    return split.indices
+
+
+def unlabelled(examples: Examples, kind: str, split: Split) -> np.ndarray:
+    """The inputs that a generator of this kind is trained on."""
+    inputs = examples.pool_inputs[training_indices(examples, kind, split)]
+    if kind == "full" and examples.extra_unlabelled is not None:
+        inputs = np.concatenate([inputs, examples.extra_unlabelled])
+    return inputs
+
+
+def recipe(task: Task, part: str, kind: str, split: Split) -> Recipe:
+    """The recipe of one network of a task at its size. Raises ValueError for an unknown part or kind."""
+    if part not in PARTS or kind not in KINDS:
+        raise ValueError(f"no teacher {kind!r} {part!r}: parts are {', '.join(PARTS)}; kinds are {', '.join(KINDS)}")
+    return Recipe(
+        dataset=task.name if kind == "same-data" else task.data_name,
+        size=task.scale,
+        part=part,
+        kind=kind,
+        network=task.teachers.get(part, ""),
+        data_sha256=_data_sha256(task, part, kind, split),
+        steps=task.size.generator_steps if part == "generator" else task.size.labeler_steps,
+        lr=task.lr[PARTS.index(part)],
+        beta=task.beta if part == "generator" else 0.0,
+        code_sha256=modules_digest(task.code[0], task.code) if task.code else "",
+    )
+
+
+_HASHES: dict[tuple[str, ...], str] = {}
+
+
+def _data_sha256(task: Task, part: str, kind: str, split: Split) -> str:
+    """Hash of training data, kept for the process: the full pool is 45 MB and every run asks for it."""
+    key = (task.data_name, part, kind, split.sha256 if kind == "same-data" else "")
+    if key not in _HASHES:
+        examples = task.examples()
+        indices = training_indices(examples, kind, split)
+        data = {"inputs": examples.pool_inputs[indices], "labels": examples.pool_labels[indices]}
+        if part == "generator" and kind == "full" and examples.extra_unlabelled is not None:
+            data["extra"] = examples.extra_unlabelled
+        if examples.passages is not None:
+            data["passages"] = examples.passages
+        _HASHES[key] = array_digest(data)
+    return _HASHES[key]

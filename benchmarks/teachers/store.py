@@ -1,0 +1,77 @@
+"""A task's generator and labeler: trained once, kept as safetensors under the hash of what they were made from.
+
+`full`: trained on the whole training pool, as a released checkpoint would be. `same-data`: trained on the student's own
+samples only. Neither ever sees validation or test samples.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from filelock import FileLock
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from benchmarks.core import paths
+from benchmarks.core.fingerprint import array_digest, seed_of
+from benchmarks.data.splits import Split
+from benchmarks.task import Task
+from benchmarks.teachers.pretrained import as_given, judged
+from benchmarks.teachers.recipe import PARTS, Recipe
+from benchmarks.teachers.training import Fit
+
+
+def networks_of(task: Task) -> dict[str, nn.Module]:
+    """Fresh, untrained generator and labeler of a task, from a fixed start (and a custom task's as they come)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("teacher", f"{task.data_name}_examples") % 2**32)
+        with torch.enable_grad():  # a custom teacher may be trained here
+            parts = dict(zip(PARTS, task.teacher(task.examples().classes), strict=True))
+    return {name: module.to(memory_format=torch.channels_last) for name, module in parts.items()}
+
+
+def load(task: Task, recipe: Recipe) -> nn.Module:
+    """The trained network. Raises ValueError if the file's weights do not have the hash written when they were made."""
+    tensors = load_file(recipe.path)
+    if content_sha256(tensors) != metadata(recipe)["sha256"]:
+        raise ValueError(f"{recipe.path} was changed since it was trained; delete it and it is trained anew")
+    module = networks_of(task)[recipe.part]
+    module.load_state_dict(tensors)
+    return module.eval()
+
+
+def metadata(recipe: Recipe) -> dict[str, Any]:
+    """What was written beside the weights: content hash, recipe, metrics, seconds."""
+    with safe_open(recipe.path, framework="np") as file:
+        return json.loads(file.metadata()["teacher"])
+
+
+def content_sha256(tensors: dict[str, Tensor]) -> str:
+    return array_digest({name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
+
+
+def train(task: Task, recipe: Recipe, split: Split) -> dict[str, Any]:
+    """Train one network unless its file is there; its metadata. Two processes asking at once train it once."""
+    recipe.path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(recipe.path.with_suffix(".lock")):
+        if not recipe.trained:
+            start = time.perf_counter()
+            module = networks_of(task)[recipe.part]
+            fits: dict[str, Fit] = {"generator": as_given, "labeler": judged, **task.fits()}
+            metrics = fits[recipe.part](module, task, task.examples(), recipe, split)
+            # Copies: a file cannot hold two names of one tensor, which a custom network may have.
+            tensors = {name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}
+            info = {
+                "sha256": content_sha256(tensors),
+                "recipe": asdict(recipe),
+                "metrics": metrics,
+                "seconds": round(time.perf_counter() - start, 1),
+            }
+            with paths.atomic(recipe.path) as temporary:
+                save_file(tensors, temporary, metadata={"teacher": json.dumps(info)})
+    return metadata(recipe)

@@ -1,0 +1,82 @@
+"""What the training of every teacher shares: batches, one loop, and the judgement of a labeler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.splits import Split
+from benchmarks.metrics.classification import calibration_error
+from benchmarks.task import Examples, Task
+from benchmarks.teachers.recipe import Recipe
+
+#: Trains a network in place: (module, task, examples, recipe, split) -> what was measured of it.
+Fit = Callable[[Any, Task, Examples, Recipe, Split], dict[str, Any]]
+BATCH = 128
+
+
+def generator_of(part: str, recipe: Recipe) -> torch.Generator:
+    """Random numbers of one training; of its data, so that the same data give the same network."""
+    return torch.Generator().manual_seed(seed_of(part, recipe.data_sha256) % 2**63)
+
+
+def batches(count: int, steps: int, rng: torch.Generator, size: int = BATCH) -> Iterator[Tensor]:
+    """Indices of random samples, `size` a step or all there are."""
+    for _ in range(steps):
+        yield torch.randint(count, (min(size, count),), generator=rng)
+
+
+def descend(
+    module: nn.Module,
+    recipe: Recipe,
+    steps: Iterable[Tensor],
+    loss: Callable[[Tensor], Tensor],
+    clip: float | None = None,
+    frozen: nn.Module | None = None,
+) -> None:
+    """Train what is to be trained of a module by AdamW under a one-cycle schedule; it ends in eval mode.
+
+    Args:
+        steps: indices of each step's samples. loss: indices -> the loss of these samples.
+        clip: largest norm of the gradient. frozen: a part that stays in eval mode.
+    """
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.lr, recipe.steps, pct_start=0.2)
+    module.train()
+    if frozen is not None:
+        frozen.eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # dropout has no generator of its own
+        for index in steps:
+            optimiser.zero_grad(set_to_none=True)
+            loss(index).backward()
+            if clip is not None:
+                nn.utils.clip_grad_norm_(module.parameters(), clip)
+            optimiser.step()
+            schedule.step()
+    module.eval()
+
+
+def logits_of(module: nn.Module, task: Task, inputs: np.ndarray) -> Tensor:
+    """(N, L) for stored inputs (N, ...)."""
+    with torch.no_grad():
+        return torch.cat([module(part) for part in task.tensor(inputs).split(512)])
+
+
+def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_counts: np.ndarray) -> dict[str, Any]:
+    """Metrics and calibration of a trained labeler on validation and test samples."""
+    found = {}
+    for name, inputs, labels in (
+        ("validation", examples.pool_inputs[examples.validation], examples.pool_labels[examples.validation]),
+        ("test", examples.test_inputs, examples.test_labels),
+    ):
+        logits = logits_of(module, task, inputs)
+        scores = task.judge(logits, labels, examples, train_counts)
+        found[name] = {**scores, "calibration_error": calibration_error(logits.softmax(1).numpy(), labels)}
+    return found

@@ -1,0 +1,190 @@
+"""The contract of a task of one's own: data, student and teacher that fit each other, checked in seconds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.registry import experiments
+from benchmarks.registry.methods import METHODS
+from benchmarks.task import Examples, Task
+from benchmarks.validation.method_checks import Broken, Outcome, said
+from benchmarks.validation.toys import seeded
+from tgt import freeze
+
+_FEW = 8  # samples that pass through the networks
+
+
+@dataclass
+class TaskTrial:
+    """A task with its parts, made when asked for."""
+
+    task: Task
+
+    @cached_property
+    def examples(self) -> Examples:
+        return self.task.examples()
+
+    @cached_property
+    def inputs(self) -> Tensor:
+        return self.task.tensor(self.examples.pool_inputs[:_FEW])
+
+    @cached_property
+    def labeler(self) -> Any:
+        return freeze(self.task.networks().labeler(self.examples.classes))
+
+    @cached_property
+    def generator(self) -> Any:
+        return freeze(self.task.networks().generator())
+
+
+def has_data(trial: TaskTrial) -> None:
+    """Data: inputs and labels go together"""
+    examples = trial.examples
+    for part, labels in (("train", examples.pool_labels), ("test", examples.test_labels)):
+        if labels.ndim == 1 and not (labels.min() >= 0 and labels.max() < examples.classes):
+            raise Broken(
+                f"{part}_labels must lie between 0 and {examples.classes - 1}, not {labels.min()}..{labels.max()}"
+            )
+    if examples.pool_inputs.shape[1:] != examples.test_inputs.shape[1:]:
+        raise Broken(
+            f"training inputs are {examples.pool_inputs.shape[1:]} each, test inputs {examples.test_inputs.shape[1:]}"
+        )
+    if len(trial.examples.pool_labels) <= len(examples.validation):
+        raise Broken("the validation samples leave nothing to train on")
+    pool = len(examples.pool_labels)
+    if len(examples.validation) and not (examples.validation.min() >= 0 and examples.validation.max() < pool):
+        raise Broken(f"validation must hold indices of the {pool} training samples, not {examples.validation.max()}")
+
+
+def keeps_test_apart(trial: TaskTrial) -> None:
+    """Data: no test input is among the training inputs"""
+    train, test = (
+        {row.tobytes() for row in np.ascontiguousarray(inputs)}
+        for inputs in (trial.examples.pool_inputs, trial.examples.test_inputs)
+    )
+    if shared := len(train & test):
+        raise Broken(f"{shared} distinct inputs stand in both the training and the test data")
+
+
+def has_budgets(trial: TaskTrial) -> None:
+    """Budgets: the pool can give them"""
+    examples = trial.examples
+    if examples.pool_labels.ndim == 1:
+        available = np.bincount(examples.pool_labels, minlength=examples.classes)
+        for budget in sorted({b for size in trial.task.sizes.values() for b in (size.budget, *size.budgets)}):
+            try:
+                trial.task.profile.counts(available, budget)
+            except ValueError as error:
+                raise Broken(str(error)) from error
+
+
+def has_settings(trial: TaskTrial) -> None:
+    """Settings: steps, metric and hyper-parameters that there are"""
+    task = trial.task
+    for size in task.sizes.values():
+        if size.steps < 1 or size.batch < 1:
+            raise Broken(f"steps and batch must be at least 1, not {size.steps} and {size.batch}")
+    rows = [METHODS[name] for name in experiments.rows(task)]
+    known = {field.name for row in rows for field in fields(row.load().Config)}
+    for name in task.defaults:
+        if name not in known:
+            raise Broken(f"defaults names {name!r}, which no method has; there are {', '.join(sorted(known))}")
+    few = slice(0, 50)
+    labels = trial.examples.test_labels[few]
+    student = seeded(lambda: task.networks().student(trial.examples.classes), 0).eval()
+    with torch.no_grad():
+        logits = student(task.tensor(trial.examples.test_inputs[few]))
+    counts = np.bincount(trial.examples.pool_labels, minlength=trial.examples.classes) if labels.ndim == 1 else labels
+    judged = task.judge(logits, labels, trial.examples, counts)
+    for metric in (task.metric, *task.also):
+        if metric not in judged:
+            raise Broken(f"there is no metric {metric!r}; there are {', '.join(judged)}")
+
+
+def has_student(trial: TaskTrial) -> None:
+    """Student: inputs to logits, a fresh start each time"""
+    classes = trial.examples.classes
+    build = trial.task.networks().student
+    students = [seeded(lambda: build(classes), seed) for seed in (0, 0, 1)]
+    logits = students[0](trial.inputs)
+    if logits.shape != (len(trial.inputs), classes):
+        raise Broken(
+            f"the student gives {tuple(logits.shape)} for {len(trial.inputs)} inputs, not logits of {classes} classes"
+        )
+    first, again, other = (torch.cat([p.detach().flatten() for p in student.parameters()]) for student in students)
+    if not torch.equal(first, again):
+        raise Broken("two students made at one seed differ: draw their start from torch's own generator")
+    if torch.equal(first, other):
+        raise Broken("students made at different seeds are the same: seeds would replicate nothing")
+
+
+def has_labeler(trial: TaskTrial) -> None:
+    """Labeler: inputs to logits, the same each time"""
+    with torch.no_grad():
+        logits, again = trial.labeler(trial.inputs), trial.labeler(trial.inputs)
+    if logits.shape != (len(trial.inputs), trial.examples.classes):
+        raise Broken(f"the labeler gives {tuple(logits.shape)}, not logits of {trial.examples.classes} classes")
+    if not torch.equal(logits, again):
+        raise Broken("the labeler answers the same inputs differently: in eval mode it must not draw")
+
+
+def has_generator(trial: TaskTrial) -> None:
+    """Generator: encode and decode fit each other"""
+    with torch.no_grad():
+        latents = trial.generator.encode(trial.inputs)
+        decoded = trial.generator.decode(latents)
+    if len(latents) != len(trial.inputs):
+        raise Broken(f"encode gives {len(latents)} latents for {len(trial.inputs)} inputs")
+    student = seeded(lambda: trial.task.networks().student(trial.examples.classes), 0)
+    with torch.no_grad():
+        for name, network in (("student", student), ("labeler", trial.labeler)):
+            if network(decoded).shape != (len(trial.inputs), trial.examples.classes):
+                raise Broken(f"the {name} cannot read what decode gives")
+
+
+def lets_gradients_through(trial: TaskTrial) -> None:
+    """Generator: gradients reach the latents, as gradient-based exploration needs"""
+    latents = trial.generator.encode(trial.inputs).detach().requires_grad_()
+    student = seeded(lambda: trial.task.networks().student(trial.examples.classes), 0).eval()
+    decoded = trial.generator.decode(latents)
+    if not decoded.requires_grad:
+        raise Broken("decode gives no gradient in the latents; rows of TGT by gradient would fail")
+    (student(decoded) - trial.labeler(decoded)).square().mean().backward()
+    if latents.grad is None or not bool(latents.grad.abs().sum() > 0):
+        raise Broken("no gradient of the disagreement reaches the latents")
+
+
+CHECKS: tuple[Callable[[TaskTrial], None], ...] = (
+    has_data,
+    keeps_test_apart,
+    has_budgets,
+    has_student,
+    has_settings,
+    has_labeler,
+    has_generator,
+    lets_gradients_through,
+)
+
+
+def task(own: Task) -> Iterator[Outcome]:
+    """Every check of a task, one outcome each."""
+    trial = TaskTrial(own)
+    module = next((name for name in own.networks_code if not name.startswith("benchmarks.")), own.networks_code[0])
+    file = Path(sys.modules[module].__file__ or "") if module in sys.modules else Path()
+    for check in CHECKS:
+        told = (check.__doc__ or "").strip()
+        try:
+            check(trial)
+        except Exception as error:
+            yield Outcome(own.name, told, *said(error, file))
+        else:
+            yield Outcome(own.name, told)
