@@ -14,7 +14,7 @@ class Augmentation(TGT):
     search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0]}
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        repeats = -(-batch.room // len(batch.indices))
-        inputs = self.data.inputs[batch.indices.repeat(repeats)[: batch.room]]
+        repeats = -(-batch.num_generated // len(batch.indices))
+        inputs = self.data.inputs[batch.indices.repeat(repeats)[: batch.num_generated]]
         views = self.data.augment(inputs, self.rng)
         return views, self.teacher.label(views)

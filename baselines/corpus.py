@@ -32,7 +32,7 @@ class Corpus(TGT):
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         device = batch.indices.device
         texts = self.cut(
-            self.passages[torch.randint(len(self.passages), (batch.room,), generator=self.rng, device=device)]
+            self.passages[torch.randint(len(self.passages), (batch.num_generated,), generator=self.rng, device=device)]
         )
         return texts, self.teacher.label(texts)
 

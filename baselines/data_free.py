@@ -88,11 +88,11 @@ class DataFree(Method):
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
         if self.step % self.config.student_steps == 0:
-            self.train_decoder(student, batch.room)
+            self.train_decoder(student, batch.num_generated)
         self.step += 1
         with torch.no_grad(), self.teacher.costs.phase("decode"):
-            fakes = self.decoder(self.noise(batch.room))
-        self.teacher.costs.add("decodes", batch.room)
+            fakes = self.decoder(self.noise(batch.num_generated))
+        self.teacher.costs.add("decodes", batch.num_generated)
         return {"generated": self.disagreement(student, fakes)}
 
     def disagreement(self, student: nn.Module, fakes: Tensor) -> Tensor:

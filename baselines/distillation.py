@@ -51,6 +51,6 @@ class BalancedDistillation(Distillation):
         return 0.5
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        extra = self.data.balanced_indices(batch.room, self.rng)
+        extra = self.data.balanced_indices(batch.num_generated, self.rng)
         both = Batch(self.data, torch.cat([batch.indices, extra]))
         return super().loss(student, both)

@@ -19,5 +19,5 @@ class UnlabelledDistillation(TGT):
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         pool = self.data.unlabelled
-        inputs = pool[torch.randint(len(pool), (batch.room,), generator=self.rng, device=pool.device)]
+        inputs = pool[torch.randint(len(pool), (batch.num_generated,), generator=self.rng, device=pool.device)]
         return inputs, self.teacher.label(inputs)

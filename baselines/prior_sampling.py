@@ -25,4 +25,4 @@ class PriorSampling(TGT):
     search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0]}
 
     def starting_points(self, batch: Batch) -> Tensor:
-        return self.teacher.sample_prior(batch.room, self.rng)
+        return self.teacher.sample_prior(batch.num_generated, self.rng)

@@ -46,8 +46,8 @@ class Substitution(TGT):
         self.near[occurring] = torch.cat(near)
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        repeats = -(-batch.room // len(batch.indices))
-        texts = self.substitute(self.data.inputs[batch.indices.repeat(repeats)[: batch.room]])
+        repeats = -(-batch.num_generated // len(batch.indices))
+        texts = self.substitute(self.data.inputs[batch.indices.repeat(repeats)[: batch.num_generated]])
         return texts, self.teacher.label(texts)
 
     def substitute(self, texts: Tensor) -> Tensor:

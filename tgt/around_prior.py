@@ -12,4 +12,4 @@ class PriorTGT(PooledTGT):
     """x~ = Dec(z explored), z drawn from the prior: for retrieval the passages' vectors, whatever was asked so far."""
 
     def starting_points(self, batch: Batch) -> Tensor:
-        return self.teacher.sample_prior(batch.room, self.rng)
+        return self.teacher.sample_prior(batch.num_generated, self.rng)

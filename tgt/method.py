@@ -77,11 +77,11 @@ class TrainingData:
 
 @dataclass
 class Batch:
-    """One step's real samples, and how many more the method may show to the student beside them."""
+    """One step's real samples, and how many generated ones the method may show to the student beside them."""
 
     data: TrainingData
     indices: Tensor
-    room: int = 0
+    num_generated: int = 0
 
     @property
     def inputs(self) -> Tensor:
@@ -119,7 +119,7 @@ class Method:
     Attributes:
         Config: frozen dataclass of hyper-parameters.
         search: values to try for each hyper-parameter when defaults are chosen on validation data.
-        real_share: share of a step's samples that are real; the rest is the batch's `room`.
+        real_share: share of a step's samples that are real; the rest is the batch's `num_generated`.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig

@@ -1,4 +1,4 @@
-"""Generated samples kept in a pool: made and labelled once, shown many times. For dear decoders and labelers."""
+"""Generated samples kept in a pool: made and labelled once, shown many times. For expensive decoders and labelers."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ class PoolConfig(TGTConfig):
 class Pool:
     """Mix in before a method that has `generate`: what that gives, around points drawn from all data, is kept.
 
-    Each step shows `batch.room` samples drawn evenly from the pool. A pool of all steps' samples with nothing renewed
-    is fresh generation in another order; a smaller one asks decoder and labeler less often.
+    Each step shows `batch.num_generated` samples drawn evenly from the pool. A pool of all steps' samples with nothing
+    renewed is fresh generation in another order; a smaller one asks decoder and labeler less often.
     """
 
     config: Any
+    rng: torch.Generator
     step = 0
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -46,13 +47,13 @@ class Pool:
             oldest = torch.arange(first, first + c.renew, device=self.targets.device) % c.pool
             self.inputs[oldest], self.targets[oldest] = self.make(student, batch.data, c.renew)
         self.step += 1
-        chosen = torch.randint(c.pool, (batch.room,), generator=self.rng, device=self.targets.device)  # type: ignore[attr-defined]
+        chosen = torch.randint(c.pool, (batch.num_generated,), generator=self.rng, device=self.targets.device)
         return self.inputs[chosen], self.targets[chosen]
 
     def make(self, student: nn.Module, data: Any, count: int) -> tuple[Tensor, Tensor]:
         """`count` new samples and the labeler's logits of them."""
         device = data.labels.device
-        drawn = torch.randint(len(data), (count,), generator=self.rng, device=device)  # type: ignore[attr-defined]
+        drawn = torch.randint(len(data), (count,), generator=self.rng, device=device)
         return super().generate(student, Batch(data, drawn, count))  # type: ignore[misc]
 
 
