@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from tgt.guided import TGT
 from tgt.method import DISTILLATION_SEARCH, Batch
+from tgt.pooled import pooled
 
 
 class Augmentation(TGT):
@@ -18,3 +19,17 @@ class Augmentation(TGT):
         inputs = self.data.inputs[batch.indices.repeat(repeats)[: batch.num_generated]]
         views = self.data.augment(inputs, self.rng)
         return views, self.teacher.label(views)
+
+
+PooledAugmentation = pooled(
+    Augmentation,
+    {
+        "augmentation-pool": {
+            "about": "distillation, half of each step augmented (text: words dropped)",
+            "pool_of": "augmentation",
+            "tables": ["text"],
+            "order": 150,
+            "colour": "#56B4E9",
+        },
+    },
+)

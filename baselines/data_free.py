@@ -70,6 +70,15 @@ class DataFree(Method):
         "noise_dim": [32, 100],
         "distance": ["kl", "l1"],
     }
+    variants = {
+        "data-free": {
+            "about": "no data: a generator learnt from scratch against the student",
+            "only_for": "image",
+            "tables": ["image"],
+            "order": 80,
+            "colour": "#F0E442",
+        },
+    }
     config: DataFreeConfig
 
     def __init__(self, config: DataFreeConfig, data: TrainingData, rng: torch.Generator) -> None:

@@ -23,6 +23,15 @@ class MixupDistillation(Distillation):
 
     Config = MixupConfig
     search = {**Distillation.search, "alpha": [0.5, 1.0, 2.0]}
+    variants = {
+        "distillation-mixup": {
+            "about": "distillation, half of each step mixed from pairs",
+            "only_for": "image",
+            "tables": ["image"],
+            "order": 60,
+            "colour": "#009E73",
+        },
+    }
     config: MixupConfig
 
     @property

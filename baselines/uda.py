@@ -35,6 +35,14 @@ class UDA(Method):
         "sharpening": [0.4, 0.7, 1.0],
         "confidence": [0.0, 0.5, 0.8],
     }
+    variants = {
+        "uda": {
+            "about": "labels, and consistency on unlabelled samples; no labeler, no generator",
+            "tables": ["text"],
+            "order": 170,
+            "colour": "#F0E442",
+        },
+    }
     config: UDAConfig
 
     @property

@@ -14,6 +14,7 @@ from benchmarks.experiments import Choice
 from benchmarks.fill import fill
 from benchmarks.methods import METHODS, searched
 from benchmarks.methods import chosen as chosen_of
+from benchmarks.registry.methods import rows_of
 from benchmarks.runs import Run
 from benchmarks.tasks import Task
 
@@ -27,7 +28,7 @@ DEFAULT_TASK = {"image": "fashion-lt", "text": "movie-5", "retrieval": "wiki-tit
 def rivals(task: Task, ours: str) -> tuple[str, ...]:
     """What a method is set against unless a person says: distillation, decoded noise, and every row of TGT."""
     wanted = {"distillation", "prior-sampling", "prior-sampling-pool"}
-    return tuple(row for row in experiments.rows(task) if (row in wanted or tables.is_tgt(row)) and row != ours)
+    return tuple(row for row in rows_of(task) if (row in wanted or tables.is_tgt(row)) and row != ours)
 
 
 def run(what: str, options: Options, choice: Choice, folder: Path, console: Console) -> int:
@@ -39,7 +40,7 @@ def run(what: str, options: Options, choice: Choice, folder: Path, console: Cons
             raise BadInput(f"unknown method {name!r}; there are {', '.join(METHODS)}")
     if ours in against:
         raise BadInput(f"--against: {ours} cannot be its own rival")
-    chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].only_for, "fashion-lt"),)
+    chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].domain, "fashion-lt"),)
     for name in (ours, *against):
         for task_name in chosen_tasks:
             if reason := METHODS[name].unfit(tasks.get(task_name)):

@@ -236,7 +236,7 @@ CHECKS: tuple[Callable[[Trial], None], ...] = (
 
 def method(name: str, modalities: tuple[str, ...] = tiny.MODALITIES) -> Iterator[Outcome]:
     """Every check of a row of `METHODS` on every modality that it is for, one outcome each."""
-    domain = methods.METHODS[name].only_for
+    domain = methods.METHODS[name].domain
     for modality in [m for m in modalities if domain in ("", m)]:
         try:
             tiny.data(modality)

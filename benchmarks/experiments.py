@@ -10,41 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.hashing import seed_of
-from benchmarks.methods import METHODS, chosen, config, searched
+from benchmarks.methods import chosen, config, searched
 from benchmarks.records import Spec
+from benchmarks.registry.methods import METHODS, rows_of
 
 if TYPE_CHECKING:
     from benchmarks.runs import Run
     from benchmarks.tasks import Size, Task
 
-#: Rows that differ from others only where classes are not equally frequent.
-LONG_TAIL_ONLY = ("logit-adjusted", "distillation-balanced", "tgt-random-balanced", "tgt-gradient-balanced")
-#: The rows of a domain's tables unless --methods says otherwise. Decoding and labelling text is dear, so its methods
-#: keep what they generate in a pool; any other row that fits a task can be asked for.
-ROWS = {
-    "image": (
-        "one-hot", "logit-adjusted", "distillation", "distillation-balanced", "distillation-augmented",
-        "distillation-mixup", "distillation-unlabelled", "data-free", "prior-sampling",
-        "tgt-random", "tgt-gradient", "tgt-random-balanced", "tgt-gradient-balanced",
-    ),
-    "text": (
-        "one-hot", "distillation", "augmentation-pool", "substitution-pool", "uda", "distillation-unlabelled-pool",
-        "prior-only-pool", "prior-sampling-pool", "interpolation-pool", "tgt-random-pool", "tgt-gradient-pool",
-        "pretrained-one-hot",
-    ),
-    "retrieval": (
-        "one-hot", "distillation", "corpus-pool", "inverse-cloze-pool", "distillation-unlabelled-pool",
-        "prior-sampling-pool", "tgt-random-pool", "tgt-gradient-pool", "tgt-random-passages-pool",
-        "tgt-gradient-passages-pool",
-    ),
-    "vector": ("one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"),
-}  # fmt: skip
 TUNE_SEED = 1000  # of the split and the start that hyper-parameters are chosen on; no table uses it
-
-
-def rows(task: Task) -> tuple[str, ...]:
-    """The rows of a task's tables; where its domain has none of its own, those of images that are for any domain."""
-    return tuple(name for name in ROWS.get(task.domain, ROWS["image"]) if not METHODS[name].unfit(task))
 
 
 @dataclass(frozen=True)
@@ -67,7 +41,7 @@ class Experiment:
 
     def methods(self, task: Task) -> tuple[str, ...]:
         """Its rows for a task unless a person names others."""
-        return tuple(name for name in rows(task) if name not in self.without)
+        return tuple(name for name in rows_of(task) if name not in self.without)
 
     def budgets(self, size: Size) -> tuple[int, ...]:
         return size.budgets if self.curve else (size.table or (size.budget,))
@@ -80,7 +54,7 @@ EXPERIMENTS = {
     "fig2": Experiment(
         "Accuracy against labelled samples",
         ("fashion",),
-        without=(*LONG_TAIL_ONLY, "pretrained-one-hot"),
+        without=tuple(name for name, row in METHODS.items() if row.long_tail or row.other_student),
         curve=True,
         also=("movie-5", "wiki-titles"),
         figure="curve",
@@ -167,7 +141,7 @@ def search(choice: Choice) -> list[Run]:
     for task_name in choice.tasks or tuple(dict.fromkeys(task.tuned_on for task in tasks.TASKS.values())):
         task = tasks.get(task_name)
         size = task.sizes[choice.size]
-        for method in choice.methods or rows(task):
+        for method in choice.methods or rows_of(task):
             for trial, setting in enumerate(settings(method, task, size.trials)):
                 spec = Spec(
                     task=task_name,

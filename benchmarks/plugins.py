@@ -1,7 +1,7 @@
 """Methods and tasks from files outside the repository.
 
 Nothing of the core is edited: what a file holds becomes a row of `METHODS` (a task of `TASKS`) of this process, and the
-engine has its workers register the same files. Installed packages' methods are found by `benchmarks.methods` itself.
+engine has its workers register the same files. Installed packages' methods are found by the table of methods itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.methods import METHODS, Row
+from benchmarks.registry.methods import METHODS, Row
 from tgt import MethodConfig
 
 _FILES: dict[Path, str] = {}  # what was registered from files in this process, with the name it has

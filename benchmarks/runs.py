@@ -20,6 +20,7 @@ from benchmarks import methods, splits, tasks, teachers
 from benchmarks.environment import environment
 from benchmarks.hashing import array_digest, digest, module_digest, seed_of
 from benchmarks.records import Checkpoint, Record, Spec, key_of, pack
+from benchmarks.registry.methods import Row
 from benchmarks.tasks import Task
 
 PRECISION = "float32"
@@ -53,7 +54,7 @@ class Run:
         return methods.config(self.spec.method, self.task, self.spec.size, overrides)
 
     @property
-    def row(self) -> methods.Row:
+    def row(self) -> Row:
         return methods.METHODS[self.spec.method]
 
     @property
@@ -83,7 +84,7 @@ class Run:
             "config": asdict(self.config),
             "method_class": row.target,
             **({} if row.student == "student" else {"student": row.student}),
-            "method_sha256": row.code_sha256,
+            "method_sha256": module_digest(row.module, ("tgt", "baselines", *row.packages)),
             "networks_sha256": _networks_sha256(self.task.networks_code),
             "loop_sha256": module_digest("benchmarks.loop"),
             "steps": size.steps,

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 import torch
 
-from benchmarks import contract, methods, paths, plugins, task_contract, tasks, templates, tiny
+from benchmarks import contract, hashing, paths, plugins, task_contract, tasks, templates, tiny
 from benchmarks.cli import BadInput, main
 from benchmarks.methods import METHODS
 
@@ -194,13 +194,15 @@ def test_the_code_of_an_outside_method_is_hashed_with_what_it_imports_beside_it(
     (tmp_path / "helper_of_mine.py").write_text("SCALE = 2")
     source = body(PLAIN).replace("import torch\n", "import torch\nimport helper_of_mine\n", 1)
     name = register(source)
-    first = METHODS[name].code_sha256
-    (tmp_path / "helper_of_mine.py").write_text("SCALE = 3")
-    from benchmarks.hashing import module_digest
 
-    module_digest.cache_clear()
-    assert METHODS[name].code_sha256 != first
-    assert METHODS["one-hot"].code_sha256 == methods.module_digest("baselines.one_hot")
+    def code(name: str) -> str:
+        return hashing.module_digest(METHODS[name].module, ("tgt", "baselines", *METHODS[name].packages))
+
+    first = code(name)
+    (tmp_path / "helper_of_mine.py").write_text("SCALE = 3")
+    hashing.module_digest.cache_clear()
+    assert code(name) != first
+    assert code("one-hot") == hashing.module_digest("baselines.one_hot")
 
 
 def test_validate_says_what_is_broken_and_exits_with_one(tmp_path, capsys, register):

@@ -48,6 +48,27 @@ class TGT(Method):
 
     Config = TGTConfig
     search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0], "sigma": [0.5, 1.0, 2.0, 3.0]}
+    variants = {
+        "tgt-random": {
+            "about": "TGT, isotropic exploration around the batch", "role": "tgt", "fixed": {"explore": "isotropic"},
+            "tables": ["image", "vector"], "order": 100, "colour": "#E69F00",
+        },
+        "tgt-gradient": {
+            "about": "TGT, gradient-based exploration", "role": "tgt", "fixed": {"explore": "gradient"},
+            "search": {"step_size": [1.0, 2.0, 4.0, 8.0]},
+            "tables": ["image", "vector"], "order": 110, "colour": "#D55E00",
+        },
+        "tgt-random-balanced": {
+            "about": "TGT, isotropic, class-balanced starts", "role": "tgt",
+            "fixed": {"explore": "isotropic", "start": "balanced"},
+            "tables": ["image"], "long_tail": True, "order": 120, "colour": "#b37a00",
+        },
+        "tgt-gradient-balanced": {
+            "about": "TGT, gradient-based, class-balanced starts", "role": "tgt",
+            "fixed": {"explore": "gradient", "start": "balanced"}, "search": {"step_size": [1.0, 2.0, 4.0, 8.0]},
+            "tables": ["image"], "long_tail": True, "order": 130, "colour": "#8f3f00",
+        },
+    }  # fmt: skip
     config: TGTConfig
 
     @property
