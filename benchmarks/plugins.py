@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.registry.methods import METHODS, Row
+from benchmarks.registry.methods import METHODS, row_of
 from tgt import MethodConfig
 
 _FILES: dict[Path, str] = {}  # what was registered from files in this process, with the name it has
@@ -56,8 +56,11 @@ def register(path: Path | str) -> str:
     if methods:
         if told := _unusable(methods[0]):
             raise BadFile(f"{path}: {methods[0].__name__}.{told}")
-        summary = (inspect.getdoc(methods[0]) or "").split("\n")[0]
-        METHODS[name] = Row(f"{module.__name__}:{methods[0].__name__}", summary, packages=tuple(_siblings(path)))
+        target = f"{module.__name__}:{methods[0].__name__}"
+        try:
+            METHODS[name] = row_of(target, _facts(methods[0], name), packages=tuple(_siblings(path)))
+        except ValueError as error:
+            raise BadFile(f"{path}: {methods[0].__name__}.variants: {error}") from error
     else:
         try:
             tasks.TASKS[name] = own_task.task(name, found[0], tuple(_siblings(path)))
@@ -108,6 +111,13 @@ def _own(module: ModuleType, base: type) -> list[Any]:
     return [cls for cls in found if not any(cls in other.__mro__[1:] for other in found)]
 
 
+def _facts(cls: Any, name: str) -> dict[str, Any]:
+    """What a class's own `variants` say of the file's row: the entry of its name, or the only one."""
+    variants = vars(cls).get("variants", {})
+    only = next(iter(variants.values())) if len(variants) == 1 else {}
+    return {"about": (inspect.getdoc(cls) or "").split("\n")[0], **variants.get(name, only)}
+
+
 def _unusable(cls: Any) -> str:
     """Why no grid of a method can be made at all; empty where it can. What is finer the contract tells."""
     config = cls.Config
@@ -115,6 +125,8 @@ def _unusable(cls: Any) -> str:
         return f"Config must be a frozen dataclass derived from MethodConfig, not {getattr(config, '__name__', config)}"
     if not isinstance(cls.search, dict) or not all(isinstance(v, list | tuple) and v for v in cls.search.values()):
         return f"search must be a dict of lists of values to try, not {cls.search!r}"
+    if not isinstance(cls.variants, dict) or not all(isinstance(facts, dict) for facts in cls.variants.values()):
+        return f"variants must be a dict of rows, each a dict of what it is, not {cls.variants!r}"
     return ""
 
 
