@@ -203,9 +203,14 @@ def test_the_code_of_an_outside_method_is_hashed_with_what_it_imports_beside_it(
     (tmp_path / "helper_of_mine.py").write_text("SCALE = 3")
     from benchmarks.core.fingerprint import module_digest
 
-    module_digest.cache_clear()
-    assert METHODS[name].code_sha256 != first
-    assert METHODS["one-hot"].code_sha256 == methods.module_digest("baselines.one_hot")
+    def code(name: str) -> str:
+        return hashing.module_digest(METHODS[name].module, ("tgt", "baselines", *METHODS[name].packages))
+
+    first = code(name)
+    (tmp_path / "helper_of_mine.py").write_text("SCALE = 3")
+    hashing.module_digest.cache_clear()
+    assert code(name) != first
+    assert code("one-hot") == hashing.module_digest("baselines.one_hot")
 
 
 def test_validate_says_what_is_broken_and_exits_with_one(tmp_path, capsys, register):

@@ -38,7 +38,7 @@ class Ablation:
 
     Attributes:
         name: the hyper-parameter; "teacher": what the teacher was trained on. axis: what a figure calls it.
-        rows: as images have them; where decoding is dear, their twins with a pool stand for them.
+        rows: as images have them; where decoding is expensive, their twins with a pool stand for them.
     """
 
     name: str
@@ -48,8 +48,8 @@ class Ablation:
 
     def methods(self, task: Task, choice: Choice) -> tuple[str, ...]:
         """The rows that are varied on a task, unless a person names others."""
-        pooled = "-pool" if task.domain in ("text", "retrieval") else ""
-        return choice.methods or tuple(row + pooled for row in self.rows)
+        twins = (name for name in rows_of(task) if name in self.rows or fact(name).pool_of in self.rows)
+        return choice.methods or tuple(twins)
 
     def points(self, choice: Choice, folder: Path) -> Iterator[tuple[str, Choice, Path]]:
         """Each value with its choice and the folder of its records, which is that of `--set`."""
@@ -152,7 +152,7 @@ def write(target: str, folder: Path, choice: Choice) -> list[Path]:
             place = [order.index(value) + 0.05 * (m - 1) for value in line.value]
             spread = [100 * (line["mean"] - line.low), 100 * (line.high - line["mean"])]
             style = "--" if line_of and method == tables.BASELINE else line_of
-            colour = figures.COLOURS.get(str(method))
+            colour = fact(str(method)).colour or None
             axis.errorbar(
                 place, 100 * line["mean"], spread, fmt="o" + style, ms=4, capsize=2, color=colour, label=method
             )

@@ -54,7 +54,7 @@ def scores(groups: dict[Group, Cells]) -> Scores | None:
         found = {}
         for method, seeds in group.items():
             if values := tables.values(seeds, task.metric):
-                found[method.removesuffix("-pool")] = {seed: value / top for seed, value in values.items()}
+                found[fact(method).pool_of or method] = {seed: value / top for seed, value in values.items()}
         cells[name] = budget, found
     if len(cells) < 2:
         return None
@@ -151,13 +151,19 @@ def write(groups: dict[Group, Cells], folder: Path) -> list[Path]:
     return written
 
 
+def _row(method: str) -> Row:
+    """The row of a method as it is called here; of one that there is with a pool alone, that."""
+    twins = (row for row in METHODS.values() if row.pool_of == method)
+    return METHODS.get(method) or next(twins, fact(method))
+
+
 def draw(found: Scores, path: Path) -> list[Path]:
     """Left the performance profile, right the average ranks with the critical difference as a bar."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     at = np.linspace(0, max(1.05, float(found.values.max())), 400)
     for method, share in zip(found.methods, profile(found, at), strict=True):
-        colour = figures.COLOURS.get(method, "#d62728")
-        left.plot(at, 100 * share, lw=2.4 if tables.is_tgt(method) else 1.4, color=colour, label=method)
+        row = _row(method)
+        left.plot(at, 100 * share, lw=2.4 if row.is_tgt else 1.4, color=row.colour or "#d62728", label=method)
     left.set(xlabel="share of the labeler's score", ylabel="runs above it (%)", ylim=(0, 103))
     left.set_title("Performance profile", loc="left", fontsize=10)
     left.grid(alpha=0.3)
@@ -165,7 +171,7 @@ def draw(found: Scores, path: Path) -> list[Path]:
     ranks = average_ranks(found)
     order = np.argsort(-ranks)
     for y, m in enumerate(order):
-        right.plot(ranks[m], y, "o", color=figures.COLOURS.get(found.methods[m], "#d62728"))
+        right.plot(ranks[m], y, "o", color=_row(found.methods[m]).colour or "#d62728")
     right.set_yticks(range(len(order)), [found.methods[m] for m in order], fontsize=9)
     apart = critical_difference(len(found.methods), len(found.tasks))
     best = ranks.min()

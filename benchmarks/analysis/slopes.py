@@ -67,7 +67,7 @@ def write(groups: dict[Group, Cells], path: Path) -> list[Path]:
             task = str(task)
             if dimensions(task)[0] != latent:
                 continue
-            style, colour = _STYLES[inputs.index(dimensions(task)[1])], figures.COLOURS.get(str(method))
+            style, colour = _STYLES[inputs.index(dimensions(task)[1])], fact(str(method)).colour or None
             line = line.sort_values("budget")
             axis.plot(line.budget, 100 * (1 - line["mean"]), style, color=colour, marker="o", ms=3)
             low, high = (100 * np.maximum(1 - line[end], FLOOR) for end in ("high", "low"))
@@ -86,7 +86,7 @@ def write(groups: dict[Group, Cells], path: Path) -> list[Path]:
     axes[0, 0].set_ylabel("student's error (%), log")
     _draw_slopes(axes[0, -1], fitted, inputs)
     methods = list(dict.fromkeys(frame.method))
-    named = [(method, {"color": figures.COLOURS.get(method), "marker": "o", "ms": 3}) for method in methods]
+    named = [(method, {"color": fact(method).colour or None, "marker": "o", "ms": 3}) for method in methods]
     named += [(f"in D = {d}", {"color": "black", "ls": style}) for style, d in zip(_STYLES, inputs, strict=False)]
     handles = [Line2D([], [], label=text, **look) for text, look in named]  # type: ignore[arg-type]
     figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, -0.1), ncol=len(handles), fontsize=9)
@@ -108,7 +108,7 @@ def _draw_slopes(axis, fitted: pd.DataFrame, inputs: list[int]) -> None:
             ]
             spread = [rows.slope - rows.low, rows.high - rows.slope]
             axis.errorbar(
-                place, rows.slope, spread, fmt="osD"[i], ms=3, lw=1, color=figures.COLOURS.get(method), alpha=0.8
+                place, rows.slope, spread, fmt="osD"[i], ms=3, lw=1, color=fact(method).colour or None, alpha=0.8
             )
     axis.plot(range(len(latents)), [-1 / latent for latent in latents], "k_", ms=28, label="-1/d")
     axis.axhline(0, color="black", lw=0.6)

@@ -33,7 +33,7 @@ DEFAULT_TASK = {"image": "fashion-lt", "text": "movie-5", "retrieval": "wiki-tit
 def rivals(task: Task, ours: str) -> tuple[str, ...]:
     """What a method is set against unless a person says: distillation, decoded noise, and every row of TGT."""
     wanted = {"distillation", "prior-sampling", "prior-sampling-pool"}
-    return tuple(row for row in experiments.rows(task) if (row in wanted or tables.is_tgt(row)) and row != ours)
+    return tuple(row for row in rows_of(task) if (row in wanted or tables.is_tgt(row)) and row != ours)
 
 
 def run(what: str, options: Options, choice: Choice, folder: Path, console: Console) -> int:
@@ -45,7 +45,7 @@ def run(what: str, options: Options, choice: Choice, folder: Path, console: Cons
             raise BadInput(f"unknown method {name!r}; there are {', '.join(METHODS)}")
     if ours in against:
         raise BadInput(f"--against: {ours} cannot be its own rival")
-    chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].only_for, "fashion-lt"),)
+    chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].domain, "fashion-lt"),)
     for name in (ours, *against):
         for task_name in chosen_tasks:
             if reason := METHODS[name].unfit(tasks.get(task_name)):

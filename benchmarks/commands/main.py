@@ -253,7 +253,7 @@ def _list(console: Console) -> None:
     for title, rows in (
         ("targets", TARGETS),
         ("tasks", {name: task.note for name, task in tasks.TASKS.items()}),
-        ("methods", {name: row.summary for name, row in METHODS.items()}),
+        ("methods", {name: row.about for name, row in METHODS.items()}),
     ):
         console.print(title, style="bold")
         for name, text in rows.items():

@@ -38,7 +38,7 @@ def run(options: Options, choice: Choice, folder: Path, console: Console) -> int
     wanted = [
         (name, method)
         for name in choice.tasks or TASKS
-        for method in choice.methods or experiments.rows(tasks.get(name))
+        for method in choice.methods or experiments.rows_of(tasks.get(name))
         if not experiments.METHODS[method].unfit(tasks.get(name))
     ]
     grid = [

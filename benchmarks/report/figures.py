@@ -22,19 +22,6 @@ from benchmarks.report.tables import BASELINE, Cells, Group
 
 plt.switch_backend("agg")
 
-#: One colour a method in all figures (Okabe & Ito's palette, told apart by colour-blind readers), TGT drawn thicker.
-COLOURS = {
-    "one-hot": "#999999", "logit-adjusted": "#555555", "distillation": "#0072B2", "distillation-balanced": "#004c78",
-    "distillation-augmented": "#56B4E9", "distillation-mixup": "#009E73", "distillation-unlabelled": "#000000",
-    "data-free": "#F0E442", "prior-sampling": "#CC79A7", "tgt-random": "#E69F00", "tgt-gradient": "#D55E00",
-    "tgt-random-balanced": "#b37a00", "tgt-gradient-balanced": "#8f3f00",
-    "augmentation-pool": "#56B4E9", "substitution-pool": "#009E73", "uda": "#F0E442", "interpolation-pool": "#b58fd6",
-    "distillation-unlabelled-pool": "#000000", "prior-sampling-pool": "#CC79A7", "prior-only-pool": "#8c6d31",
-    "tgt-random-pool": "#E69F00", "tgt-gradient-pool": "#D55E00", "pretrained-one-hot": "#7f0000",
-    "distillation-scores": "#004c78", "sbert-kl": "#8c6d31", "sbert-margin-mse": "#F0E442",
-    "corpus-pool": "#56B4E9", "inverse-cloze-pool": "#009E73",
-    "tgt-random-passages-pool": "#b37a00", "tgt-gradient-passages-pool": "#8f3f00",
-}  # fmt: skip
 _DASHES = {"teacher": "-", "BM25": "--", "TF-IDF": ":"}  # of what needs no student
 DRAWS = 2000  # bootstrap draws over seeds for the multiplier's interval
 
@@ -82,9 +69,15 @@ def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Pa
                 continue
             width = 2.4 if tables.is_tgt(str(method)) else 1.4
             left.plot(
-                line.budget, 100 * line["mean"], "o-", ms=3, lw=width, color=COLOURS.get(str(method)), label=method
+                line.budget,
+                100 * line["mean"],
+                "o-",
+                ms=3,
+                lw=width,
+                color=fact(str(method)).colour or None,
+                label=method,
             )
-            colour = COLOURS.get(str(method))
+            colour = fact(str(method)).colour or None
             left.fill_between(line.budget, 100 * line.low, 100 * line.high, color=colour, alpha=0.15)
         left.set(xscale="log", xlabel="labelled samples", ylabel=f"{label(metric)} (%)")
         left.set_title(f"{tasks.get(task).title}, teacher {teacher}", loc="left", fontsize=10)
@@ -93,7 +86,7 @@ def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Pa
         left.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=3)
         found = multipliers[(multipliers.task == task) & (multipliers.teacher == teacher)]
         for method, line in found.groupby("method", sort=False):
-            colour = COLOURS.get(str(method))
+            colour = fact(str(method)).colour or None
             exact = line[~line.bound]
             right.errorbar(
                 exact.budget,
@@ -197,7 +190,7 @@ def learning_curves(groups: dict[Group, Cells], path: Path) -> list[Path]:
         found = frame[of_group]
         for axis, cost in zip(row, COSTS, strict=True):
             for method, line in found.groupby("method", sort=False):
-                colour = COLOURS.get(str(method), "#d62728")
+                colour = fact(str(method)).colour or "#d62728"
                 axis.plot(line[cost], 100 * line["mean"], "o-", ms=3, color=colour, label=method)
                 axis.fill_between(line[cost], 100 * line.low, 100 * line.high, color=colour, alpha=0.15)
             axis.set(xlabel=f"{cost}, mean over seeds", xscale="symlog" if cost == "labeler queries" else "linear")

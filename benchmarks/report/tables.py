@@ -40,7 +40,7 @@ Cells = dict[str, dict[int, Record | None]]
 
 
 def is_tgt(method: str) -> bool:
-    return method.startswith("tgt-")
+    return fact(method).is_tgt
 
 
 def cells(pairs: Iterable[tuple[Spec, Record | None]]) -> dict[Group, Cells]:
@@ -84,11 +84,11 @@ def references(task: Task, group: Cells) -> dict[str, dict[str, float | None]]:
 
 
 def best_rival(group: Cells, metric: str) -> str | None:
-    """The method outside TGT with the highest mean, ceilings and other students apart; None if none has a value."""
+    """The method outside TGT with the highest mean, oracles and other students apart; None if none has a value."""
     means = {
         method: sum(found.values()) / len(found)
         for method, seeds in group.items()
-        if not is_tgt(method) and method not in (*CEILINGS, *OTHER_STUDENT) and (found := values(seeds, metric))
+        if (row := fact(method)).role == "rival" and not row.other_student and (found := values(seeds, metric))
     }
     return max(means, key=means.__getitem__) if means else None
 
@@ -257,9 +257,9 @@ def _notes(task: Task, group: Cells, teacher: str, match: str) -> Iterable[str]:
         f"Mean ± half of the {stats.METHOD}; Δ: paired difference in points [interval]; each step: {equal}; "
         "last step reported. * best rival outside TGT. Bold: paired interval over the second best excludes zero."
     )
-    for ceiling in group.keys() & set(CEILINGS):
+    for oracle in (method for method in group if fact(method).is_oracle):
         seen = "real samples that else only the teacher saw" if teacher == "full" else "the student's own samples again"
-        yield f"{ceiling} sees {seen}: a ceiling, not counted as a rival."
+        yield f"{oracle} sees {seen}: an oracle, not counted as a rival."
     if "teacher" in task.references:
         yield (
             "top-k: queries with a relevant passage among the first k (DPR's top-k accuracy). gap closed: of the "
@@ -276,12 +276,12 @@ def _notes(task: Task, group: Cells, teacher: str, match: str) -> Iterable[str]:
     finished = {
         method: [r for r in seeds.values() if r is not None and r.status == "ok"] for method, seeds in group.items()
     }
-    done = [record for method, found in finished.items() if method not in OTHER_STUDENT for record in found]
+    done = [record for method, found in finished.items() if not fact(method).other_student for record in found]
     if done:
         costs = done[0].costs
         yield f"Student: {costs['student_parameters']:,.0f} parameters, {costs['student_macs']:,.0f} multiply-adds."
-        for method in OTHER_STUDENT:
-            if finished.get(method):
+        for method in group:
+            if fact(method).other_student and finished[method]:
                 costs = finished[method][0].costs
                 yield (
                     f"{method} trains another student, not counted as a rival: {costs['student_parameters']:,.0f} "
