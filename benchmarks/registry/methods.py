@@ -96,8 +96,8 @@ class Row:
         """Why it cannot run on a task; "" if it can."""
         if self.domain not in ("", task.domain):
             return f"it is for {self.domain} tasks, and {task.name} is one of {task.domain}"
-        if self.student == "pretrained" and not task.has_pretrained:
-            return f"{task.name} has no pretrained student"
+        if self.student not in task.students:
+            return f"{task.name} has no {self.student} student"
         return ""
 
     def space(self, task: Task) -> dict[str, list[Any]]:
