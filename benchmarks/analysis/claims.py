@@ -18,6 +18,7 @@ from benchmarks.core.paths import ROOT
 from benchmarks.metrics.classification import label
 from benchmarks.records.groups import Group, Groups, values
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C where it is there: ten times as fast
 LEDGER = ROOT / "results" / "ledger"
 #: How verdicts are reached, for those who read them.
 METHOD = (
@@ -136,7 +137,7 @@ def numbers(folder: Path = LEDGER) -> list[Number]:
 def _entries(folder: Path) -> Iterator[Claim | Number]:
     for path in sorted(folder.glob("*.yaml")):
         try:
-            for entry in yaml.safe_load(path.read_text()):
+            for entry in yaml.load(path.read_text(), _Loader):
                 yield (Claim if "id" in entry else Number).model_validate(entry)
         except ValidationError as error:
             found = error.errors()[0]

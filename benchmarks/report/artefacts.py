@@ -248,7 +248,7 @@ def show(artefact: Artefact, console: Console) -> None:
     for line in artefact.lines:
         console.print(line, markup=False)
     if artefact.name == "report":
-        console.print(artefact.contents["report.md"], markup=False)
+        console.print(artefact.contents["report.md"], markup=False, soft_wrap=True)
 
 
 def live(console: Console, pairs: list[tuple[Spec, Record | None]]) -> Shown:

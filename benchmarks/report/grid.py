@@ -88,9 +88,10 @@ class Grid:
         """With a line's break after each note, unless there is to be none."""
         rules = "".join("|---:" if side == "r" else "|---" for side in self.sides)
         lines = [f"### {self.title}", ""] if self.title else []
-        lines += ["| " + " | ".join(self.heads) + " |", rules + "|"]
+        lines += ["|" + "|".join(f" {head} ".replace("  ", " ") for head in self.heads) + "|", rules + "|"]
         for row in self.rows:
-            lines.append("| " + " | ".join(f"**{cell.text}**" if cell.bold else cell.text for cell in row) + " |")
+            texts = (_marked(cell, side) for cell, side in zip(row, self.sides, strict=True))
+            lines.append("| " + " | ".join(texts) + " |")
         return "\n".join([*lines, "", *(note + "  " * breaks for note in self.notes), *[""] * bool(self.notes)])
 
     def latex(self) -> str:
@@ -120,6 +121,12 @@ class Grid:
                 "",
             ]
         )
+
+
+def _marked(cell: Cell, side: str) -> str:
+    """As Markdown, where what people wrote must not be taken for marks."""
+    text = re.sub(r"([|*_`<\[])", r"\\\1", cell.text) if side == "w" else cell.text
+    return f"**{text}**" if cell.bold else text
 
 
 def _escape(text: str) -> str:

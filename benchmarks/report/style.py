@@ -12,6 +12,7 @@ from benchmarks.core.paths import atomic
 from benchmarks.registry.methods import METHODS, Row, fact
 
 matplotlib.use("agg")
+matplotlib.rcParams["figure.dpi"] = 150  # as pictures are written, so that texts are measured once
 
 #: A method whose row names no colour, such as a custom one.
 OTHER = "#d62728"
@@ -40,13 +41,14 @@ def width(method: object) -> float:
 
 def save(figure: Figure, path: Path, suffixes: tuple[str, ...] = (".png", ".pdf", ".svg")) -> list[Path]:
     """The figure in each format, laid out once."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine(None)
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine(None)
     box = figure.get_tightbbox()
     padded = Bbox.from_extents(box.x0 - 0.1, box.y0 - 0.1, box.x1 + 0.1, box.y1 + 0.1)
     written = []
     for suffix in suffixes:
         with atomic(path.with_suffix(suffix)) as temporary, matplotlib.rc_context({"svg.hashsalt": path.name}):
-            figure.savefig(temporary, format=suffix[1:], dpi=150, bbox_inches=padded, metadata=_FORMATS[suffix])
+            figure.savefig(temporary, format=suffix[1:], bbox_inches=padded, metadata=_FORMATS[suffix])
         written.append(path.with_suffix(suffix))
     return written
