@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from tgt.guided import TGT
 from tgt.method import DISTILLATION_SEARCH, Batch
+from tgt.pooled import pooled
 
 
 class Augmentation(TGT):
@@ -14,7 +15,21 @@ class Augmentation(TGT):
     search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0]}
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        repeats = -(-batch.room // len(batch.indices))
-        inputs = self.data.inputs[batch.indices.repeat(repeats)[: batch.room]]
+        repeats = -(-batch.num_generated // len(batch.indices))
+        inputs = self.data.inputs[batch.indices.repeat(repeats)[: batch.num_generated]]
         views = self.data.augment(inputs, self.rng)
         return views, self.teacher.label(views)
+
+
+PooledAugmentation = pooled(
+    Augmentation,
+    {
+        "augmentation-pool": {
+            "about": "distillation, half of each step augmented (text: words dropped)",
+            "pool_of": "augmentation",
+            "tables": ["text"],
+            "order": 150,
+            "colour": "#56B4E9",
+        },
+    },
+)

@@ -1,4 +1,4 @@
-"""Distillation that also asks the labeler about the passages that are searched: whole beginnings, or spans of them.
+"""Distillation that also asks the labeler about the passages that are searched: opening words, or spans.
 
 Everyone who searches a collection has it, so these need no generator. The spans are those of the inverse cloze task
 (Lee et al. 2019, arXiv 1906.00300), here labelled by the labeler instead of by the passage that they were cut out of.
@@ -7,18 +7,17 @@ Everyone who searches a collection has it, so these need no generator. The spans
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from tgt.guided import TGT, TGTConfig
 from tgt.method import DISTILLATION_SEARCH, Batch, TrainingData
-from tgt.pooled import Pool, PoolConfig
+from tgt.pooled import pooled
 
 
 class Corpus(TGT):
-    """TGT's objective with x~ the first words of a passage. ValueError where the data have no `passages` (L, T')."""
+    """TGT's objective with x~ the opening words of a passage. ValueError where the data have no `passages` (L, T')."""
 
     search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0]}
 
@@ -32,7 +31,7 @@ class Corpus(TGT):
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         device = batch.indices.device
         texts = self.cut(
-            self.passages[torch.randint(len(self.passages), (batch.room,), generator=self.rng, device=device)]
+            self.passages[torch.randint(len(self.passages), (batch.num_generated,), generator=self.rng, device=device)]
         )
         return texts, self.teacher.label(texts)
 
@@ -50,7 +49,7 @@ class InverseClozeConfig(TGTConfig):
 class InverseCloze(Corpus):
     """TGT's objective with x~ a span from anywhere in a passage."""
 
-    Config: ClassVar[type[TGTConfig]] = InverseClozeConfig
+    Config = InverseClozeConfig
     search = {**Corpus.search, "longest": [8, 16, 32]}
     config: InverseClozeConfig
 
@@ -65,14 +64,29 @@ class InverseCloze(Corpus):
         return torch.where(places < length[:, None], passages.gather(1, taken), 0)
 
 
-@dataclass(frozen=True)
-class PooledInverseClozeConfig(InverseClozeConfig, PoolConfig):
-    pass
-
-
-class PooledCorpus(Pool, Corpus):
-    Config = PoolConfig
-
-
-class PooledInverseCloze(Pool, InverseCloze):
-    Config = PooledInverseClozeConfig
+PooledCorpus = pooled(
+    Corpus,
+    {
+        "corpus-pool": {
+            "about": "distillation, half of each step opening words of passages that the labeler is asked about",
+            "pool_of": "corpus",
+            "only_for": "retrieval",
+            "tables": ["retrieval"],
+            "order": 260,
+            "colour": "#56B4E9",
+        },
+    },
+)
+PooledInverseCloze = pooled(
+    InverseCloze,
+    {
+        "inverse-cloze-pool": {
+            "about": "as corpus-pool, spans from anywhere in a passage",
+            "pool_of": "inverse-cloze",
+            "only_for": "retrieval",
+            "tables": ["retrieval"],
+            "order": 270,
+            "colour": "#009E73",
+        },
+    },
+)

@@ -70,6 +70,15 @@ class DataFree(Method):
         "noise_dim": [32, 100],
         "distance": ["kl", "l1"],
     }
+    variants = {
+        "data-free": {
+            "about": "no data: a generator learnt from scratch against the student",
+            "only_for": "image",
+            "tables": ["image"],
+            "order": 80,
+            "colour": "#F0E442",
+        },
+    }
     config: DataFreeConfig
 
     def __init__(self, config: DataFreeConfig, data: TrainingData, rng: torch.Generator) -> None:
@@ -88,11 +97,11 @@ class DataFree(Method):
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
         if self.step % self.config.student_steps == 0:
-            self.train_decoder(student, batch.room)
+            self.train_decoder(student, batch.num_generated)
         self.step += 1
         with torch.no_grad(), self.teacher.costs.phase("decode"):
-            fakes = self.decoder(self.noise(batch.room))
-        self.teacher.costs.add("decodes", batch.room)
+            fakes = self.decoder(self.noise(batch.num_generated))
+        self.teacher.costs.add("decodes", batch.num_generated)
         return {"generated": self.disagreement(student, fakes)}
 
     def disagreement(self, student: nn.Module, fakes: Tensor) -> Tensor:

@@ -27,6 +27,21 @@ class Distillation(Method):
 
     Config = DistillationConfig
     search = DISTILLATION_SEARCH
+    variants = {
+        "distillation": {
+            "about": "labels and labeler's logits on the real samples",
+            "tables": ["image", "text", "retrieval", "vector"],
+            "order": 30,
+            "colour": "#0072B2",
+        },
+        "distillation-scores": {
+            "about": "distillation by squared differences of scores: of embeddings, in the metric of the passages",
+            "fixed": {"distance": "mse"},
+            "only_for": "retrieval",
+            "order": 230,
+            "colour": "#004c78",
+        },
+    }
     config: DistillationConfig
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -46,11 +61,21 @@ class BalancedDistillation(Distillation):
     The control for class-balanced exploration: what balancing alone gives, without a generator.
     """
 
+    variants = {
+        "distillation-balanced": {
+            "about": "distillation, half of each step drawn class-balanced",
+            "tables": ["image"],
+            "long_tail": True,
+            "order": 40,
+            "colour": "#004c78",
+        },
+    }
+
     @property
     def real_share(self) -> float:
         return 0.5
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        extra = self.data.balanced_indices(batch.room, self.rng)
+        extra = self.data.balanced_indices(batch.num_generated, self.rng)
         both = Batch(self.data, torch.cat([batch.indices, extra]))
         return super().loss(student, both)

@@ -11,6 +11,15 @@ from tgt.method import Batch
 class AugmentedDistillation(Distillation):
     """Consistent teaching (Beyer et al. 2022): student and labeler see the same augmented view."""
 
+    variants = {
+        "distillation-augmented": {
+            "about": "distillation on flipped and shifted samples",
+            "tables": ["image"],
+            "order": 50,
+            "colour": "#56B4E9",
+        },
+    }
+
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
         views = self.data.augment(batch.inputs, self.rng)
         return self.terms(student(views), batch.labels, self.teacher.label(views))

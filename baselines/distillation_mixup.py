@@ -23,6 +23,15 @@ class MixupDistillation(Distillation):
 
     Config = MixupConfig
     search = {**Distillation.search, "alpha": [0.5, 1.0, 2.0]}
+    variants = {
+        "distillation-mixup": {
+            "about": "distillation, half of each step mixed from pairs",
+            "only_for": "image",
+            "tables": ["image"],
+            "order": 60,
+            "colour": "#009E73",
+        },
+    }
     config: MixupConfig
 
     @property
@@ -42,12 +51,12 @@ class MixupDistillation(Distillation):
         }
 
     def mix(self, batch: Batch) -> Tensor:
-        """`batch.room` mixtures of pairs of the batch's inputs."""
+        """`batch.num_generated` mixtures of pairs of the batch's inputs."""
         n = len(batch.indices)
-        first = torch.arange(batch.room, device=batch.indices.device) % n
-        second = torch.randint(n, (batch.room,), generator=self.rng, device=batch.indices.device)
+        first = torch.arange(batch.num_generated, device=batch.indices.device) % n
+        second = torch.randint(n, (batch.num_generated,), generator=self.rng, device=batch.indices.device)
         # Beta(a, a) as a ratio of Gamma draws, because torch.distributions takes no generator.
-        shape = torch.full((2, batch.room), self.config.alpha, device=batch.indices.device)
+        shape = torch.full((2, batch.num_generated), self.config.alpha, device=batch.indices.device)
         gamma = torch._standard_gamma(shape, generator=self.rng)
         weight = (gamma[0] / gamma.sum(0).clamp_min(1e-12)).view(-1, *[1] * (batch.inputs.dim() - 1))
         return weight * batch.inputs[first] + (1 - weight) * batch.inputs[second]

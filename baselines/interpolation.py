@@ -7,6 +7,7 @@ from torch import Tensor
 
 from tgt.guided import TGT
 from tgt.method import DISTILLATION_SEARCH, Batch
+from tgt.pooled import pooled
 
 
 class Interpolation(TGT):
@@ -20,3 +21,17 @@ class Interpolation(TGT):
         other = self.data.latents[torch.randint(len(self.data), (len(one),), generator=self.rng, device=device)]
         share = torch.rand(len(one), generator=self.rng, device=device).view(-1, *[1] * (one.dim() - 1))
         return share * one + (1 - share) * other
+
+
+PooledInterpolation = pooled(
+    Interpolation,
+    {
+        "interpolation-pool": {
+            "about": "distillation, half of each step decoded from between training points",
+            "pool_of": "interpolation",
+            "tables": ["text"],
+            "order": 180,
+            "colour": "#b58fd6",
+        },
+    },
+)

@@ -21,6 +21,15 @@ class LogitAdjusted(Method):
 
     Config = LogitAdjustedConfig
     search = {"lr": LEARNING_RATES, "tau": [0.5, 1.0, 1.5]}
+    variants = {
+        "logit-adjusted": {
+            "about": "plain training, loss adjusted for the long tail",
+            "tables": ["image"],
+            "long_tail": True,
+            "order": 20,
+            "colour": "#555555",
+        },
+    }
     config: LogitAdjustedConfig
 
     def __init__(self, config: LogitAdjustedConfig, data: TrainingData, rng: torch.Generator) -> None:

@@ -20,6 +20,23 @@ class OneHot(Method):
 
     Config = OneHotConfig
     search = {"lr": LEARNING_RATES, "label_smoothing": [0.0, 0.1, 0.2]}
+    variants = {
+        "one-hot": {
+            "about": "plain training on the labels",
+            "tables": ["image", "text", "retrieval", "vector"],
+            "order": 10,
+            "colour": "#999999",
+        },
+        "pretrained-one-hot": {
+            "about": "plain training on the labels of a student that begins from pretrained weights",
+            "student": "pretrained",
+            "defaults": {"lr": 2e-4},
+            "search": {"lr": [1e-4, 2e-4, 4e-4]},
+            "tables": ["text"],
+            "order": 300,
+            "colour": "#7f0000",
+        },
+    }
     config: OneHotConfig
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from baselines.prior_sampling import PriorSampling
 from tgt.losses import DISTANCES
 from tgt.method import LEARNING_RATES, Batch
+from tgt.pooled import pooled
 
 
 class PriorOnly(PriorSampling):
@@ -26,3 +27,17 @@ class PriorOnly(PriorSampling):
         generated, targets = self.generate(student, batch)
         distance = DISTANCES[self.config.distance]
         return {"generated": distance(student(generated), targets, self.config.temperature).mean()}
+
+
+PooledPriorOnly = pooled(
+    PriorOnly,
+    {
+        "prior-only-pool": {
+            "about": "data-free with a given generator: decoded prior samples alone",
+            "pool_of": "prior-only",
+            "tables": ["text"],
+            "order": 200,
+            "colour": "#8c6d31",
+        },
+    },
+)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tgt.guided import TGT, TGTConfig
 from tgt.method import DISTILLATION_SEARCH, Batch
+from tgt.pooled import pooled
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,28 @@ class PriorSampling(TGT):
 
     Config = PriorSamplingConfig
     search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0]}
+    variants = {
+        "prior-sampling": {
+            "about": "distillation, half of each step decoded from the generator's prior",
+            "tables": ["image", "vector"],
+            "order": 90,
+            "colour": "#CC79A7",
+        },
+    }
 
     def starting_points(self, batch: Batch) -> Tensor:
-        return self.teacher.sample_prior(batch.room, self.rng)
+        return self.teacher.sample_prior(batch.num_generated, self.rng)
+
+
+PooledPriorSampling = pooled(
+    PriorSampling,
+    {
+        "prior-sampling-pool": {
+            "about": "as prior-sampling, from a pool decoded and labelled once",
+            "pool_of": "prior-sampling",
+            "tables": ["text", "retrieval"],
+            "order": 190,
+            "colour": "#CC79A7",
+        },
+    },
+)

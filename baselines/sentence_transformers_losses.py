@@ -31,6 +31,22 @@ class LibraryDistillation(Method):
 
     Config = LibraryConfig
     search = {"lr": LEARNING_RATES, "temperature": [1.0, 2.0, 4.0], "candidates": [8, 16, 64]}
+    variants = {
+        "sbert-kl": {
+            "about": "distillation by sentence-transformers' DistillKLDivLoss over a query's own and its hard passages",
+            "fixed": {"loss": "kl"},
+            "only_for": "retrieval",
+            "order": 240,
+            "colour": "#8c6d31",
+        },
+        "sbert-margin-mse": {
+            "about": "as sbert-kl, by MarginMSELoss",
+            "fixed": {"loss": "margin-mse"},
+            "only_for": "retrieval",
+            "order": 250,
+            "colour": "#F0E442",
+        },
+    }
     config: LibraryConfig
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:

@@ -7,7 +7,6 @@ language model: near words are those whose pretrained vectors point in like dire
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 
 from tgt.guided import TGT, TGTConfig
 from tgt.method import DISTILLATION_SEARCH, Batch, TrainingData
+from tgt.pooled import pooled
 
 _ROWS = 512  # words whose neighbours are looked up at a time
 
@@ -28,7 +28,7 @@ class SubstitutionConfig(TGTConfig):
 class Substitution(TGT):
     """Needs texts as token numbers (B, T) and a labeler that shows its `word_vectors` (V, d); ValueError otherwise."""
 
-    Config: ClassVar[type[TGTConfig]] = SubstitutionConfig
+    Config = SubstitutionConfig
     search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0], "replaced": [0.15, 0.3, 0.5]}
     config: SubstitutionConfig
 
@@ -46,8 +46,8 @@ class Substitution(TGT):
         self.near[occurring] = torch.cat(near)
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        repeats = -(-batch.room // len(batch.indices))
-        texts = self.substitute(self.data.inputs[batch.indices.repeat(repeats)[: batch.room]])
+        repeats = -(-batch.num_generated // len(batch.indices))
+        texts = self.substitute(self.data.inputs[batch.indices.repeat(repeats)[: batch.num_generated]])
         return texts, self.teacher.label(texts)
 
     def substitute(self, texts: Tensor) -> Tensor:
@@ -56,3 +56,18 @@ class Substitution(TGT):
         chosen = torch.rand(texts.shape, generator=self.rng, device=device) < self.config.replaced
         which = torch.randint(self.config.neighbours, texts.shape, generator=self.rng, device=device)
         return torch.where(chosen & (texts != 0), self.near[texts, which], texts)
+
+
+PooledSubstitution = pooled(
+    Substitution,
+    {
+        "substitution-pool": {
+            "about": "distillation, half of each step with words replaced by near ones",
+            "pool_of": "substitution",
+            "only_for": "text",
+            "tables": ["text"],
+            "order": 160,
+            "colour": "#009E73",
+        },
+    },
+)

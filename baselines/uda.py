@@ -35,6 +35,14 @@ class UDA(Method):
         "sharpening": [0.4, 0.7, 1.0],
         "confidence": [0.0, 0.5, 0.8],
     }
+    variants = {
+        "uda": {
+            "about": "labels, and consistency on unlabelled samples; no labeler, no generator",
+            "tables": ["text"],
+            "order": 170,
+            "colour": "#F0E442",
+        },
+    }
     config: UDAConfig
 
     @property
@@ -44,9 +52,9 @@ class UDA(Method):
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
         c = self.config
         pool = self.data.unlabelled
-        plain = pool[torch.randint(len(pool), (batch.room // 2,), generator=self.rng, device=pool.device)]
-        # A room of an odd number gets one view more, for every sample of it is to be shown.
-        views = self.data.augment(torch.cat([plain, plain[: batch.room % 2]]), self.rng)
+        plain = pool[torch.randint(len(pool), (batch.num_generated // 2,), generator=self.rng, device=pool.device)]
+        # Of an odd number there is one view more than plain samples, for exactly so many are to be shown.
+        views = self.data.augment(torch.cat([plain, plain[: batch.num_generated % 2]]), self.rng)
         parts = [len(batch.indices), len(plain), len(views)]
         real, held, moved = student(torch.cat([batch.inputs, plain, views])).split(parts)
         target = (held.detach() / c.sharpening).softmax(1)

@@ -14,11 +14,11 @@ class MyMethodConfig(PoolConfig):  # lr, temperature, the weights of the loss's 
 
 class Between(TGT):
     def generate(self, student, batch):
-        """`batch.room` samples and the labeler's logits of them; `Pool` keeps them and shows them again."""
+        """`batch.num_generated` samples and the labeler's logits of them; `Pool` keeps them and shows them again."""
         first = self.data.latents[batch.indices]
         other = first[torch.randperm(len(first), generator=self.rng)]  # all chance comes from self.rng
         latents = torch.lerp(first, other, self.config.between)
-        inputs = self.teacher.decode(latents[: batch.room])  # asked through self.teacher, where it is counted
+        inputs = self.teacher.decode(latents[: batch.num_generated])  # asked through self.teacher, where it is counted
         return inputs, self.teacher.label(inputs)
 
 

@@ -114,7 +114,7 @@ def test_a_pool_is_filled_once_and_renewed_from_its_oldest(modality, data, stude
     method = build("tgt-random-pool", data)
     seen = []
     for _ in range(6):
-        shown, targets = method.generate(student, Batch(data, torch.arange(8), room=5))
+        shown, targets = method.generate(student, Batch(data, torch.arange(8), num_generated=5))
         assert len(shown) == len(targets) == 5
         seen.append(method.targets.clone())
     changed = [[i for i in range(12) if not torch.equal(a[i], b[i])] for a, b in itertools.pairwise(seen)]
@@ -156,7 +156,7 @@ def test_substitution_of_pixels_is_refused(data):
 
 @pytest.mark.parametrize("modality", TASK)
 def test_consistency_teaches_only_where_the_student_is_sure(modality, data, student):
-    batch = Batch(data, torch.arange(8), room=8)
+    batch = Batch(data, torch.arange(8), num_generated=8)
     doubtful = UDA(UDAConfig(confidence=1.1), data, rng(5)).loss(student, batch)
     sure = UDA(UDAConfig(confidence=0.0), data, rng(5)).loss(student, batch)
     assert doubtful["consistency"] == 0
@@ -227,7 +227,7 @@ def test_logit_adjustment_by_hand(data, student):
 
 def test_mixup_stays_between_its_inputs_and_is_uniform_at_alpha_one(data):
     method = MixupDistillation(MixupConfig(), data, rng())
-    mixed = method.mix(Batch(data, torch.arange(8), room=16))
+    mixed = method.mix(Batch(data, torch.arange(8), num_generated=16))
     assert mixed.shape == (16, 1, 8, 8)
     assert mixed.min() >= data.inputs[:8].min()
     assert mixed.max() <= data.inputs[:8].max()

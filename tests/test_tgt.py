@@ -124,7 +124,7 @@ def test_gradient_exploration_raises_the_disagreement_and_touches_nothing(data, 
 
 
 def test_starting_points(data):
-    batch = Batch(data, torch.tensor([0, 1, 2]), room=7)
+    batch = Batch(data, torch.tensor([0, 1, 2]), num_generated=7)
     from_data = TGT(TGTConfig(), data, rng()).starting_points(batch)
     torch.testing.assert_close(from_data, data.latents[torch.tensor([0, 1, 2, 0, 1, 2, 0])])
     counts = torch.bincount(data.labels[data.balanced_indices(4000, rng())], minlength=4)

@@ -48,6 +48,27 @@ class TGT(Method):
 
     Config = TGTConfig
     search = {**DISTILLATION_SEARCH, "w_tgt": [1.0, 2.0, 4.0], "sigma": [0.5, 1.0, 2.0, 3.0]}
+    variants = {
+        "tgt-random": {
+            "about": "TGT, isotropic exploration around the batch", "role": "tgt", "fixed": {"explore": "isotropic"},
+            "tables": ["image", "vector"], "order": 100, "colour": "#E69F00",
+        },
+        "tgt-gradient": {
+            "about": "TGT, gradient-based exploration", "role": "tgt", "fixed": {"explore": "gradient"},
+            "search": {"step_size": [1.0, 2.0, 4.0, 8.0]},
+            "tables": ["image", "vector"], "order": 110, "colour": "#D55E00",
+        },
+        "tgt-random-balanced": {
+            "about": "TGT, isotropic, class-balanced starts", "role": "tgt",
+            "fixed": {"explore": "isotropic", "start": "balanced"},
+            "tables": ["image"], "long_tail": True, "order": 120, "colour": "#b37a00",
+        },
+        "tgt-gradient-balanced": {
+            "about": "TGT, gradient-based, class-balanced starts", "role": "tgt",
+            "fixed": {"explore": "gradient", "start": "balanced"}, "search": {"step_size": [1.0, 2.0, 4.0, 8.0]},
+            "tables": ["image"], "long_tail": True, "order": 130, "colour": "#8f3f00",
+        },
+    }  # fmt: skip
     config: TGTConfig
 
     @property
@@ -69,7 +90,7 @@ class TGT(Method):
         }
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """`batch.room` generated samples around the batch's latents, and the labeler's logits of them."""
+        """`batch.num_generated` generated samples around the batch's latents, and the labeler's logits of them."""
         start = self.starting_points(batch)
         latents = isotropic(start, self.config.sigma, self.rng) if self.config.start != "prior" else start
         if self.config.explore == "gradient":
@@ -78,13 +99,13 @@ class TGT(Method):
         return generated, self.teacher.label(generated)
 
     def starting_points(self, batch: Batch) -> Tensor:
-        """Latents (room, ...) to explore around: the batch's own, class-balanced ones, or the prior's."""
+        """Latents (num_generated, ...) to explore around: the batch's own, class-balanced ones, or the prior's."""
         if self.config.start == "prior":
-            return self.teacher.sample_prior(batch.room, self.rng)
+            return self.teacher.sample_prior(batch.num_generated, self.rng)
         if self.config.start == "balanced":
-            return self.data.latents[self.data.balanced_indices(batch.room, self.rng)]
-        repeats = -(-batch.room // len(batch.indices))
-        return self.data.latents[batch.indices.repeat(repeats)[: batch.room]]
+            return self.data.latents[self.data.balanced_indices(batch.num_generated, self.rng)]
+        repeats = -(-batch.num_generated // len(batch.indices))
+        return self.data.latents[batch.indices.repeat(repeats)[: batch.num_generated]]
 
     def ascent(self, student: nn.Module, latents: Tensor, centre: Tensor) -> Tensor:
         """Move latents towards more disagreement, the student in eval mode so that its statistics do not move."""

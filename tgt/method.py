@@ -77,11 +77,11 @@ class TrainingData:
 
 @dataclass
 class Batch:
-    """One step's real samples, and how many more the method may show to the student beside them."""
+    """One step's real samples, and how many generated ones the method may show to the student beside them."""
 
     data: TrainingData
     indices: Tensor
-    room: int = 0
+    num_generated: int = 0
 
     @property
     def inputs(self) -> Tensor:
@@ -119,11 +119,17 @@ class Method:
     Attributes:
         Config: frozen dataclass of hyper-parameters.
         search: values to try for each hyper-parameter when defaults are chosen on validation data.
-        real_share: share of a step's samples that are real; the rest is the batch's `room`.
+        variants: the rows of the tables that it makes, by name, with what a row fixes and what it is: a plain dict of
+            literals, for it is read without importing the file. Subclasses do not inherit them.
+        version: raised by one in the class whose change gives other numbers. Those of a class and its parents are added
+            up: Method has 1, and a class that is changed for the first time writes `version = 1`.
+        real_share: share of a step's samples that are real; the rest is the batch's `num_generated`.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     search: ClassVar[dict[str, list[Any]]] = {"lr": LEARNING_RATES}
+    variants: ClassVar[dict[str, dict[str, Any]]] = {}
+    version: ClassVar[int] = 1  # raised by one in the class whose change gives other numbers
 
     def __init__(self, config: Any, data: TrainingData, rng: torch.Generator) -> None:
         self.config, self.data, self.teacher, self.rng = config, data, data.teacher, rng

@@ -1,15 +1,16 @@
-"""Generated samples kept in a pool: made and labelled once, shown many times. For dear decoders and labelers."""
+"""Generated samples kept in a pool: made and labelled once, shown many times. For expensive decoders and labelers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tgt.guided import TGT, TGTConfig
-from tgt.method import Batch
+from tgt.method import Batch, Method
 
 _CHUNK = 64  # samples made at a time while the pool is filled
 
@@ -29,11 +30,12 @@ class PoolConfig(TGTConfig):
 class Pool:
     """Mix in before a method that has `generate`: what that gives, around points drawn from all data, is kept.
 
-    Each step shows `batch.room` samples drawn evenly from the pool. A pool of all steps' samples with nothing renewed
-    is fresh generation in another order; a smaller one asks decoder and labeler less often.
+    Each step shows `batch.num_generated` samples drawn evenly from the pool. A pool of all steps' samples with nothing
+    renewed is fresh generation in another order; a smaller one asks decoder and labeler less often.
     """
 
     config: Any
+    rng: torch.Generator
     step = 0
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -46,14 +48,33 @@ class Pool:
             oldest = torch.arange(first, first + c.renew, device=self.targets.device) % c.pool
             self.inputs[oldest], self.targets[oldest] = self.make(student, batch.data, c.renew)
         self.step += 1
-        chosen = torch.randint(c.pool, (batch.room,), generator=self.rng, device=self.targets.device)  # type: ignore[attr-defined]
+        chosen = torch.randint(c.pool, (batch.num_generated,), generator=self.rng, device=self.targets.device)
         return self.inputs[chosen], self.targets[chosen]
 
     def make(self, student: nn.Module, data: Any, count: int) -> tuple[Tensor, Tensor]:
         """`count` new samples and the labeler's logits of them."""
         device = data.labels.device
-        drawn = torch.randint(len(data), (count,), generator=self.rng, device=device)  # type: ignore[attr-defined]
+        drawn = torch.randint(len(data), (count,), generator=self.rng, device=device)
         return super().generate(student, Batch(data, drawn, count))  # type: ignore[misc]
+
+
+def pooled(base: type[Method], variants: dict[str, dict[str, Any]] | None = None) -> type[Method]:
+    """A class `Pooled<Base>` of the module that calls this: a method that has `generate`, with its samples in a pool.
+
+    Assign it to that name at the top of a file; `variants` are its rows. Its Config refuses what either parent's does.
+    """
+    module, name = sys._getframe(1).f_globals["__name__"], f"Pooled{base.__name__}"
+    config: Any = PoolConfig
+    parents = (base.Config, PoolConfig)
+    if not issubclass(PoolConfig, base.Config):
+
+        def check(self: Any) -> None:  # each in its turn, for a parent's check need not call the other's
+            for parent in parents:
+                getattr(parent, "__post_init__", lambda self: None)(self)
+
+        config = make_dataclass("Config", [], bases=parents, frozen=True, namespace={"__post_init__": check})
+        config.__module__, config.__qualname__ = module, f"{name}.Config"  # where pickle finds it
+    return type(name, (Pool, base), {"Config": config, "variants": variants or {}, "__module__": module})
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,18 @@ class PooledTGT(Pool, TGT):
 
     Config = PooledTGTConfig
     search = {**TGT.search, "step_size": [1.0, 2.0, 4.0, 8.0]}  # an axis of no effect where exploration is isotropic
+    variants = {
+        "tgt-random-pool": {
+            "about": "TGT, isotropic, neighbours kept in a pool and labelled once", "role": "tgt",
+            "fixed": {"explore": "isotropic"}, "pool_of": "tgt-random",
+            "tables": ["text", "retrieval"], "order": 210, "colour": "#E69F00",
+        },
+        "tgt-gradient-pool": {
+            "about": "TGT, gradient-based, neighbours kept in a pool", "role": "tgt",
+            "fixed": {"explore": "gradient"}, "pool_of": "tgt-gradient",
+            "tables": ["text", "retrieval"], "order": 220, "colour": "#D55E00",
+        },
+    }  # fmt: skip
     config: PooledTGTConfig
 
     def ascent(self, student: nn.Module, latents: Tensor, centre: Tensor) -> Tensor:

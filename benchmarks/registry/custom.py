@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks.core.errors import BadInput
-from benchmarks.registry.methods import METHODS, custom_row
+from benchmarks.registry.methods import METHODS, row_of
 from benchmarks.registry.tasks import TASKS
 from benchmarks.task import Task
 from tgt.method import Method, MethodConfig
@@ -47,15 +47,16 @@ def register(path: Path | str) -> str:
     if name in METHODS or name in TASKS:
         raise BadInput(f"{path}: {name} is a name of the suite's own; call the file something else")
     beside = tuple(sorted(other.stem for other in path.parent.glob("*.py")))  # what it imports of them is its code too
-    if methods:
-        if told := _unusable(methods[0]):
-            raise BadInput(f"{path}: {methods[0].__name__}.{told}")
-        METHODS[name] = custom_row(name, methods[0], beside)
-    else:
-        try:
+    if methods and (told := _unusable(methods[0])):
+        raise BadInput(f"{path}: {methods[0].__name__}.{told}")
+    try:
+        if methods:
+            target = f"{module.__name__}:{methods[0].__name__}"
+            METHODS[name] = row_of(target, _facts(methods[0], name), packages=beside)
+        else:
             TASKS[name] = task_of(name, tasks[0], (module.__name__, *beside))
-        except ValueError as error:
-            raise BadInput(f"{path}: {error}") from error
+    except ValueError as error:
+        raise BadInput(f"{path}: {found[0].__name__}: {error}") from error
     _FILES[path] = name
     return name
 
@@ -128,6 +129,13 @@ def _own(module: ModuleType, base: type) -> list[Any]:
     return [cls for cls in found if not any(cls in other.__mro__[1:] for other in found)]
 
 
+def _facts(cls: Any, name: str) -> dict[str, Any]:
+    """What a class's own `variants` say of the file's row: the entry of its name, or the only one."""
+    variants = vars(cls).get("variants", {})
+    only = next(iter(variants.values())) if len(variants) == 1 else {}
+    return {"about": (inspect.getdoc(cls) or "").split("\n")[0], **variants.get(name, only)}
+
+
 def _unusable(cls: Any) -> str:
     """Why no grid of a method can be made at all; empty where it can. What is finer the contract tells."""
     config = cls.Config
@@ -135,4 +143,6 @@ def _unusable(cls: Any) -> str:
         return f"Config must be a frozen dataclass derived from MethodConfig, not {getattr(config, '__name__', config)}"
     if not isinstance(cls.search, dict) or not all(isinstance(v, list | tuple) and v for v in cls.search.values()):
         return f"search must be a dict of lists of values to try, not {cls.search!r}"
+    if not isinstance(cls.variants, dict) or not all(isinstance(facts, dict) for facts in cls.variants.values()):
+        return f"variants must be a dict of rows, each a dict of what it is, not {cls.variants!r}"
     return ""

@@ -1,45 +1,65 @@
-"""The rows of the tables: a name, the class behind it, and what the row fixes of its hyper-parameters."""
+"""The rows of the tables, as the methods' own files declare them, read without importing these files.
+
+A row is an entry of `variants`: a dict written out in the body of a class at the top of a file of tgt/ or baselines/,
+or given to `Name = pooled(Base, {...})` there. A method is added by adding its file, and by nothing else.
+"""
 
 from __future__ import annotations
 
+import ast
 import importlib
-import json
-from dataclasses import dataclass, field, fields
-from functools import cache
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.core.fingerprint import module_digest
-from benchmarks.core.paths import REFERENCE
+from benchmarks.core.paths import ROOT
 
 if TYPE_CHECKING:
     from benchmarks.task import Task
     from tgt import Method
 
-_STEPS: dict[str, list[Any]] = {"step_size": [1.0, 2.0, 4.0, 8.0]}
+FOLDERS = (ROOT / "tgt", ROOT / "baselines")
+ROLES = ("tgt", "rival", "oracle")
+STUDENTS = ("student", "pretrained")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table.
+    """A row of a table. `variants` of a method's file declares it by these names, target and packages left out.
 
     Attributes:
-        target: `module:name` of a `tgt.Method`.
-        fixed: the hyper-parameters that make this row. search: values only its search tries.
+        target: `module:name` of a `tgt.Method`: where the row is declared.
+        about: what it is, in one line.
+        role: "tgt", "rival", or "oracle": it sees real samples that otherwise only the teacher saw. Tables show it, but
+            never call it a rival.
+        fixed: the hyper-parameters that make this row. search: values that only its search tries.
         defaults: in place of the task's and the method's own.
-        domain: the only domain it is for; "" means any.
-        student: which of a task's `Networks` it trains.
+        tables: domains whose tables show it unless a person names others.
+        only_for: the only domain it can run on; "" means any.
+        long_tail: it differs from other rows only where classes are not equally frequent.
+        student: which of a task's `Networks` it trains, "student" or "pretrained".
+        pool_of: of a row with its samples in a pool, the name of the same without one; "" of all others.
+        order: its place in tables, the lowest first; rows of equal order stand by name.
+        colour: in all figures, as "#rrggbb"; "" leaves it to the figure.
         packages: of a method from outside, further packages and modules whose code is the method's own.
     """
 
     target: str
-    summary: str
+    about: str
+    role: str = "rival"
     fixed: dict[str, Any] = field(default_factory=dict)
     search: dict[str, list[Any]] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
-    domain: str = ""
+    tables: tuple[str, ...] = ()
+    only_for: str = ""
+    long_tail: bool = False
     student: str = "student"
+    pool_of: str = ""
+    order: int = 1000
+    colour: str = ""
     packages: tuple[str, ...] = ()
 
     def load(self) -> type[Method]:
@@ -51,21 +71,33 @@ class Row:
         return self.target.partition(":")[0]
 
     @property
-    def code_sha256(self) -> str:
-        """Hash of the method's code and of all code of the suite, and of its own packages, that it rests on."""
-        return module_digest(self.module, ("tgt", "baselines", *self.packages))
+    def is_tgt(self) -> bool:
+        return self.role == "tgt"
 
     @property
-    def only_for(self) -> str:
+    def is_oracle(self) -> bool:
+        return self.role == "oracle"
+
+    @property
+    def other_student(self) -> bool:
+        """Whether its student is not the other rows' student: it is shown, but not called a rival either."""
+        return self.student != "student"
+
+    @property
+    def pooled(self) -> bool:
+        return bool(self.pool_of)
+
+    @property
+    def domain(self) -> str:
         """The only domain it is for, by its row or, of a method from outside, by an attribute `domain` of its class."""
-        return self.domain or (getattr(self.load(), "domain", "") if self.packages else "")
+        return self.only_for or (getattr(self.load(), "domain", "") if self.packages else "")
 
     def unfit(self, task: Task) -> str:
         """Why it cannot run on a task; "" if it can."""
-        if self.only_for not in ("", task.domain):
-            return f"it is for {self.only_for} tasks, and {task.name} is one of {task.domain}"
-        if self.student == "pretrained" and not task.has_pretrained:
-            return f"{task.name} has no pretrained student"
+        if self.domain not in ("", task.domain):
+            return f"it is for {self.domain} tasks, and {task.name} is one of {task.domain}"
+        if self.student not in task.students:
+            return f"{task.name} has no {self.student} student"
         return ""
 
     def space(self, task: Task) -> dict[str, list[Any]]:
@@ -74,116 +106,99 @@ class Row:
         return {**own, **{name: values for name, values in task.search.items() if name in own}, **self.search}
 
 
-METHODS: dict[str, Row] = {
-    "one-hot": Row("baselines.one_hot:OneHot", "plain training on the labels"),
-    "logit-adjusted": Row("baselines.logit_adjusted:LogitAdjusted", "plain training, loss adjusted for the long tail"),
-    "distillation": Row("baselines.distillation:Distillation", "labels and labeler's logits on the real samples"),
-    "distillation-balanced": Row(
-        "baselines.distillation:BalancedDistillation", "distillation, half of each step drawn class-balanced"
-    ),
-    "distillation-augmented": Row(
-        "baselines.distillation_augmented:AugmentedDistillation", "distillation on flipped and shifted samples"
-    ),
-    "distillation-mixup": Row(
-        "baselines.distillation_mixup:MixupDistillation",
-        "distillation, half of each step mixed from pairs",
-        domain="image",
-    ),
-    "distillation-unlabelled": Row(
-        "baselines.distillation_unlabelled:UnlabelledDistillation",
-        "distillation, half of each step real samples that the generator was trained on: its ceiling",
-    ),
-    "data-free": Row(
-        "baselines.data_free:DataFree", "no data: a generator learnt from scratch against the student", domain="image"
-    ),
-    "prior-sampling": Row(
-        "baselines.prior_sampling:PriorSampling", "distillation, half of each step decoded from the generator's prior"
-    ),
-    "tgt-random": Row("tgt.guided:TGT", "TGT, isotropic exploration around the batch", {"explore": "isotropic"}),
-    "tgt-gradient": Row("tgt.guided:TGT", "TGT, gradient-based exploration", {"explore": "gradient"}, _STEPS),
-    "tgt-random-balanced": Row(
-        "tgt.guided:TGT", "TGT, isotropic, class-balanced starts", {"explore": "isotropic", "start": "balanced"}
-    ),
-    "tgt-gradient-balanced": Row(
-        "tgt.guided:TGT",
-        "TGT, gradient-based, class-balanced starts",
-        {"explore": "gradient", "start": "balanced"},
-        _STEPS,
-    ),
-    "distillation-unlabelled-pool": Row(
-        "baselines.pooled:PooledUnlabelledDistillation",
-        "as distillation-unlabelled, from a pool of them labelled once: the ceiling of a generator's pool",
-    ),
-    "augmentation-pool": Row(
-        "baselines.pooled:PooledAugmentation", "distillation, half of each step augmented (text: words dropped)"
-    ),
-    "substitution-pool": Row(
-        "baselines.pooled:PooledSubstitution",
-        "distillation, half of each step with words replaced by near ones",
-        domain="text",
-    ),
-    "uda": Row("baselines.uda:UDA", "labels, and consistency on unlabelled samples; no labeler, no generator"),
-    "interpolation-pool": Row(
-        "baselines.pooled:PooledInterpolation", "distillation, half of each step decoded from between training points"
-    ),
-    "prior-sampling-pool": Row(
-        "baselines.pooled:PooledPriorSampling", "as prior-sampling, from a pool decoded and labelled once"
-    ),
-    "prior-only-pool": Row(
-        "baselines.pooled:PooledPriorOnly", "data-free with a given generator: decoded prior samples alone"
-    ),
-    "tgt-random-pool": Row(
-        "tgt.pooled:PooledTGT", "TGT, isotropic, neighbours kept in a pool and labelled once", {"explore": "isotropic"}
-    ),
-    "tgt-gradient-pool": Row(
-        "tgt.pooled:PooledTGT", "TGT, gradient-based, neighbours kept in a pool", {"explore": "gradient"}
-    ),
-    "distillation-scores": Row(
-        "baselines.distillation:Distillation",
-        "distillation by squared differences of scores: of embeddings, in the metric of the passages",
-        {"distance": "mse"},
-        domain="retrieval",
-    ),
-    "sbert-kl": Row(
-        "baselines.sentence_transformers_losses:LibraryDistillation",
-        "distillation by sentence-transformers' DistillKLDivLoss over each query's own and its hard passages",
-        {"loss": "kl"},
-        domain="retrieval",
-    ),
-    "sbert-margin-mse": Row(
-        "baselines.sentence_transformers_losses:LibraryDistillation",
-        "as sbert-kl, by MarginMSELoss",
-        {"loss": "margin-mse"},
-        domain="retrieval",
-    ),
-    "corpus-pool": Row(
-        "baselines.corpus:PooledCorpus",
-        "distillation, half of each step beginnings of passages that the labeler is asked about",
-        domain="retrieval",
-    ),
-    "inverse-cloze-pool": Row(
-        "baselines.corpus:PooledInverseCloze", "as corpus-pool, spans from anywhere in a passage", domain="retrieval"
-    ),
-    "tgt-random-passages-pool": Row(
-        "tgt.around_prior:PriorTGT",
-        "as tgt-random-pool, around passages instead of queries",
-        {"explore": "isotropic"},
-        domain="retrieval",
-    ),
-    "tgt-gradient-passages-pool": Row(
-        "tgt.around_prior:PriorTGT",
-        "as tgt-gradient-pool, around passages instead of queries",
-        {"explore": "gradient"},
-        domain="retrieval",
-    ),
-    "pretrained-one-hot": Row(
-        "baselines.one_hot:OneHot",
-        "plain training on the labels of a student that begins from pretrained weights",
-        defaults={"lr": 2e-4},
-        search={"lr": [1e-4, 2e-4, 4e-4]},
-        student="pretrained",
-    ),
-}
+#: What `variants` may say of a row, and what kind of literal says it.
+FACTS: dict[str, type] = {
+    "about": str, "role": str, "fixed": dict, "search": dict, "defaults": dict, "tables": list, "only_for": str,
+    "long_tail": bool, "student": str, "pool_of": str, "order": int, "colour": str,
+}  # fmt: skip
+
+
+def row_of(target: str, facts: Mapping[str, Any], packages: tuple[str, ...] = ()) -> Row:
+    """A row by what `variants` says of it. Raises ValueError for what a row cannot be told."""
+    for name, value in facts.items():
+        if told := _wrong(name, value):
+            raise ValueError(told)
+    if "about" not in facts:
+        raise ValueError("about is missing: one line that says what the row is")
+    return Row(target, packages=packages, **{**facts, "tables": tuple(facts.get("tables", ()))})
+
+
+def _wrong(name: str, value: Any) -> str:
+    """Why a fact cannot be said of a row; "" if it can."""
+    if name not in FACTS:
+        from difflib import get_close_matches  # only here, where milliseconds do not count
+
+        near = get_close_matches(name, FACTS, 1)
+        return f"a row has no {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FACTS)}")
+    if not isinstance(value, FACTS[name]):
+        return f"{name} must be a {FACTS[name].__name__}, not {value!r}"
+    known = {"role": ROLES, "student": STUDENTS}.get(name)
+    if known and value not in known:
+        return f"{name} must be one of {', '.join(known)}, not {value!r}"
+    if name == "colour" and not re.fullmatch("(#[0-9a-fA-F]{6})?", str(value)):
+        return f"colour must be written as #rrggbb, not {value!r}"
+    return ""
+
+
+def read(folders: Iterable[Path] = FOLDERS) -> dict[str, Row]:
+    """The rows that the files of packages' folders declare, in their order.
+
+    Raises:
+        ValueError: a declaration that is none, or a name used twice; one line with file and line.
+    """
+    rows: dict[str, Row] = {}
+    places: dict[str, str] = {}
+    for path in [path for folder in folders for path in sorted(folder.glob("*.py"))]:
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+        except SyntaxError as error:
+            raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
+        for cls, variants in _declared(tree):
+            for name, facts in _entries(variants, path):
+                place = f"{path}, line {facts.lineno}"
+                if name in rows:
+                    raise ValueError(f"{place}: there is a row {name} already ({places[name]})")
+                told = {fact: _literal(value, path) for fact, value in _entries(facts, path)}
+                try:
+                    rows[name], places[name] = row_of(f"{path.parent.name}.{path.stem}:{cls}", told), place
+                except ValueError as error:
+                    raise ValueError(f"{place}: {name}: {error}") from error
+    return dict(sorted(rows.items(), key=lambda pair: (pair[1].order, pair[0])))
+
+
+def _declared(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """The name and the `variants` of each class at the top of a file that has them."""
+    for node in tree.body:
+        match node:
+            case ast.ClassDef(name=name, body=body):
+                for inner in body:
+                    match inner:
+                        case ast.Assign(targets=[ast.Name(id="variants")], value=value):
+                            yield name, value
+                        case ast.AnnAssign(target=ast.Name(id="variants"), value=ast.expr() as value):
+                            yield name, value
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="pooled"), args=args) as call):
+                yield from ((name, value) for value in args[1:])
+                yield from ((name, keyword.value) for keyword in call.keywords if keyword.arg == "variants")
+
+
+def _entries(node: ast.expr, path: Path) -> Iterator[tuple[str, ast.expr]]:
+    """Names and values of a dict that is written out; ValueError for anything else."""
+    if not isinstance(node, ast.Dict):
+        raise ValueError(f"{path}, line {node.lineno}: variants is read without running the file: write the dict out")
+    for key, value in zip(node.keys, node.values, strict=True):
+        if not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
+            raise ValueError(f"{path}, line {value.lineno}: variants is read without running the file: write names out")
+        yield key.value, value
+
+
+def _literal(node: ast.expr, path: Path) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}, line {node.lineno}: variants is read without running the file: {ast.unparse(node)} is no literal"
+        ) from error
 
 
 def _installed() -> dict[str, Row]:
@@ -195,56 +210,26 @@ def _installed() -> dict[str, Row]:
     return found
 
 
+#: Every row by its name, in the order of tables. Files of a person's own are added to it (`registry.custom`).
+METHODS: dict[str, Row] = read()
 METHODS.update({name: row for name, row in _installed().items() if name not in METHODS})
 
-#: See real samples that else only the teacher saw: shown in every table, but not called rivals.
-CEILINGS = ("distillation-unlabelled", "distillation-unlabelled-pool")
-#: A student that is not the other rows' student: shown, but not called a rival either.
-OTHER_STUDENT = tuple(name for name, row in METHODS.items() if row.student != "student")
 
+def fact(name: str) -> Row:
+    """The row of a name; where it is not known here (a record of somebody's own method), one of which nothing is told.
 
-@cache
-def tuned(size: str) -> dict[str, Any]:
-    """Hyper-parameters chosen on validation data by the target `tune`: {task: {method: {"params": ..., ...}}}."""
-    return read_tuned(REFERENCE / size / "tuned.json")
-
-
-def read_tuned(path: Path) -> dict[str, Any]:
-    """What a search left in a file; empty where there is no file. Raises ValueError naming one that is not that."""
-    try:
-        found = json.loads(path.read_text()) if path.exists() else {}
-    except ValueError as error:
-        raise ValueError(f"{path} is not what a search writes: {error}") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} is not what a search writes: not a table of tasks")
-    return found
-
-
-def chosen(method: str, task: Task, size: str) -> dict[str, Any]:
-    """Hyper-parameters that the search chose for a method on a task, or on the one that the task is tuned on."""
-    return tuned(size).get(task.tuned_on, {}).get(method, {}).get("params", {})
-
-
-def searched(method: str, task: Task, size: str) -> bool:
-    """Whether the committed search has chosen for a method on a task, or on the one that the task is tuned on."""
-    return method in tuned(size).get(task.tuned_on, {})
-
-
-def config(method: str, task: Task, size: str, overrides: dict[str, Any] | None = None) -> Any:
-    """A method's resolved hyper-parameters: its defaults, the task's, the row's, the tuned ones, what the row fixes.
-
-    Args:
-        overrides: settings of a search or a user in place of the tuned ones.
-
-    Raises:
-        ValueError: a hyper-parameter that the method does not have, or a value it refuses.
+    What nothing is told of is a rival without a colour, and cannot be loaded.
     """
-    row = METHODS[method]
-    known = {field.name for field in fields(row.load().Config)}
-    given = {**task.defaults, **(task.sizes[size].defaults if size in task.sizes else {})}
-    defaults = {name: value for name, value in given.items() if name in known} | row.defaults
-    params = chosen(method, task, size) if overrides is None else overrides
-    try:
-        return row.load().Config(**{**defaults, **params, **row.fixed})
-    except TypeError as error:
-        raise ValueError(f"{method}: {error}") from error
+    return METHODS.get(name) or Row(target="", about="")
+
+
+def rows_of(task: Task) -> tuple[str, ...]:
+    """The rows of a task's tables that fit it; where no row names its domain, those of images that are for any."""
+    known = any(task.domain in row.tables for row in METHODS.values())
+    domain = task.domain if known else "image"
+    return tuple(name for name, row in METHODS.items() if domain in row.tables and not row.unfit(task))
+
+
+def version_of(cls: type) -> int:
+    """The versions of a class and of all its parents, added up: a parent's change counts for all that rest on it."""
+    return sum(vars(parent).get("version", 0) for parent in cls.__mro__)

@@ -99,12 +99,12 @@ def made_samples(
             shown.append(inputs[0].detach())
 
     probe.register_forward_pre_hook(look)
-    real, room = schedule.step_sizes(method.real_share)
+    real, num_generated = schedule.step_sizes(method.real_share)
     batches = loop.index_batches(len(data), max(real, 1), torch.Generator().manual_seed(0))
     made: list[Tensor] = []
-    for _ in range(math.ceil(SAMPLES / max(room, real))):
+    for _ in range(math.ceil(SAMPLES / max(num_generated, real))):
         shown.clear()
-        batch = Batch(data, next(batches)[:real], room)
+        batch = Batch(data, next(batches)[:real], num_generated)
         with torch.enable_grad():
             method.loss(probe, batch)
         made += [_beside(inputs, batch.inputs) for inputs in shown if inputs.shape[1:] == data.inputs.shape[1:]]

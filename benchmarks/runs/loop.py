@@ -72,7 +72,7 @@ def train(
     Raises:
         Diverged: the loss became infinite or not a number.
     """
-    real, room = schedule.step_sizes(method.real_share)
+    real, num_generated = schedule.step_sizes(method.real_share)
     drawn = index_batches(len(data), 2 * schedule.batch, rng)
     optimiser = torch.optim.AdamW(student.parameters(), lr=method.config.lr, weight_decay=schedule.weight_decay)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, schedule.steps)
@@ -80,7 +80,7 @@ def train(
     student.train()
     for step in range(1, schedule.steps + 1):
         with costs.phase("data"):
-            batch = Batch(data, next(drawn)[:real].to(data.labels.device), room)
+            batch = Batch(data, next(drawn)[:real].to(data.labels.device), num_generated)
         with costs.phase("forward"):
             loss = torch.stack(list(method.loss(student, batch).values())).sum()
         with costs.phase("backward"):
@@ -89,7 +89,7 @@ def train(
         with costs.phase("optimiser"):
             optimiser.step()
             decay.step()
-        costs.add("student_samples", real + room)
+        costs.add("student_samples", real + num_generated)
         if step % LOOK_EVERY == 0 or step == schedule.steps:
             value = loss.item()
             if not torch.isfinite(loss):

@@ -104,8 +104,8 @@ def gives_scalar_terms(trial: Trial) -> None:
     share = method.real_share
     if not 0 <= share <= 1:
         raise Broken(f"real_share must lie between 0 and 1, not be {share}")
-    real, room = loop.Schedule(1, BATCH).step_sizes(share)
-    terms = method.loss(student.train(), Batch(data, torch.arange(real), room))
+    real, num_generated = loop.Schedule(1, BATCH).step_sizes(share)
+    terms = method.loss(student.train(), Batch(data, torch.arange(real), num_generated))
     if not isinstance(terms, dict) or not terms:
         raise Broken(f"loss must return a dict of named terms, not {type(terms).__name__}", trial.loss_line)
     for name, term in terms.items():
@@ -148,15 +148,15 @@ def shows_what_it_may(trial: Trial) -> None:
                 shown.append((len(args[0]), trial.line_here()))
 
         handle = student.register_forward_pre_hook(watch)
-        real, room = loop.Schedule(1, BATCH, match).step_sizes(method.real_share)
+        real, num_generated = loop.Schedule(1, BATCH, match).step_sizes(method.real_share)
         student.train()
-        method.loss(student, Batch(data, torch.arange(real), room))
+        method.loss(student, Batch(data, torch.arange(real), num_generated))
         handle.remove()
         count, line = sum(n for n, _ in shown), shown[-1][1] if shown else trial.loss_line
-        if count != real + room:
+        if count != real + num_generated:
             raise Broken(
-                f"a step may show the student {real + room} samples ({real} real, {room} of the batch's room), and it "
-                f"was shown {count}: passes that do not teach belong in eval mode",
+                f"a step may show the student {real + num_generated} samples ({real} real, {num_generated} "
+                f"generated), and it was shown {count}: passes that do not teach belong in eval mode",
                 line,
             )
         if not student.training:
@@ -239,7 +239,7 @@ CHECKS: tuple[Callable[[Trial], None], ...] = (
 
 def method(name: str, modalities: tuple[str, ...] = tiny.MODALITIES) -> Iterator[Outcome]:
     """Every check of a row of `METHODS` on every modality that it is for, one outcome each."""
-    domain = methods.METHODS[name].only_for
+    domain = methods.METHODS[name].domain
     for modality in [m for m in modalities if domain in ("", m)]:
         try:
             tiny.data(modality)

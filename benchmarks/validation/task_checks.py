@@ -93,7 +93,7 @@ def has_settings(trial: TaskTrial) -> None:
     for size in task.sizes.values():
         if size.steps < 1 or size.batch < 1:
             raise Broken(f"steps and batch must be at least 1, not {size.steps} and {size.batch}")
-    rows = [METHODS[name] for name in experiments.rows(task)]
+    rows = [METHODS[name] for name in experiments.rows_of(task)]
     known = {field.name for row in rows for field in fields(row.load().Config)}
     for name in task.defaults:
         if name not in known:
