@@ -48,6 +48,7 @@ def points(latents: np.ndarray, made_of: dict[str, np.ndarray]) -> tuple[np.ndar
 
 
 class Manifold(Task):
+    name = "manifold"
     title = "Manifold of {} dimensions in {}"
     note = "Points on a known manifold of {} dimensions in {}; labels are the labeler's own classes"
     domain = "vector"
