@@ -1,4 +1,4 @@
-"""What runs' diagnostics mean, say, and warn of: to be read, never to choose by. `benchmarks.runs.diagnose` measures them."""
+"""What runs' diagnostics mean and warn of: to be read, never to choose by. `runs.diagnose` measures them."""
 
 from __future__ import annotations
 

@@ -38,7 +38,6 @@ LOOKS = (5, 8, 12, 20)
 DEFAULT_TASK = {"image": "fashion-lt", "text": "movie-5", "retrieval": "wiki-titles", "": "fashion-lt"}
 
 
-
 @dataclass
 class Options(Runs, Cells, Tasks, Where):
     seeds: int | Literal["auto"] | None = None  # type: ignore[assignment]
@@ -132,7 +131,9 @@ def _on_task(
             break
     assert plan is not None
     pairs = [(run.spec, plan.record(run)) for run in plan.runs]
-    comparison.write(wanted[0], pairs, plan.runs[0].task, alpha, _how(wanted, looks, seeds, alpha, choice), folder, console)
+    comparison.write(
+        wanted[0], pairs, plan.runs[0].task, alpha, _how(wanted, looks, seeds, alpha, choice), folder, console
+    )
     missing = [record for _, record in pairs if record is None or record.status == "failed"]
     return max(status, 1 if missing else 0)
 
@@ -164,7 +165,7 @@ def _how(wanted: tuple[str, ...], looks: tuple[int, ...], seeds: int, alpha: flo
     out, ours, task = [], wanted[0], tasks.get(choice.tasks[0])
     if len(looks) > 1:
         out.append(
-            f"Seeds were added until the difference to each rival was significant, or there were {LOOKS[-1]}: looked at "
+            f"Seeds were added until each difference was significant, or there were {LOOKS[-1]}: looked at "
             f"{', '.join(str(n) for n in looks if n <= seeds)} seeds, and tested at {alpha:.4f} each time, the level "
             f"of {ALPHA:.2f} shared out over {len(looks)} planned looks (Bonferroni)."
         )

@@ -103,7 +103,9 @@ def parse(targets: list[str], rest: list[str]) -> Any:
     if unknown:
         raise BadInput(_no_such_option(unknown[0], targets))
     if all(TARGETS[target].of_all for target in targets):
-        outside = [word for word in f"{options.tasks},{options.methods}".split(",") if word and not word.endswith(".py")]
+        outside = [
+            word for word in f"{options.tasks},{options.methods}".split(",") if word and not word.endswith(".py")
+        ]
         if outside:
             raise BadInput(
                 f"{targets[0]} is of all records; --tasks and --methods name files of custom ones, not {outside[0]}"
@@ -132,5 +134,11 @@ def _no_such_option(word: str, targets: list[str]) -> str:
 def overview() -> str:
     lines = [f"  {name + ' ' + target.words:28} {target.about}" for name, target in TARGETS.items()]
     return "\n".join(
-        ["usage: ./reproduce.sh COMMAND... [options]", "", *lines, "", "./reproduce.sh COMMAND --help tells its options."]
+        [
+            "usage: ./reproduce.sh COMMAND... [options]",
+            "",
+            *lines,
+            "",
+            "./reproduce.sh COMMAND --help tells its options.",
+        ]
     )

@@ -17,9 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.registry import custom
 from benchmarks.registry.experiments import Choice
+from benchmarks.runs import execute, loop, memory
 from benchmarks.runs.grid import grid
-from benchmarks.runs import loop
-from benchmarks.runs import execute, memory
 from benchmarks.runs.run import Run
 from benchmarks.runs.scheduler import one_thread
 from tgt import Costs
@@ -46,9 +45,9 @@ class Stepper:
 
     def __init__(self, run: Run, steps: int) -> None:
         self.run, self.steps, self.costs = run, steps, Costs()
-        self.data, self.student = execute.teacher_and_data(run, self.costs), runs.new_student(run)
+        self.data, self.student = execute.teacher_and_data(run, self.costs), execute.new_student(run)
         self.method = run.row.load()(run.config, self.data, execute.generator("method", run.spec))
-        size = run.task.sizes[run.spec.size]
+        size = run.task.size
         self.schedule = loop.Schedule(steps, size.batch, run.spec.match)
         self.rng = execute.generator("batches", run.spec)
 

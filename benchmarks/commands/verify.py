@@ -40,6 +40,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         raise BadInput(f"--seconds must be at least 0, not {options.seconds}")
     from benchmarks.core.environment import environment
     from benchmarks.records import Results
+    from benchmarks.records.record import Record
     from benchmarks.report import verification
     from benchmarks.runs.fill import Execution, fill
 
