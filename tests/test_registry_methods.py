@@ -263,7 +263,7 @@ def test_a_persons_file_may_declare_the_facts_of_its_row(register):
     row = register("declared_two", two)
     assert (row.about, row.domain, row.order) == ("the second", "text", 1000)
     assert register("declared_none", '    variants = {"a": {"order": 1}, "b": {"order": 2}}').order == 1000
-    with pytest.raises(BadInput, match=r"Mine.variants: a row has no 'colur'; did you mean 'colour'\?"):
+    with pytest.raises(BadInput, match=r"Mine: a row has no 'colur'; did you mean 'colour'\?"):
         register("declared_badly", '    variants = {"a": {"colur": "#123456"}}')
     with pytest.raises(BadInput, match="variants must be a dict of rows"):
         register("declared_worse", '    variants = ["a"]')

@@ -136,7 +136,7 @@ def test_the_smoke_size_searches_few_passages(name):
     assert max(examples.pool_relevant.max(), examples.test_labels.max(), examples.pool_labels.max()) < 500
     assert (examples.test_labels[:, 0] >= 0).all()
     assert max(task.sizes["smoke"].budgets) <= len(examples.pool_labels) - len(examples.validation)
-    assert tasks.get(name).at("small").examples is tasks.get(name).examples
+    assert tasks.get(name).at("small").examples() is tasks.get(name).examples()
 
 
 def test_unanswered_questions_are_for_the_generator_alone():

@@ -90,6 +90,7 @@ def parse(targets: list[str], rest: list[str]) -> Any:
     """Options from the command line. Raises BadInput in one line; --help prints and ends."""
     about = "; ".join(TARGETS[target].about for target in targets)
     told = io.StringIO()
+    options: Any
     try:
         with contextlib.redirect_stderr(told):
             options, unknown = tyro.cli(

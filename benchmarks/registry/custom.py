@@ -75,8 +75,8 @@ def task_of(name: str, cls: type[Task], code: tuple[str, ...]) -> Task:
     base = TASKS[cls.base]
     if base.domain == "retrieval" and "data" in given:
         raise ValueError(f"{cls.__name__}: data for {cls.base} cannot be given here; change its student or teacher")
-    both = type(cls.__name__, (cls, type(base)), {"__module__": cls.__module__})
-    task: Task = both.__new__(both)
+    both: type[Task] = type(cls.__name__, (cls, type(base)), {"__module__": cls.__module__})
+    task = object.__new__(both)
     own = {part: value for part, value in vars(cls).items() if not part.startswith("_")}
     vars(task).update({part: value for part, value in vars(base).items() if part not in own})
     task.name = task.family = name

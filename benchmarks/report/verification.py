@@ -21,8 +21,8 @@ from benchmarks.registry.methods import METHODS
 from benchmarks.runs.grid import overrides
 from benchmarks.runs.run import Run, code_sha256
 
-#: What must be as recorded for a run to repeat bit by bit.
-PLATFORM = ("platform", "cpu", "bfloat16")
+#: What must be as recorded for a run to repeat bit by bit, beside the version of torch.
+PLATFORM = ("platform", "cpu", "cpu_model", "bfloat16")
 FILE = "verified.json"
 
 
@@ -82,8 +82,7 @@ def _teachers(record: Record, trained: set[Path]) -> tuple[float, set[Path]]:
 class Outcome:
     """A cell as recorded and as it came out today.
 
-    told: "equal" to the bit; "agrees" (of another platform or another teacher: within the seeds' interval); else what
-    is wrong.
+    told: "equal" to the bit; "agrees", and why it could not be equal: within the seeds' interval; else what is wrong.
     """
 
     recorded: Record
@@ -92,7 +91,7 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        return self.told in ("equal", "agrees")
+        return self.told.startswith(("equal", "agrees"))
 
 
 def compared(
@@ -109,25 +108,37 @@ def _told(record: Record, again: Record | None, groups: Groups, here: dict[str, 
         return "not run"
     if again.status != "ok":
         return f"FAILED: {again.reason}"
-    changed = [
+    task = tasks.get(record.spec.task)
+    changed = {
         name
-        for name in sorted(again.identity.keys() | record.identity.keys())
-        if name != "teacher_sha256" and again.identity.get(name) != record.identity.get(name)
-    ]
-    if changed:
-        return f"STALE: {', '.join(changed)} changed"
+        for name in again.identity.keys() | record.identity.keys()
+        if again.identity.get(name) != record.identity.get(name)
+    }
+    of_the_machine = {"teacher_sha256", *({"data_sha256"} if task.computed else ())}
+    if wrong := sorted(changed - of_the_machine):
+        return f"STALE: {', '.join(wrong)} changed"
     if again.metrics == record.metrics and (again.hits == record.hits or not record.hits):
         return "equal"
-    same_machine = all(record.environment.get(part) == here.get(part) for part in PLATFORM)
-    same_torch = record.environment.get("packages", {}).get("torch") == here.get("packages", {}).get("torch")
-    if same_machine and same_torch:
-        other = record.identity["teacher_sha256"] != again.identity["teacher_sha256"]
-        return "DIFFERS: its teacher came out another one" if other else "DIFFERS on the recorded platform"
-    metric = tasks.get(record.spec.task).metric
-    reference = list(values(groups[group_of(record.spec)][record.spec.method], metric).values())
-    value = again.metrics.get(metric)
+    other = _other_machine(record.environment, here)
+    if not other and not changed:
+        return "DIFFERS on the recorded platform from the same data and teacher"
+    if not other and "cpu_model" in record.environment:
+        return f"DIFFERS on the recorded platform: {', '.join(sorted(changed))} came out otherwise"
+    reference = list(values(groups[group_of(record.spec)][record.spec.method], task.metric).values())
+    value = again.metrics.get(task.metric)
     within = None if value is None else stats.reproduced([value], reference)
-    return "agrees" if within else "OUTSIDE the seeds' interval" if within is False else "too few seeds to judge by"
+    if within:
+        return f"agrees within the seeds' interval ({other or 'another processor'})"
+    return "OUTSIDE the seeds' interval" if within is False else "too few seeds to judge by"
+
+
+def _other_machine(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """What of the platform differs; empty where all that was recorded of it is the same."""
+    for part in PLATFORM:
+        if part in there and there[part] is not None and there[part] != here.get(part):
+            return f"{part} {here.get(part)}, not {there[part]}"
+    torch = [environment.get("packages", {}).get("torch") for environment in (here, there)]
+    return "" if torch[0] == torch[1] else f"torch {torch[0]}, not {torch[1]}"
 
 
 def note(outcomes: Iterable[Outcome], folder: Path) -> Path:
