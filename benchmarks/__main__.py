@@ -1,5 +1,5 @@
 import sys
 
-from benchmarks.commands.options import main
+from benchmarks.commands.main import main
 
 sys.exit(main())

@@ -109,6 +109,7 @@ class Task:
             one is the "teacher", tables say how much of its lead over distillation a student has made up for.
         beta: weight of a VAE's KL term. lr: highest learning rate of the generator's and of the labeler's training.
         sigmas: noise scales that the teachers' quality is measured at. distances: of the neighbours in figure 1.
+        computed: its data are the result of arithmetic, whose last bits differ between kinds of processors.
         code: of a custom task, the modules that hold it: their digest is part of its runs' keys.
     """
 
@@ -137,6 +138,7 @@ class Task:
     lr: tuple[float, float] = (0.0, 0.0)
     sigmas: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 3.0)
     distances: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    computed: bool = False
     code: tuple[str, ...] = ()
     dataset: str = ""
     family: str = ""  # the task that this one is a variation of, else its own name
@@ -227,7 +229,7 @@ class Task:
     augment: Callable[..., Any] | None = None
 
     def tensor(self, inputs: np.ndarray) -> torch.Tensor:
-        """Stored inputs as a network's: images' bytes to [0, 1], channels last; whole numbers to int64; else float32."""
+        """Stored inputs for networks: bytes of images to [0, 1], channels last; integers to int64; else float32."""
         import torch
 
         if inputs.dtype == np.uint8:

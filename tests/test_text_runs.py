@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from benchmarks.analysis import diagnostics
+from benchmarks.data.wordpieces import PAD
 from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
-from benchmarks.registry.tasks import text
-from benchmarks.runs.run import Run, execute
+from benchmarks.runs.execute import execute, teacher_and_data
+from benchmarks.runs.run import Run
+from benchmarks.tasks.texts import drop_words
 from benchmarks.teachers import answer_cache as answers
 from benchmarks.teachers import store as teachers
-from benchmarks.teachers.store import PARTS
+from benchmarks.teachers.recipe import PARTS
 from tgt import Costs, freeze
 
 TASKS = [task for task in tasks.TASKS.values() if task.domain == "text"]
@@ -44,8 +46,6 @@ def test_a_run_with_dropout_gives_the_same_record_whatever_came_before(run):
 
 @pytest.mark.parametrize("part", PARTS)
 def test_kept_answers_are_the_networks_own_and_are_counted(run, part):
-    from benchmarks.runs.run import teacher_and_data
-
     examples = run.task.examples()
     module = freeze(teachers.load(run.task, run.recipes[part]))
     costs = Costs()
@@ -62,10 +62,10 @@ def test_kept_answers_are_the_networks_own_and_are_counted(run, part):
 
 def test_dropped_words_leave_places_and_no_more_than_their_share():
     texts = torch.randint(3, 50, (40, 20), generator=torch.Generator().manual_seed(0))
-    texts[:, 15:] = text.PAD
-    dropped = text.drop_words(texts, torch.Generator().manual_seed(1), share=0.2)
+    texts[:, 15:] = PAD
+    dropped = drop_words(texts, torch.Generator().manual_seed(1), share=0.2)
     gone = dropped != texts
-    assert (dropped[gone] == text.PAD).all()
+    assert (dropped[gone] == PAD).all()
     assert 0.15 < gone[:, :15].float().mean() < 0.25
 
 

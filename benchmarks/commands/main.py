@@ -1,260 +1,145 @@
-"""What each target does, once the command line is known to be right."""
+"""`./reproduce.sh COMMAND... [options]`: finds the commands, gives each its options, and returns the worst status."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import replace
-from pathlib import Path
+import contextlib
+import importlib
+import io
+import re
+import sys
+from dataclasses import dataclass, fields
+from types import ModuleType
+from typing import Any
 
-from rich.console import Console
+import tyro
 
-from benchmarks.analysis import ablation
-from benchmarks.commands import compare, throughput, validate
-from benchmarks.commands import new as templates
-from benchmarks.commands.options import TARGETS, BadInput, Options, experiments_of
-from benchmarks.core import paths
-from benchmarks.core.paths import REFERENCE
-from benchmarks.data.asset import EMOJI, FASHION, Unavailable
-from benchmarks.data.questions import ANSWERED
-from benchmarks.data.texts import FOODS, MINILM, MOVIES, QUESTIONS, SUMMARIES
-from benchmarks.registry import experiments, tasks
-from benchmarks.registry.experiments import EXPERIMENTS, Choice
-from benchmarks.registry.methods import METHODS
-from benchmarks.report import export
-from benchmarks.runs import search as tune
-from benchmarks.runs.fill import fill
-from benchmarks.runs.run import Run
-
-ASSETS = (FASHION, EMOJI, MOVIES, QUESTIONS, SUMMARIES, FOODS, MINILM, ANSWERED)
+from benchmarks.core.errors import BadInput
+from benchmarks.registry.targets import ALL, TARGETS
 
 
-def run(options: Options, choice: Choice) -> int:
-    """Do the targets in order; the worst exit status."""
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status: 0 all is well, 1 something failed or is wrong, 2 bad input, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _run(arguments)
+    except BadInput as error:
+        print(f"reproduce.sh: {error}", file=sys.stderr)
+        return 2
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and type(error).__module__.split(".")[0] != "benchmarks":
+            raise  # a bug, not a condition of the machine: its trace is wanted
+        print(f"reproduce.sh: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("reproduce.sh: interrupted; finished cells are kept, the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
+    first_option = next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    words, rest = arguments[:first_option], arguments[first_option:]
+    if not words and (not rest or rest[0] in ("-h", "--help")):
+        print(overview())
+        return 0
+    targets, more = split(words)
+    options = parse(targets, rest)
+    from rich.console import Console
+
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 160  # a log has no edge to fit into
-    folder = options.results / choice.size
-    choice = replace(choice, tuned=tune.read(folder))
-    words = options.targets
-    if words[0] == "compare":
-        return compare.run(words[1], options, choice, folder, console)
-    if words[0] == "validate":
-        return validate.run(words[1], console)
-    if words[0] == "new":
-        return templates.run(words[1], words[2], console)
-    whole, folder = folder, paths.of_settings(folder, choice.settings)
-    status = 0
-    for target in experiments_of(options.targets):
-        if target in ablation.ABLATIONS:
-            status = max(status, ablation.run(target, options, choice, whole, console))
-        elif target == "list":
-            _list(console)
-        elif target == "data":
-            status = max(status, _data(console))
-        elif target == "tune":
-            status = max(status, _tune(console, options, choice))
-        elif target == "teachers":
-            status = max(status, _teachers(options, choice, folder, console))
-        elif target == "report":
-            status = max(status, _report(folder, choice, console))
-        elif target == "export":
-            written = export.write(whole)
-            console.print("written: " + ", ".join(str(path) for path in written), markup=False)
-        elif target == "throughput":
-            status = max(status, throughput.run(options, choice, folder, console))
-        elif target == "check":
-            status = max(status, _check(folder, choice, console))
-        elif target == "fig1":
-            status = max(status, _neighbours(options, choice, folder, console))
-        elif target in EXPERIMENTS:
-            status = max(status, _experiment(target, options, choice, folder, console))
-    return status
+    ready = [(module_of(target), target) for target in targets]
+    for module, target in ready:
+        if hasattr(module, "refuse"):
+            module.refuse(target, options)
+    return max(module.run(target, more, options, console) for module, target in ready)
 
 
-def available(names: list[str], choice: Choice, console: Console) -> tuple[list[Run], dict[str, str]]:
-    """The runs of experiments, and for tasks whose data cannot be had, the reason."""
-    runs: list[Run] = []
-    absent: dict[str, str] = {}
-    for name in names:
-        for task in choice.tasks or EXPERIMENTS[name].tasks:
-            one = Choice(**{**vars(choice), "tasks": (task,)})
-            try:
-                runs += experiments.grid(name, one)
-            except Unavailable as error:
-                absent[task] = str(error)
-                console.print(f"task {task} is unavailable: {error}", markup=False)
-    return runs, absent
+def split(words: list[str]) -> tuple[list[str], list[str]]:
+    """The targets, `all` spelled out, and the words that the only one takes. Raises BadInput."""
+    if not words:
+        raise BadInput(f"a command stands first, then its options; there are {', '.join(TARGETS)}")
+    for number, word in enumerate(words):
+        if word not in TARGETS:
+            raise BadInput(f"unknown target {word!r}; there are {', '.join(TARGETS)}")
+        if wanted := TARGETS[word].words:
+            if number:
+                raise BadInput(f"{word} stands first and alone, followed by {wanted}")
+            more = words[1:]
+            if len(more) != len(wanted.split()) or (word == "new" and more[0] not in ("method", "task")):
+                raise BadInput(f"{word} takes {wanted}, not {' '.join(more) or 'nothing'}")
+            return [word], more
+    spelled = [name for word in words for name in (ALL if word == "all" else (word,))]
+    return list(dict.fromkeys(spelled)), []
 
 
-def _experiment(name: str, options: Options, choice: Choice, folder: Path, console: Console) -> int:
-    from benchmarks.report import artefacts as output
-
-    runs, absent = available([name], choice, console)
-    plan, status = fill(runs, folder, options, console, table=lambda records: output.live(console, runs, records))
-    if not options.plan:
-        files = output.files_of(name, {run.spec.task for run in plan.runs})
-        output.write(name, [(run.spec, plan.record(run)) for run in plan.runs], absent, folder, console, files)
-    return status
+def module_of(target: str) -> ModuleType:
+    return importlib.import_module(f"benchmarks.commands.{TARGETS[target].command}")
 
 
-def _teachers(options: Options, choice: Choice, folder: Path, console: Console) -> int:
-    runs, _ = available(list(EXPERIMENTS), choice, console)
-    _, status = fill(runs, folder, options, console, teachers_only=True)
-    if options.plan:
-        return status
-    import pandas as pd
-
-    from benchmarks.report import tables
-    from benchmarks.report import teacher_quality as fidelity
-
-    paths.check_writable(folder)
-    # One run for each pair of networks is enough: methods share them, and seeds do where the teacher is full.
-    pairs = {tuple(recipe.path for recipe in run.recipes.values()): run for run in reversed(runs)}
-    frame = pd.concat([fidelity.judge(run) for run in reversed(pairs.values())])
-    for line in fidelity.lines(frame):
-        console.print(line, markup=False)
-    if (folder / "teachers.csv").exists():  # what was judged before of other tasks and kinds of teacher stays
-        before = pd.read_csv(folder / "teachers.csv")
-        judged = set(zip(frame.task, frame.teacher, strict=True))
-        keep = [pair not in judged for pair in zip(before.task, before.teacher, strict=True)]
-        frame = pd.concat([before[keep], frame])
-    with paths.atomic(folder / "teachers.csv") as temporary:
-        temporary.write_text(tables.to_csv(frame))
-    console.print(f"written: {folder / 'teachers.csv'}", markup=False)
-    return status
+def options_of(targets: list[str]) -> type:
+    """The options of several targets in one call: those of each."""
+    classes = list(dict.fromkeys(module_of(target).Options for target in targets))
+    if len(classes) == 1:
+        return classes[0]
+    wide = [cls for cls in classes if not any(cls in other.__mro__[1:] for other in classes)]
+    return dataclass(type("Options", tuple(wide), {}))
 
 
-def _neighbours(options: Options, choice: Choice, folder: Path, console: Console) -> int:
-    from benchmarks.report import neighbours
-
-    for name in choice.tasks or ("fashion-lt", "emoji-lt", "movie-5", "wiki-titles"):
-        try:
-            run = neighbours.run_of(name, choice.size)
-            fill([run], folder, options, console, teachers_only=True)
-        except Unavailable as error:
-            console.print(f"task {name} is unavailable: {error}", markup=False)
-            continue
-        if not options.plan:
-            written = neighbours.draw(run, folder / f"fig1-{name}")
-            console.print("written: " + ", ".join(str(path) for path in written), markup=False)
-    return 0
-
-
-def _report(folder: Path, choice: Choice, console: Console) -> int:
-    from benchmarks.analysis import aggregate, diagnostics
-    from benchmarks.analysis import time_to_accuracy as price
-    from benchmarks.report import artefacts as output
-    from benchmarks.report import html as html_report
-    from benchmarks.report import reproduction as report
-    from benchmarks.report import tables
-
-    records = report.latest(folder)
-    if not records:
-        there = REFERENCE / choice.size / "report.md"
-        more = f"; the committed reference's report is {there}" if there.exists() else ""
-        raise BadInput(f"{folder} holds no records to report{more}")
-    unknown = Counter(record.spec.task for record in records if not tasks.known(record.spec.task))
-    for task, count in unknown.items():
-        console.print(f"left out: {count} records of {task}, no task here; name its file with --tasks", markup=False)
-    for name, experiment in EXPERIMENTS.items():
-        for chosen in (experiment.tasks, *((task,) for task in experiment.also)):
-            if pairs := report.recorded(name, folder, chosen):
-                output.write(name, pairs, {}, folder, console, output.files_of(name, set(chosen)))
-    for target in ablation.ABLATIONS:
-        ablation.write(target, folder, choice)
-    groups = report.cells(folder)
-    aggregate.write(groups, folder)
-    seen = diagnostics.frame(groups)
-    if len(seen):
-        with paths.atomic(folder / "diagnostics.csv") as temporary:
-            temporary.write_text(tables.to_csv(seen))
-    paid = price.price(groups)
-    if len(paid):
-        with paths.atomic(folder / "price.csv") as temporary:
-            temporary.write_text(tables.to_csv(paid))
-        with paths.atomic(folder / "price.md") as temporary:
-            temporary.write_text("\n".join([*price.HEAD, *price.markdown(paid)]))
-    text = report.markdown(folder, REFERENCE / choice.size)
-    path = folder / "report.md"
-    with paths.atomic(path) as temporary:
-        temporary.write_text(text)
-    console.print(text, markup=False)
-    whose = "the reference" if folder.resolve() == (REFERENCE / choice.size).resolve() else "your results"
-    with paths.atomic(folder / "index.html") as temporary:
-        temporary.write_text(html_report.page(folder, f"TGT suite: {whose}"))
-    console.print(f"written: {path}, {folder / 'index.html'}", markup=False)
-    return 0
+def parse(targets: list[str], rest: list[str]) -> Any:
+    """Options from the command line. Raises BadInput in one line; --help prints and ends."""
+    about = "; ".join(TARGETS[target].about for target in targets)
+    told = io.StringIO()
+    options: Any
+    try:
+        with contextlib.redirect_stderr(told):
+            options, unknown = tyro.cli(
+                options_of(targets), args=rest, prog=f"reproduce.sh {' '.join(targets)}", description=about,
+                return_unknown_args=True,
+            )  # fmt: skip
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise BadInput(_one_line(told.getvalue())) from None
+    if unknown:
+        raise BadInput(_no_such_option(unknown[0], targets))
+    if all(TARGETS[target].of_all for target in targets):
+        outside = [
+            word for word in f"{options.tasks},{options.methods}".split(",") if word and not word.endswith(".py")
+        ]
+        if outside:
+            raise BadInput(
+                f"{targets[0]} is of all records; --tasks and --methods name files of custom ones, not {outside[0]}"
+            )
+    return options
 
 
-def _tune(console: Console, options: Options, choice: Choice) -> int:
-    for name in choice.tasks:
-        if (other := tasks.get(name).tuned_on) != name:
-            raise BadInput(f"tune: {name} takes what {other} chose; a search of its own would be read nowhere")
-    runs = experiments.search(choice)
-    folder = REFERENCE / choice.size / "tuning"
-    plan, status = fill(runs, folder, options, console)
-    if options.plan:
-        return 0
-    chosen = tune.choose(plan)
-    for line in tune.lines(chosen):
-        console.print(line, markup=False)
-    console.print(f"written: {tune.write(chosen, REFERENCE / choice.size)}")
-    return status
+def _one_line(box: str) -> str:
+    """What the parser says in its box, up to the box's first rule."""
+    lines = [line.strip("│ ").strip() for line in box.splitlines() if line.startswith("│")]
+    said = lines[: next((i for i, line in enumerate(lines) if not line or set(line) == {"─"}), len(lines))]
+    return " ".join(said) or box.strip()
 
 
-def _data(console: Console) -> int:
-    status = 0
-    for asset in ASSETS:
-        try:
-            arrays = asset.load()
-            size = sum(array.nbytes for array in arrays.values()) / 2**20
-            console.print(f"{asset.name}: {size:.0f} MB decoded; {asset.licence}; {asset.origin}", markup=False)
-        except RuntimeError as error:
-            console.print(f"{asset.name}: {error}", markup=False)
-            status = 1
-    return status
+def _no_such_option(word: str, targets: list[str]) -> str:
+    if not word.startswith("-"):
+        return f"{word} stands behind an option: commands come first, then their options"
+    name = re.sub(r"^--(no-)?|=.*", "", word).replace("-", "_")
+    name = "tasks" if name == "task" else name
+    heed = [t for t in TARGETS if TARGETS[t].command and name in {field.name for field in fields(module_of(t).Options)}]
+    there = f"it goes with {', '.join(heed)}" if heed else f"./reproduce.sh {targets[0]} --help tells its options"
+    hint = "; its rivals are named by --against" if (name, targets) == ("methods", ["compare"]) else ""
+    return f"{word} has no effect on {targets[0]}{hint}; {there}"
 
 
-def _check(folder: Path, choice: Choice, console: Console) -> int:
-    """Verdicts and faults of the committed reference, and of one's own records where there are any."""
-    from benchmarks.analysis import claims as ledger
-    from benchmarks.report import audit as check
-    from benchmarks.report import reproduction as report
-
-    status, looked = 0, 0
-    for where in dict.fromkeys((REFERENCE / choice.size, folder)):
-        if not (held := len(report.latest(where))):
-            if where == folder and folder.parent != paths.LOCAL:
-                raise BadInput(f"{folder} holds no records to check")
-            continue
-        looked += 1
-        console.print(f"{where}: {held} records", markup=False, style="bold")
-        found = list(check.problems(where, choice.size))
-        for problem in found:
-            mark = "WRONG" if problem.wrong else "note "
-            count = f" ({problem.count} records)" if problem.count > 1 else ""
-            console.print(f"  {mark} {problem.told}{count}", markup=False)
-            status |= problem.wrong
-        if not any(problem.wrong for problem in found):
-            console.print("  records and tables are whole, and of today's code", markup=False)
-        try:
-            groups = report.cells(where)
-        except ValueError:
-            continue  # mixed teachers: told above, and nothing is said of claims by them
-        for claim in ledger.load():
-            outcome, told = ledger.overall(claim, groups)
-            console.print(f"  {claim.id}: {outcome.upper()} ({told}). {claim.claim}", markup=False)
-    if not looked:
-        raise BadInput(f"there are no records of size {choice.size} to check")
-    return int(status)
-
-
-def _list(console: Console) -> None:
-    for title, rows in (
-        ("targets", TARGETS),
-        ("tasks", {name: task.note for name, task in tasks.TASKS.items()}),
-        ("methods", {name: row.about for name, row in METHODS.items()}),
-    ):
-        console.print(title, style="bold")
-        for name, text in rows.items():
-            console.print(f"  {name:24} {text}", markup=False)
+def overview() -> str:
+    lines = [f"  {name + ' ' + target.words:28} {target.about}" for name, target in TARGETS.items()]
+    return "\n".join(
+        [
+            "usage: ./reproduce.sh COMMAND... [options]",
+            "",
+            *lines,
+            "",
+            "./reproduce.sh COMMAND --help tells its options.",
+        ]
+    )

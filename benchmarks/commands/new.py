@@ -1,22 +1,29 @@
-"""The target `new`: a file that works, to begin from. The templates are the files of examples/."""
+"""`new`: a file that works, to begin from. The templates are the files of examples/."""
 
 from __future__ import annotations
 
 import importlib.util
 import keyword
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.commands.options import BadInput
 from benchmarks.core import paths
+from benchmarks.core.errors import BadInput
 from benchmarks.registry.methods import METHODS
 from benchmarks.registry.tasks import TASKS
 
 
-def run(kind: str, name: str, console: Console, folder: Path | None = None) -> int:
+@dataclass
+class Options:
+    pass
+
+
+def run(target: str, words: list[str], options: Options, console: Console, folder: Path | None = None) -> int:
     """Write NAME.py beside the person, its class named after it. Raises BadInput for a name that will not do."""
+    kind, name = words
     stem = name.removesuffix(".py").replace("-", "_")
     if not stem.isidentifier() or keyword.iskeyword(stem):
         raise BadInput(f"new: {name!r} cannot be a module's name; letters, digits and _ can")

@@ -15,10 +15,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.registry import plugins
-from benchmarks.registry.experiments import Choice, grid
-from benchmarks.runs import loop
-from benchmarks.runs import run as runs
+from benchmarks.registry import custom
+from benchmarks.registry.experiments import Choice
+from benchmarks.runs import execute, loop, memory
+from benchmarks.runs.grid import grid
 from benchmarks.runs.run import Run
 from benchmarks.runs.scheduler import one_thread
 from tgt import Costs
@@ -26,7 +26,7 @@ from tgt import Costs
 ROUNDS, GEMM = 7, 1024
 CASES = json.loads(os.environ.get("TGT_THROUGHPUT", '{"size": "smoke", "steps": 0, "cases": [], "files": []}'))
 for file in CASES["files"]:
-    plugins.register(file)
+    custom.register(file)
 
 
 def one_run(task: str, method: str, size: str) -> Run:
@@ -45,16 +45,16 @@ class Stepper:
 
     def __init__(self, run: Run, steps: int) -> None:
         self.run, self.steps, self.costs = run, steps, Costs()
-        self.data, self.student = runs.teacher_and_data(run, self.costs), runs.new_student(run)
-        self.method = run.row.load()(run.config, self.data, runs.generator("method", run.spec))
-        size = run.task.sizes[run.spec.size]
+        self.data, self.student = execute.teacher_and_data(run, self.costs), execute.new_student(run)
+        self.method = run.row.load()(run.config, self.data, execute.generator("method", run.spec))
+        size = run.task.size
         self.schedule = loop.Schedule(steps, size.batch, run.spec.match)
-        self.rng = runs.generator("batches", run.spec)
+        self.rng = execute.generator("batches", run.spec)
 
     def go(self) -> dict[str, Any]:
         """Train on; seconds by phase and counts of these steps alone."""
         counts, seconds = Counter(self.costs.counts), Counter(self.costs.seconds)
-        with self.costs.phase("untracked"), runs.private_randomness(self.run.spec):
+        with self.costs.phase("untracked"), execute.private_randomness(self.run.spec):
             loop.train(self.student, self.method, self.data, self.schedule, self.rng, self.costs, lambda step: None)
         spent = {name: value - seconds[name] for name, value in self.costs.seconds.items() if name != "evaluate"}
         return {"seconds": spent, "counts": {n: c - counts[n] for n, c in self.costs.counts.items()}}
@@ -74,7 +74,7 @@ def test_gemm(benchmark):
 
 @pytest.mark.parametrize(("task", "method"), CASES["cases"])
 def test_step(benchmark, task, method):
-    runs.reset_peak_memory()
+    memory.reset_peak_memory()
     stepper = Stepper(one_run(task, method, CASES["size"]), CASES["steps"])
     stepper.go()  # warm-up: pools are filled, answers of the real samples fetched
     rounds: list[dict[str, Any]] = []
@@ -89,5 +89,5 @@ def test_step(benchmark, task, method):
         steps=CASES["steps"],
         rounds=rounds,
         flops=counter.get_total_flops(),
-        peak_memory_mb=runs.peak_memory_mb(),
+        peak_memory_mb=memory.peak_memory_mb(),
     )

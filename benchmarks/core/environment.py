@@ -7,6 +7,7 @@ import platform
 import subprocess
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from benchmarks.core.paths import ROOT
@@ -20,7 +21,8 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu(),
+        "cpu": _cpu("model name") or platform.processor(),
+        "cpu_model": ".".join(_cpu(part) for part in ("cpu family", "model", "stepping")),
         "cores": os.cpu_count(),
         "threads_per_run": 1,
         "bfloat16": _has_bfloat16(),  # frozen text networks answer in it where the processor has it
@@ -36,13 +38,13 @@ def _has_bfloat16() -> bool:
     return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
-def _cpu() -> str:
+def _cpu(part: str) -> str:
+    """Of the first processor; empty where the system does not tell."""
     try:
-        with open("/proc/cpuinfo") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-            return names[0] if names else platform.processor()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor()
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == part), "")
 
 
 def _git() -> dict[str, Any]:

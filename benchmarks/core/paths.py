@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -21,9 +20,9 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "tgt-suite"
 
 
-def of_settings(folder: Path, settings: tuple[tuple[str, Any], ...]) -> Path:
-    """Where runs with hyper-parameters in place of the chosen ones are kept: they must not meet a table's cells."""
-    return folder / "set" / ",".join(f"{name}={value}" for name, value in settings) if settings else folder
+def of_settings(folder: Path, settings: str) -> Path:
+    """Where tables of runs with hyper-parameters in place of the chosen ones are kept, apart from the tables' own."""
+    return folder / "set" / settings if settings else folder
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class Results:
         return sorted({record.spec.settings for record in self.records})
 
     def of(self, settings: str = "") -> list[tuple[Spec, Record]]:
-        """(spec, record) of runs with these settings, of tasks that are known here: a custom one's file must be named."""
+        """(spec, record) of runs with these settings, of known tasks: a custom one's file must have been named."""
         return [
             (record.spec, record)
             for record in self.records

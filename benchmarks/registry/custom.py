@@ -47,19 +47,16 @@ def register(path: Path | str) -> str:
     if name in METHODS or name in TASKS:
         raise BadInput(f"{path}: {name} is a name of the suite's own; call the file something else")
     beside = tuple(sorted(other.stem for other in path.parent.glob("*.py")))  # what it imports of them is its code too
-    if methods:
-        if told := _unusable(methods[0]):
-            raise BadInput(f"{path}: {methods[0].__name__}.{told}")
-        target = f"{module.__name__}:{methods[0].__name__}"
-        try:
+    if methods and (told := _unusable(methods[0])):
+        raise BadInput(f"{path}: {methods[0].__name__}.{told}")
+    try:
+        if methods:
+            target = f"{module.__name__}:{methods[0].__name__}"
             METHODS[name] = row_of(target, _facts(methods[0], name), packages=beside)
-        except ValueError as error:
-            raise BadInput(f"{path}: {methods[0].__name__}.variants: {error}") from error
-    else:
-        try:
+        else:
             TASKS[name] = task_of(name, tasks[0], (module.__name__, *beside))
-        except ValueError as error:
-            raise BadInput(f"{path}: {error}") from error
+    except ValueError as error:
+        raise BadInput(f"{path}: {found[0].__name__}: {error}") from error
     _FILES[path] = name
     return name
 
@@ -78,8 +75,8 @@ def task_of(name: str, cls: type[Task], code: tuple[str, ...]) -> Task:
     base = TASKS[cls.base]
     if base.domain == "retrieval" and "data" in given:
         raise ValueError(f"{cls.__name__}: data for {cls.base} cannot be given here; change its student or teacher")
-    both = type(cls.__name__, (cls, type(base)), {"__module__": cls.__module__})
-    task: Task = both.__new__(both)
+    both: type[Task] = type(cls.__name__, (cls, type(base)), {"__module__": cls.__module__})
+    task = object.__new__(both)
     own = {part: value for part, value in vars(cls).items() if not part.startswith("_")}
     vars(task).update({part: value for part, value in vars(base).items() if part not in own})
     task.name = task.family = name

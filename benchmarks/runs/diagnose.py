@@ -22,7 +22,7 @@ SAMPLES, EXPLORED = 256, 32
 
 @torch.no_grad()
 def diagnose(run: Run, student: nn.Module, method: Any, data: TrainingData) -> dict[str, float]:
-    """The numbers of `analysis.diagnostics.MEANING` that there are for a finished run. Its costs must have been read before.
+    """The numbers of `analysis.diagnostics.MEANING` that a finished run has. Its costs must have been read before.
 
     What a method makes is seen by letting it take further steps that nobody learns from, on a copy of the student; of
     one with a pool, in its pool.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmarks.core import paths
 from benchmarks.registry import tasks
-from benchmarks.registry.methods import METHODS, read_tuned
+from benchmarks.registry.hyperparameters import read_tuned
+from benchmarks.registry.methods import METHODS
 from benchmarks.runs.scheduler import Plan
 
 

@@ -48,7 +48,7 @@ def points(latents: np.ndarray, made_of: dict[str, np.ndarray]) -> tuple[np.ndar
 
 
 class Manifold(Task):
-    name = "manifold"  # of the family; each has its dimensions in its name
+    name = "manifold"
     title = "Manifold of {} dimensions in {}"
     note = "Points on a known manifold of {} dimensions in {}; labels are the labeler's own classes"
     domain = "vector"
@@ -60,6 +60,7 @@ class Manifold(Task):
         "smoke": Size(budget=32, budgets=(16, 32), steps=10, batch=16, seeds=2, test_limit=500),
         "small": Size(budget=128, budgets=(32, 128, 512, 2048), steps=1000, batch=32),
     }
+    computed = True
     students = {"student": "perceptron-64-64.v1"}
     teachers = {"generator": "manifold.v1", "labeler": "manifold.v1"}
 

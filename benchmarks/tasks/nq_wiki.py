@@ -24,7 +24,7 @@ class NqWiki(RetrievalTask):
         "answering passage; 1,000 questions of TriviaQA are a second test set"
     )
     dataset = "answered"
-    also = (*RetrievalTask.also, "trivia_success_20")
+    also = ("success_1", "success_100", "mrr_10", "ndcg_10", "trivia_success_20")
     sizes = {
         "smoke": SMOKE,
         "small": Size(

@@ -1,6 +1,6 @@
 """What a full teacher says of the whole training pool, computed once and kept beside its weights.
 
-Worth it where the labeler is expensive: a run then pays for its generated samples alone. The answers still count as asked.
+Worth it where the labeler is expensive: a run then pays for its generated samples alone. The answers count as asked.
 """
 
 from __future__ import annotations

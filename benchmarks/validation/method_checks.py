@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from benchmarks.core import paths
 from benchmarks.core.fingerprint import imports_of
 from benchmarks.data.asset import Unavailable
-from benchmarks.registry import methods
-from benchmarks.registry.plugins import place
+from benchmarks.registry.custom import place
+from benchmarks.registry.methods import METHODS
 from benchmarks.runs import loop
-from benchmarks.validation import toys as tiny
+from benchmarks.validation import toys
 from tgt import Batch, Method, MethodConfig, TrainingData
 
 STEPS, BATCH = 3, 8
@@ -51,7 +51,7 @@ class Trial:
     """A method on small data of a modality, with its doors watched."""
 
     def __init__(self, name: str, modality: str) -> None:
-        self.name, self.row, self.modality = name, methods.METHODS[name], modality
+        self.name, self.row, self.modality = name, METHODS[name], modality
         self.cls: type[Method] = self.row.load()
         self.file = Path(inspect.getsourcefile(self.cls) or "")
         self.config = self._config()
@@ -72,8 +72,8 @@ class Trial:
         return inspect.getsourcelines(self.cls.loss)[1] if self.cls.loss is not Method.loss else 1
 
     def start(self) -> tuple[TrainingData, nn.Module, Method]:
-        data, student = tiny.data(self.modality), tiny.student(self.modality)
-        return data, student, self.cls(self.config, data, tiny.rng(5))
+        data, student = toys.data(self.modality), toys.student(self.modality)
+        return data, student, self.cls(self.config, data, toys.rng(5))
 
     def train(self) -> nn.Module:
         """A student after a few steps."""
@@ -237,12 +237,12 @@ CHECKS: tuple[Callable[[Trial], None], ...] = (
 )
 
 
-def method(name: str, modalities: tuple[str, ...] = tiny.MODALITIES) -> Iterator[Outcome]:
+def method(name: str, modalities: tuple[str, ...] = toys.MODALITIES) -> Iterator[Outcome]:
     """Every check of a row of `METHODS` on every modality that it is for, one outcome each."""
-    domain = methods.METHODS[name].domain
+    domain = METHODS[name].domain
     for modality in [m for m in modalities if domain in ("", m)]:
         try:
-            tiny.data(modality)
+            toys.data(modality)
         except Unavailable as error:
             yield Outcome(modality, NOT_TRIED, f"its data cannot be had: {error}")
             continue
@@ -255,7 +255,7 @@ def _outcome(name: str, modality: str, check: Callable[[Trial], None]) -> Outcom
     try:
         check(Trial(name, modality))
     except Exception as error:  # whatever a person's code raises is the finding
-        return Outcome(modality, told, *said(error, Path(inspect.getsourcefile(methods.METHODS[name].load()) or "")))
+        return Outcome(modality, told, *said(error, Path(inspect.getsourcefile(METHODS[name].load()) or "")))
     return Outcome(modality, told)
 
 
@@ -269,7 +269,7 @@ def said(error: Exception, file: Path) -> tuple[str, int | None]:
 
 def _train(data: TrainingData, student: nn.Module, method: Method) -> None:
     schedule = loop.Schedule(STEPS, BATCH)
-    loop.train(student, method, data, schedule, tiny.rng(7), data.teacher.costs, lambda step: None)
+    loop.train(student, method, data, schedule, toys.rng(7), data.teacher.costs, lambda step: None)
 
 
 _watching: list[list] = []

@@ -1,4 +1,4 @@
-"""The contract of a task of one's own: data, student and teacher that fit each other, checked in seconds."""
+"""The contract of a custom task: data, student and teacher that fit each other, checked in seconds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.registry import experiments
-from benchmarks.registry.methods import METHODS
+from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.task import Examples, Task
+from benchmarks.teachers import store
 from benchmarks.validation.method_checks import Broken, Outcome, said
 from benchmarks.validation.toys import seeded
 from tgt import freeze
@@ -38,12 +38,16 @@ class TaskTrial:
         return self.task.tensor(self.examples.pool_inputs[:_FEW])
 
     @cached_property
-    def labeler(self) -> Any:
-        return freeze(self.task.networks().labeler(self.examples.classes))
+    def teacher(self) -> dict[str, Any]:
+        return {part: freeze(module) for part, module in store.networks_of(self.task).items()}
 
-    @cached_property
+    @property
+    def labeler(self) -> Any:
+        return self.teacher["labeler"]
+
+    @property
     def generator(self) -> Any:
-        return freeze(self.task.networks().generator())
+        return self.teacher["generator"]
 
 
 def has_data(trial: TaskTrial) -> None:
@@ -93,19 +97,19 @@ def has_settings(trial: TaskTrial) -> None:
     for size in task.sizes.values():
         if size.steps < 1 or size.batch < 1:
             raise Broken(f"steps and batch must be at least 1, not {size.steps} and {size.batch}")
-    rows = [METHODS[name] for name in experiments.rows_of(task)]
+    rows = [METHODS[name] for name in rows_of(task)]
     known = {field.name for row in rows for field in fields(row.load().Config)}
     for name in task.defaults:
         if name not in known:
             raise Broken(f"defaults names {name!r}, which no method has; there are {', '.join(sorted(known))}")
     few = slice(0, 50)
     labels = trial.examples.test_labels[few]
-    student = seeded(lambda: task.networks().student(trial.examples.classes), 0).eval()
+    student = seeded(lambda: task.student(trial.examples.classes), 0).eval()
     with torch.no_grad():
         logits = student(task.tensor(trial.examples.test_inputs[few]))
     counts = np.bincount(trial.examples.pool_labels, minlength=trial.examples.classes) if labels.ndim == 1 else labels
     judged = task.judge(logits, labels, trial.examples, counts)
-    for metric in (task.metric, *task.also):
+    for metric in (task.metric, *(task.also or ())):
         if metric not in judged:
             raise Broken(f"there is no metric {metric!r}; there are {', '.join(judged)}")
 
@@ -113,7 +117,7 @@ def has_settings(trial: TaskTrial) -> None:
 def has_student(trial: TaskTrial) -> None:
     """Student: inputs to logits, a fresh start each time"""
     classes = trial.examples.classes
-    build = trial.task.networks().student
+    build = trial.task.student
     students = [seeded(lambda: build(classes), seed) for seed in (0, 0, 1)]
     logits = students[0](trial.inputs)
     if logits.shape != (len(trial.inputs), classes):
@@ -144,7 +148,7 @@ def has_generator(trial: TaskTrial) -> None:
         decoded = trial.generator.decode(latents)
     if len(latents) != len(trial.inputs):
         raise Broken(f"encode gives {len(latents)} latents for {len(trial.inputs)} inputs")
-    student = seeded(lambda: trial.task.networks().student(trial.examples.classes), 0)
+    student = seeded(lambda: trial.task.student(trial.examples.classes), 0)
     with torch.no_grad():
         for name, network in (("student", student), ("labeler", trial.labeler)):
             if network(decoded).shape != (len(trial.inputs), trial.examples.classes):
@@ -154,7 +158,7 @@ def has_generator(trial: TaskTrial) -> None:
 def lets_gradients_through(trial: TaskTrial) -> None:
     """Generator: gradients reach the latents, as gradient-based exploration needs"""
     latents = trial.generator.encode(trial.inputs).detach().requires_grad_()
-    student = seeded(lambda: trial.task.networks().student(trial.examples.classes), 0).eval()
+    student = seeded(lambda: trial.task.student(trial.examples.classes), 0).eval()
     decoded = trial.generator.decode(latents)
     if not decoded.requires_grad:
         raise Broken("decode gives no gradient in the latents; rows of TGT by gradient would fail")
@@ -178,7 +182,7 @@ CHECKS: tuple[Callable[[TaskTrial], None], ...] = (
 def task(own: Task) -> Iterator[Outcome]:
     """Every check of a task, one outcome each."""
     trial = TaskTrial(own)
-    module = next((name for name in own.networks_code if not name.startswith("benchmarks.")), own.networks_code[0])
+    module = own.code[0] if own.code else type(own).__module__
     file = Path(sys.modules[module].__file__ or "") if module in sys.modules else Path()
     for check in CHECKS:
         told = (check.__doc__ or "").strip()

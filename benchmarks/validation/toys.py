@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.data.texts import MINILM, unpack
+from benchmarks.data.wordpieces import PAD, SPECIAL_TOKENS, all_pieces, word_pieces
 from benchmarks.networks.image import VAE, labeler_cnn, student_cnn
 from benchmarks.networks.retrieval import BagTower, DenseLabeler, QueryGenerator, QueryStudent
 from benchmarks.networks.text import TextAutoencoder, TextLabeler, TextStudent
-from benchmarks.registry.tasks import retrieval, text
-from benchmarks.tasks.image import flip_and_shift
+from benchmarks.tasks.images import flip_and_shift
+from benchmarks.tasks.texts import drop_words
 from benchmarks.teachers.answer_cache import RunData
 from tgt import Teacher, TrainingData
 
@@ -51,9 +51,8 @@ def passage_vectors() -> torch.Tensor:
 @cache
 def vocabulary() -> np.ndarray:
     """Word pieces of the sentences, special ones first. Raises Unavailable where the encoder cannot be had."""
-    pieces = {piece: i for i, piece in enumerate(unpack(MINILM.load()["vocabulary"]))}
-    special = [pieces[name] for name in retrieval.SPECIAL_TOKENS]
-    return np.array([*special, *np.setdiff1d(np.unique(text.word_pieces(SENTENCES, LENGTH)), special)])
+    special = [all_pieces()[name] for name in SPECIAL_TOKENS]
+    return np.array([*special, *np.setdiff1d(np.unique(word_pieces(SENTENCES, LENGTH)), special)])
 
 
 @cache
@@ -78,12 +77,12 @@ def data(modality: str) -> TrainingData:
         more = torch.rand(50, 1, 8, 8, generator=rng(2))
         return TrainingData(images, LABELS, CLASSES, teacher, flip_and_shift, lambda: more)
     rank = {piece: i for i, piece in enumerate(vocabulary().tolist())}
-    texts = torch.tensor([[rank[piece] for piece in row] for row in text.word_pieces(SENTENCES, LENGTH).tolist()])
+    texts = torch.tensor([[rank[piece] for piece in row] for row in word_pieces(SENTENCES, LENGTH).tolist()])
     if modality == "text":
-        return TrainingData(texts, LABELS, CLASSES, teacher, text.drop_words, lambda: texts.flip(1))
-    words = texts[texts != text.PAD][: 6 * CLASSES].view(CLASSES, 6)
+        return TrainingData(texts, LABELS, CLASSES, teacher, drop_words, lambda: texts.flip(1))
+    words = texts[texts != PAD][: 6 * CLASSES].view(CLASSES, 6)
     passages = F.pad(torch.cat([words, words.flip(1)], 1), (0, 4))
-    return RunData(texts, LABELS, CLASSES, teacher, text.drop_words, lambda: texts.flip(1), passages=passages)
+    return RunData(texts, LABELS, CLASSES, teacher, drop_words, lambda: texts.flip(1), passages=passages)
 
 
 def student(modality: str) -> nn.Module:

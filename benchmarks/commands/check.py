@@ -1,0 +1,58 @@
+"""`check`: what is wrong with records and tables, and the verdict on each claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from benchmarks.commands.options import CustomFiles, choice_of, folder_of
+from benchmarks.core import paths
+from benchmarks.core.errors import BadInput
+from benchmarks.core.paths import REFERENCE
+
+
+@dataclass
+class Options(CustomFiles):
+    pass
+
+
+def run(target: str, words: list[str], options: Options, console: Console) -> int:
+    """Of the committed reference, and of one's own records where there are any."""
+    from benchmarks.records import Results
+
+    choice_of(options)
+    folder, status, looked = folder_of(options), 0, 0
+    for where in dict.fromkeys((REFERENCE / options.size, folder)):
+        results = Results.load(where)
+        if len(results):
+            looked += 1
+            status = max(status, _one(results, options.size, console))
+        elif where == folder and folder.parent != paths.LOCAL:
+            raise BadInput(f"{folder} holds no records to check")
+    if not looked:
+        raise BadInput(f"there are no records of size {options.size} to check")
+    return status
+
+
+def _one(results, size: str, console: Console) -> int:
+    from benchmarks.analysis import claims
+    from benchmarks.report import audit
+
+    console.print(f"{results.folder}: {len(results)} records", markup=False, style="bold")
+    found = list(audit.problems(results, size))
+    for problem in found:
+        mark = "WRONG" if problem.wrong else "note "
+        count = f" ({problem.count} records)" if problem.count > 1 else ""
+        console.print(f"  {mark} {problem.told}{count}", markup=False)
+    wrong = any(problem.wrong for problem in found)
+    if not wrong:
+        console.print("  records and tables are whole, and of today's code", markup=False)
+    try:
+        groups = results.groups()
+    except ValueError:
+        return 1  # mixed teachers: told above, and nothing is said of claims by them
+    for claim in claims.load():
+        outcome, told = claims.overall(claim, groups)
+        console.print(f"  {claim.id}: {outcome.upper()} ({told}). {claim.claim}", markup=False)
+    return int(wrong)

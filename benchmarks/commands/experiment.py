@@ -1,0 +1,58 @@
+"""`table1`, `table2`, `table3`, `fig2`, `theory`: fill an experiment's grid, write its tables and figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from benchmarks.commands.options import Cells, Methods, Runs, Settings, Tasks, Where, choice_of, execution, folder_of
+from benchmarks.core import paths
+from benchmarks.data.asset import Unavailable
+from benchmarks.registry.experiments import EXPERIMENTS, Choice
+
+if TYPE_CHECKING:
+    from benchmarks.runs.run import Run
+
+
+@dataclass
+class Options(Settings, Runs, Cells, Methods, Tasks, Where):
+    pass
+
+
+def refuse(target: str, options: Options) -> None:
+    choice_of(options, EXPERIMENTS[target].tasks)
+
+
+def run(target: str, words: list[str], options: Options, console: Console) -> int:
+    from benchmarks.report import artefacts
+    from benchmarks.runs.fill import fill
+
+    choice = choice_of(options, EXPERIMENTS[target].tasks)
+    folder = folder_of(options)
+    runs, absent = available([target], choice, console)
+    plan, status = fill(
+        runs, folder, execution(options), console, table=lambda records: artefacts.live(console, runs, records)
+    )
+    if not options.plan:
+        pairs = [(run.spec, plan.record(run)) for run in plan.runs]
+        files = artefacts.files_of(target, {run.spec.task for run in plan.runs})
+        artefacts.write(target, pairs, absent, paths.of_settings(folder, choice.settings), console, files)
+    return status
+
+
+def available(names: list[str], choice: Choice, console: Console) -> tuple[list[Run], dict[str, str]]:
+    """The runs of experiments, and for tasks whose data cannot be had, the reason."""
+    from benchmarks.runs.grid import grid
+
+    runs: list[Run] = []
+    absent: dict[str, str] = {}
+    for name in names:
+        for task in choice.tasks or EXPERIMENTS[name].tasks:
+            try:
+                runs += grid(name, replace(choice, tasks=(task,)))
+            except Unavailable as error:
+                absent[task] = str(error)
+                console.print(f"task {task} is unavailable: {error}", markup=False)
+    return runs, absent

@@ -1,0 +1,68 @@
+"""`verify`: does this machine, with today's code, give the committed numbers?"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from benchmarks.core import paths
+from benchmarks.core.errors import BadInput
+from benchmarks.core.paths import REFERENCE
+
+
+@dataclass
+class Options:
+    sample: int = 24
+    """Committed runs to make again, at most: random ones, spread over tasks and methods."""
+    seconds: int = 180
+    """What they may take in all, by the recorded times, training of missing teachers included; 0: no limit."""
+    seed: int | None = None
+    """Draws the same sample again; by default another one each time."""
+    jobs: int = 2
+    """Processes, one thread each."""
+    size: Literal["small"] = "small"
+    """The size whose committed records are made again."""
+    results: Path = paths.LOCAL
+    """Folder in which is noted which cells today's code was verified by; a folder SIZE is made in it."""
+
+
+def run(target: str, words: list[str], options: Options, console: Console) -> int:
+    """1 if any number differs, or none was made again."""
+    for name in ("sample", "jobs"):
+        if getattr(options, name) < 1:
+            raise BadInput(f"--{name} must be at least 1, not {getattr(options, name)}")
+    if options.seconds < 0:
+        raise BadInput(f"--seconds must be at least 0, not {options.seconds}")
+    from benchmarks.core.environment import environment
+    from benchmarks.records import Results
+    from benchmarks.records.record import Record
+    from benchmarks.report import verification
+    from benchmarks.runs.fill import Execution, fill
+
+    results = Results.load(REFERENCE / options.size)
+    seed = random.randrange(10**6) if options.seed is None else options.seed
+    chosen = verification.chosen(results, options.sample, options.seconds or None, seed, options.jobs)
+    if not chosen:
+        raise ValueError(f"nothing can be made again in {options.seconds} seconds: teachers must be trained first")
+    told = f"{len(chosen)} of {len(results)} committed runs of {len({r.spec.task for r in chosen})} tasks, again"
+    console.print(f"{told} (--seed {seed} draws the same)", markup=False)
+    runs = [verification.run_of(record) for record in chosen]
+    today: dict[str, Record] = {}
+    with tempfile.TemporaryDirectory(prefix="tgt-verify.") as folder:
+        plan, _ = fill(runs, Path(folder), Execution(options.size, options.jobs), console)
+        for record, one in zip(chosen, plan.runs, strict=True):
+            if again := plan.record(one):
+                today[record.key] = again
+    outcomes = list(verification.compared(chosen, today, results, environment()))
+    for outcome in outcomes:
+        console.print(f"  {outcome.recorded.spec.label:60} {outcome.told}", markup=False)
+    folder_of = options.results / options.size
+    written = verification.note(outcomes, folder_of)
+    good = sum(outcome.good for outcome in outcomes)
+    console.print(f"{good} of {len(outcomes)} are as committed; written: {written}", markup=False, style="bold")
+    return 0 if good == len(outcomes) else 1
