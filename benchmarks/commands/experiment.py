@@ -33,12 +33,17 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     folder = folder_of(options)
     runs, absent = available([target], choice, console)
     plan, status = fill(
-        runs, folder, execution(options), console, table=lambda records: artefacts.live(console, runs, records)
+        runs,
+        folder,
+        execution(options),
+        console,
+        table=lambda records: artefacts.live(console, [(run.spec, records.get(run.key)) for run in runs]),
     )
     if not options.plan:
         pairs = [(run.spec, plan.record(run)) for run in plan.runs]
-        files = artefacts.files_of(target, {run.spec.task for run in plan.runs})
-        artefacts.write(target, pairs, absent, paths.of_settings(folder, choice.settings), console, files)
+        reference = artefacts.reference_beside(folder)
+        artefact = artefacts.of_experiment(target, pairs, absent, reference.groups() if reference else None)
+        artefacts.write([artefact], paths.of_settings(folder, choice.settings), console)
     return status
 
 
