@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from benchmarks.analysis import stats
+from benchmarks.analysis import stats, summary
 from benchmarks.metrics.classification import label
-from benchmarks.records import checkpoints as selection
+from benchmarks.records import checkpoints
 from benchmarks.records.checkpoints import COSTS, RULES
-from benchmarks.records.record import Record, unpack
+from benchmarks.records.groups import Cells, Group, Seeds, finished, values
+from benchmarks.records.record import unpack
 from benchmarks.registry import tasks
-from benchmarks.report import tables
-from benchmarks.report.tables import Cells, Group
+from benchmarks.registry.methods import fact
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ALPHA = 1 - stats.LEVEL
+#: What a comparison says of a pair, in the order in which a conclusion tells them.
+BETTER, WORSE, OPEN = VERDICTS = ("better than", "worse than", "not significantly different from")
 #: Metrics that are means of a record's hits: over samples, or over classes and then their samples.
 _OF_HITS = {"accuracy": False, "success_20": False, "balanced_accuracy": True}
 
@@ -35,7 +40,7 @@ class Pair:
         improvement: P(a run of ours above one of theirs). detectable: what these seeds would have shown 4 times in 5
             at the strictest level of Holm's correction, a p below alpha / rivals.
         sample_error: standard error of the difference from the finite test set, the trained students held fixed.
-        by_rule: paired difference under each rule of selection. at_cost: (amount, paired difference) at equal costs.
+        by_rule: paired difference under each rule of checkpoints. at_cost: (amount, paired difference) at equal costs.
     """
 
     rival: str
@@ -52,8 +57,8 @@ class Pair:
 
     def verdict(self, alpha: float = ALPHA) -> str:
         if not self.holm < alpha:
-            return "not told apart from"
-        return "better than" if self.difference.mean > 0 else "worse than"
+            return OPEN
+        return BETTER if self.difference.mean > 0 else WORSE
 
 
 def pairs(ours: str, group: Cells, metric: str, labels: np.ndarray | None = None, alpha: float = ALPHA) -> list[Pair]:
@@ -63,11 +68,11 @@ def pairs(ours: str, group: Cells, metric: str, labels: np.ndarray | None = None
         labels: classes of the test samples (N,), for the test-sample error of a balanced accuracy.
         alpha: the level that corrected p values are held against.
     """
-    mine = tables.values(group[ours], metric)
+    mine = values(group[ours], metric)
     found = {
         rival: difference
         for rival, seeds in group.items()
-        if rival != ours and (difference := stats.paired(mine, tables.values(seeds, metric))) is not None
+        if rival != ours and (difference := stats.paired(mine, values(seeds, metric))) is not None
     }
     corrected = stats.holm([difference.p for difference in found.values()])
     return [
@@ -86,7 +91,7 @@ def _pair(
     labels: np.ndarray | None,
     strictest: float,
 ) -> Pair:
-    mine, theirs = tables.values(group[ours], metric), tables.values(group[rival], metric)
+    mine, theirs = values(group[ours], metric), values(group[rival], metric)
     differences = [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
     return Pair(
         rival=rival,
@@ -99,34 +104,27 @@ def _pair(
         detectable=stats.detectable(differences, strictest),
         sample_error=sample_error(group[ours], group[rival], metric, labels),
         by_rule={
-            rule: stats.paired(
-                selection.scores(group[ours], metric, rule), selection.scores(group[rival], metric, rule)
-            )
+            rule: stats.paired(*(checkpoints.scores(group[method], metric, rule) for method in (ours, rival)))
             for rule in RULES
         },
         at_cost={cost: _at_equal_cost(group[ours], group[rival], metric, cost) for cost in COSTS},
     )
 
 
-def _at_equal_cost(
-    ours: dict[int, Record | None], theirs: dict[int, Record | None], metric: str, cost: str
-) -> tuple[float, stats.Difference | None]:
+def _at_equal_cost(ours: Seeds, theirs: Seeds, metric: str, cost: str) -> tuple[float, stats.Difference | None]:
     """The difference where each seed's two runs had paid what the cheaper of them does in the end; the mean of that."""
-    amounts, reached = [], ({}, {})  # type: tuple[list[float], tuple[dict, dict]]
-    for seed in sorted(ours.keys() & theirs.keys()):
-        two = [record for record in (ours[seed], theirs[seed]) if record is not None and record.status == "ok"]
-        if len(two) < 2:
-            continue
-        amounts.append(min(COSTS[cost](record.curve[-1]) for record in two))
-        for found, record in zip(reached, two, strict=True):
-            if (value := selection.at_cost(record, metric, cost, amounts[-1])) is not None:
+    amounts: list[float] = []
+    reached: tuple[dict[int, float], dict[int, float]] = {}, {}
+    mine, others = finished(ours), finished(theirs)
+    for seed in sorted(mine.keys() & others.keys()):
+        amounts.append(min(COSTS[cost](record.curve[-1]) for record in (mine[seed], others[seed])))
+        for found, record in zip(reached, (mine[seed], others[seed]), strict=True):
+            if (value := checkpoints.at_cost(record, metric, cost, amounts[-1])) is not None:
                 found[seed] = value
     return (float(np.mean(amounts)) if amounts else math.nan), stats.paired(*reached)
 
 
-def sample_error(
-    ours: dict[int, Record | None], theirs: dict[int, Record | None], metric: str, labels: np.ndarray | None
-) -> float | None:
+def sample_error(ours: Seeds, theirs: Seeds, metric: str, labels: np.ndarray | None) -> float | None:
     """Standard error that the test samples give the mean difference; None where records hold no hits for the metric.
 
     Each sample's difference in hits, averaged over the common seeds, is one draw: over all samples, or within the
@@ -147,7 +145,7 @@ def sample_error(
     return float(math.sqrt(sum(errors)) / len(parts))
 
 
-def flips(found: list[Pair]) -> list[str]:
+def turns(found: list[Pair]) -> list[str]:
     """Warnings where another rule of selection turns the sign of a difference, one a rival."""
     out = []
     for pair in found:
@@ -163,43 +161,42 @@ def flips(found: list[Pair]) -> list[str]:
 
 def conclusion(ours: str, name: Group, group: Cells, found: list[Pair], alpha: float = ALPHA) -> str:
     """One paragraph in plain words, computed from the statistics."""
-    task_name, teacher, budget, _ = name
-    task = tasks.get(task_name)
-    mine = list(tables.values(group[ours], task.metric).values())
+    task = tasks.get(name.task)
+    mine = list(values(group[ours], task.metric).values())
     if not mine:
-        return f"{ours} has no finished run on {task_name}, so nothing can be said of it."
+        return f"{ours} has no finished run on {name.task}, so nothing can be said of it."
     level = stats.interval(mine)
-    half = "" if level.n < 2 else f" ± {100 * level.half:.1f}"
     out = [
-        f"On {task.title} ({budget:,} labelled samples, teacher {teacher}, {level.n} seeds) {ours} reaches "
-        f"{100 * level.mean:.1f}{half} % {label(task.metric)}."
+        f"On {task.title} ({name.budget:,} labelled samples, teacher {name.teacher}, {level.n} seeds) {ours} reaches "
+        f"{level.percent} % {label(task.metric)}."
     ]
-    for verdict in ("better than", "worse than", "not told apart from"):
+    for verdict in VERDICTS:
         if rivals := [pair for pair in found if pair.verdict(alpha) == verdict]:
             told = "; ".join(_told(pair, verdict) for pair in rivals)
             out.append(f"It is {verdict} {told}.")
-    tgt = [pair for pair in found if tables.is_tgt(pair.rival)]
+    tgt = [pair for pair in found if fact(pair.rival).is_tgt]
     if tgt:
-        beaten = [pair.rival for pair in tgt if pair.verdict(alpha) == "better than"]
-        lost = [pair.rival for pair in tgt if pair.verdict(alpha) == "worse than"]
+        beaten = [pair.rival for pair in tgt if pair.verdict(alpha) == BETTER]
+        lost = [pair.rival for pair in tgt if pair.verdict(alpha) == WORSE]
         answer = "Yes" if len(beaten) == len(tgt) else "No" if lost else "Not shown"
         out.append(f"Is it better than TGT here? {answer}: better than {len(beaten)} of {len(tgt)} rows of TGT.")
     costs = ", ".join(
-        f"{method} {_mean_cost(seeds, 'seconds'):.0f} s and {_mean_cost(seeds, 'labeler_queries'):,.0f} labeler queries"
+        f"{method} {summary.mean_cost(seeds, 'seconds'):.0f} s and "
+        f"{summary.mean_cost(seeds, 'labeler_queries'):,.0f} labeler queries"
         for method, seeds in group.items()
-        if method == ours or tables.is_tgt(method)
-        if tables.values(seeds, task.metric)
+        if method == ours or fact(method).is_tgt
+        if values(seeds, task.metric)
     )
     out.append(f"A run costs: {costs}.")
-    return " ".join([*out, *flips(found)])
+    return " ".join([*out, *turns(found)])
 
 
 def _told(pair: Pair, verdict: str) -> str:
     d = pair.difference
-    numbers = f"{pair.rival} ({_points(d)} points"
-    if d.n > 1:
-        numbers += f" [{100 * d.low:+.1f}, {100 * d.high:+.1f}], Holm-corrected p = {pair.holm:.2g}"
-    if verdict == "not told apart from" and d.n > 1:
+    numbers = f"{pair.rival} ({_points(d)} points" + (
+        f" {d.bounds}, Holm-corrected p = {pair.holm:.2g}" if d.n > 1 else ""
+    )
+    if verdict == OPEN and d.n > 1:
         numbers += f"; these {d.n} seeds would have shown {100 * pair.detectable:.1f} points 4 times in 5"
     return numbers + ")"
 
@@ -208,17 +205,14 @@ def _points(difference: stats.Interval) -> str:
     return f"{100 * difference.mean:+.1f}"
 
 
-def _mean_cost(seeds: dict[int, Record | None], name: str) -> float:
-    return float(np.mean([r.costs[name] for r in seeds.values() if r is not None and r.status == "ok"]))
-
-
 def frame(ours: str, name: Group, found: list[Pair]) -> pd.DataFrame:
     """One row a rival, differences in fractions: what the paragraph and the table are written from."""
-    task, teacher, budget, _ = name
+    import pandas as pd
+
     rows = []
     for pair in found:
         row = {
-            "task": task, "teacher": teacher, "budget": budget, "method": ours, "rival": pair.rival,
+            "task": name.task, "teacher": name.teacher, "budget": name.budget, "method": ours, "rival": pair.rival,
             "n_seeds": pair.difference.n, "diff": pair.difference.mean, "low": pair.difference.low,
             "high": pair.difference.high, "p": pair.difference.p, "p_holm": pair.holm, "p_sign_flip": pair.flips,
             "p_wilcoxon": pair.wilcoxon, "bootstrap_low": pair.bootstrap[0], "bootstrap_high": pair.bootstrap[1],
@@ -229,54 +223,3 @@ def frame(ours: str, name: Group, found: list[Pair]) -> pd.DataFrame:
         row |= {f"diff at equal {cost}": None if d is None else d.mean for cost, (_, d) in pair.at_cost.items()}
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def table(found: list[Pair], alpha: float = ALPHA) -> list[str]:
-    """Markdown: one row a rival."""
-    costs = list(COSTS)[1:]  # at equal updates is the table's own comparison
-    heads = [
-        "against",
-        "Δ points [95 %]",
-        "Holm p",
-        "verdict",
-        "sign-flip p",
-        "Wilcoxon p",
-        "bootstrap",
-        "P(improvement)",
-    ]
-    heads += ["detectable", "test-sample error", "Δ best on validation", *(f"Δ at equal {cost}" for cost in costs)]
-    lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
-    for pair in found:
-        d = pair.difference
-        low, high = pair.bootstrap
-        cells = [
-            pair.rival,
-            _points(d) + ("" if d.n < 2 else f" [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"),
-            _p(pair.holm),
-            pair.verdict(alpha).removesuffix(" than").removesuffix(" from"),
-            _p(pair.flips),
-            _p(pair.wilcoxon),
-            "n/a" if math.isnan(low) else f"[{100 * low:+.1f}, {100 * high:+.1f}]",
-            f"{pair.improvement:.2f}",
-            "n/a" if math.isnan(pair.detectable) else f"{100 * pair.detectable:.1f}",
-            "n/a" if pair.sample_error is None else f"± {100 * pair.sample_error:.1f}",
-            _maybe(pair.by_rule["best on validation"]),
-            *(_maybe(pair.at_cost[cost][1]) + f" ({pair.at_cost[cost][0]:,.0f})" for cost in costs),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    notes = (
-        "Δ: paired over seeds, the rival subtracted, in points, with the t interval. Holm p: the paired t test, "
-        "corrected over these rivals; the verdict goes by it. Sign-flip p cannot fall below 2^(1 - seeds). Detectable: "
-        "the true difference that these seeds show 4 times in 5, corrected alike. Test-sample error: standard error "
-        "from the finite test set, the students held fixed. Equal costs: at the last checkpoint within the cheaper "
-        "one's whole cost (in brackets); a run cut there had not finished its schedule."
-    )
-    return [*lines, "", notes]
-
-
-def _p(value: float) -> str:
-    return "n/a" if math.isnan(value) else f"{value:.2g}"
-
-
-def _maybe(difference: stats.Difference | None) -> str:
-    return "n/a" if difference is None else _points(difference)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special
 
 LEVEL = 0.95
 METHOD = "95 % t intervals over seeds"
@@ -28,6 +30,21 @@ class Interval:
     def excludes_zero(self) -> bool:
         return bool(self.low > 0 or self.high < 0)
 
+    @property
+    def percent(self) -> str:
+        """As tables show a score: in per cent, with half of the interval if there is one."""
+        return f"{100 * self.mean:.1f}" + ("" if math.isnan(self.half) else f" ± {100 * self.half:.1f}")
+
+    @property
+    def bounds(self) -> str:
+        """As tables show a difference's interval: in points."""
+        return f"[{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+
+    @property
+    def points(self) -> str:
+        """As tables show a difference: in points, of more than one seed with its interval."""
+        return f"{100 * self.mean:+.1f}" + ("" if self.n < 2 else f" {self.bounds}")
+
 
 def interval(values: np.ndarray | list[float], level: float = LEVEL) -> Interval:
     """Mean and Student-t interval of values, one a seed. Raises ValueError for none."""
@@ -36,9 +53,15 @@ def interval(values: np.ndarray | list[float], level: float = LEVEL) -> Interval
         raise ValueError("no values: an interval needs at least one seed")
     mean = float(values.mean())
     if len(values) < 2:
-        return Interval(1, mean, float("nan"), float("nan"))
-    half = stats.t.ppf(0.5 + level / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+        return Interval(1, mean, math.nan, math.nan)
+    half = _quantile(len(values) - 1, level) * values.std(ddof=1) / math.sqrt(len(values))
     return Interval(len(values), mean, mean - half, mean + half)
+
+
+@cache
+def _quantile(freedom: float, level: float) -> float:
+    """Of Student's t: what a share `level` of it lies within, on both sides of zero."""
+    return float(special.stdtrit(freedom, 0.5 + level / 2))
 
 
 @dataclass(frozen=True)
@@ -61,9 +84,12 @@ def paired(ours: dict[int, float], theirs: dict[int, float], level: float = LEVE
     found = interval(differences, level)
     constant = np.ptp(differences) < 1e-12
     if found.n < 2 or (found.n == 2 and constant and abs(found.mean) > 1e-12):
-        return Difference(found.n, found.mean, float("nan"), float("nan"), float("nan"), float("nan"))
-    # Of equal differences the t statistic is 0/0 or infinite.
-    p = float(abs(found.mean) < 1e-12) if constant else float(stats.ttest_1samp(differences, 0.0).pvalue)
+        return Difference(found.n, found.mean, math.nan, math.nan, math.nan, math.nan)
+    if constant:  # the t statistic is 0/0 or infinite
+        p = float(abs(found.mean) < 1e-12)
+    else:
+        t = found.mean / (differences.std(ddof=1) / math.sqrt(found.n))
+        p = 2 * float(special.stdtr(found.n - 1, -abs(t)))
     return Difference(found.n, found.mean, found.low, found.high, p, found.n - 1)
 
 
@@ -76,7 +102,9 @@ def unpaired(ours: list[float], theirs: list[float], level: float = LEVEL) -> Di
         return None
     n, mean = min(len(ours), len(theirs)), float(np.mean(ours) - np.mean(theirs))
     if n < 2 or max(np.ptp(ours), np.ptp(theirs)) < 1e-12:
-        return Difference(n, mean, float("nan"), float("nan"), float("nan"), float("nan"))
+        return Difference(n, mean, math.nan, math.nan, math.nan, math.nan)
+    from scipy import stats  # only where it is needed: half a second
+
     found = stats.ttest_ind(ours, theirs, equal_var=False)
     around = found.confidence_interval(level)
     return Difference(n, mean, float(around.low), float(around.high), float(found.pvalue), float(found.df))
@@ -88,10 +116,10 @@ def margin(found: Difference, within: float, level: float = LEVEL) -> float:
     For one inside it is twice the p of two one-sided tests (Schuirmann 1987), so that p < 0.05 says that the 95 %
     interval lies inside; for one outside, that it lies outside.
     """
-    error = found.half / stats.t.ppf(0.5 + level / 2, found.freedom)
+    error = found.half / _quantile(found.freedom, level)
     if not error > 0:
-        return float("nan")
-    return float(2 * stats.t.sf(abs(abs(found.mean) - within) / error, found.freedom))
+        return math.nan
+    return 2 * float(special.stdtr(found.freedom, -abs(abs(found.mean) - within) / error))
 
 
 def bootstrap(values: list[float], level: float = LEVEL, seed: int = 0) -> tuple[float, float]:
@@ -101,7 +129,9 @@ def bootstrap(values: list[float], level: float = LEVEL, seed: int = 0) -> tuple
     normal distribution it holds the mean about 83 times in 100, a t interval 95), so that nothing is decided by it.
     """
     if len(values) < 2:
-        return float("nan"), float("nan")
+        return math.nan, math.nan
+    from scipy import stats
+
     found = stats.bootstrap(
         (values,), np.mean, confidence_level=level, method="percentile", rng=np.random.default_rng(seed)
     ).confidence_interval
@@ -114,7 +144,9 @@ def sign_flip(differences: list[float], seed: int = 0) -> float:
     Exact up to 13 pairs. Of n pairs it can be no smaller than 2^(1 - n): with 5 seeds 0.06, with 6 seeds 0.03.
     """
     if len(differences) < 2:
-        return float("nan")
+        return math.nan
+    from scipy import stats
+
     found = stats.permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(seed)
     )
@@ -123,6 +155,8 @@ def sign_flip(differences: list[float], seed: int = 0) -> float:
 
 def wilcoxon(differences: list[float]) -> float:
     """Two-sided p of Wilcoxon's signed-rank test of paired differences, ties at zero left out; 1 if all are zero."""
+    from scipy import stats
+
     nonzero = [difference for difference in differences if difference]
     return float(stats.wilcoxon(nonzero).pvalue) if nonzero else 1.0
 
@@ -142,6 +176,8 @@ def holm(p: list[float]) -> list[float]:
 
 def probability_of_improvement(ours: list[float], theirs: list[float]) -> float:
     """P(a run of ours scores above one of theirs), ties counted half (Agarwal et al. 2021, section 4.3)."""
+    from scipy import stats
+
     wins = stats.mannwhitneyu(ours, theirs, method="asymptotic").statistic
     return float(wins / (len(ours) * len(theirs)))
 
@@ -151,11 +187,13 @@ def detectable(differences: list[float], level: float = LEVEL, power: float = 0.
 
     nan for fewer than two differences, 0 where they do not vary.
     """
+    from scipy import optimize, stats
+
     n = len(differences)
     if n < 2:
-        return float("nan")
-    error = np.std(differences, ddof=1) / np.sqrt(n)
-    critical = stats.t.ppf(0.5 + level / 2, n - 1)
+        return math.nan
+    error = np.std(differences, ddof=1) / math.sqrt(n)
+    critical = _quantile(n - 1, level)
 
     def missing(shift: float) -> float:  # in the test's power; the other tail's share of it is below 1e-5
         return stats.nct.sf(critical, n - 1, shift) - power
@@ -173,7 +211,7 @@ def reproduced(ours: list[float], reference: list[float], level: float = LEVEL) 
         return None
     if len(ours) == 1:
         spread = np.std(reference, ddof=1) * np.sqrt(1 + 1 / len(reference))
-        half = stats.t.ppf(0.5 + level / 2, len(reference) - 1) * spread
+        half = _quantile(len(reference) - 1, level) * spread
         return bool(abs(ours[0] - np.mean(reference)) <= half)
     if np.ptp(ours) < 1e-12 and np.ptp(reference) < 1e-12:
         return bool(abs(ours[0] - reference[0]) < 1e-12)
@@ -181,18 +219,19 @@ def reproduced(ours: list[float], reference: list[float], level: float = LEVEL) 
     return found is not None and not found.excludes_zero
 
 
-def budget_to_reach(budgets: np.ndarray, scores: np.ndarray, target: float) -> float:
-    """The budget at which a curve first reaches `target`, interpolated in log budget; inf where it never does.
+def budget_to_reach(budgets: np.ndarray, scores: np.ndarray, targets: np.ndarray | float) -> np.ndarray:
+    """The budget at which each curve first reaches its target, interpolated in log budget; inf where it never does.
 
-    The curve is made non-decreasing first (running maximum), so that noise gives no second crossing. Below its first
+    A curve is made non-decreasing first (running maximum), so that noise gives no second crossing. Below its first
     point the budget of that point is returned: a bound, not an extrapolation.
+
+    Args:
+        scores: of each curve at each budget (..., B). targets: one for each curve (...).
     """
-    rising = np.maximum.accumulate(scores)
-    if target <= rising[0]:
-        return float(budgets[0])
-    if target > rising[-1]:
-        return float("inf")
-    after = int(np.argmax(rising >= target))
-    low, high = rising[after - 1], rising[after]
-    share = 1.0 if high == low else (target - low) / (high - low)
-    return float(np.exp(np.log(budgets[after - 1]) + share * np.log(budgets[after] / budgets[after - 1])))
+    rising, targets = np.maximum.accumulate(scores, -1), np.asarray(targets)
+    after = np.maximum((rising >= targets[..., None]).argmax(-1), 1)
+    low, high = (np.take_along_axis(rising, i[..., None], -1)[..., 0] for i in (after - 1, after))
+    share = np.divide(targets - low, high - low, where=high > low, out=np.ones(after.shape))
+    found = np.exp(np.log(budgets[after - 1]) + share * np.log(budgets[after] / budgets[after - 1]))
+    found = np.where(targets <= rising[..., 0], budgets[0], found)
+    return np.where(targets > rising[..., -1], np.inf, found)

@@ -1,79 +1,60 @@
-"""The price of an accuracy: what each method pays until it is as good as distillation is in the end. Reads records."""
+"""Time-to-accuracy: what a method pays until its validation metric first reaches distillation's at its end."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from benchmarks.metrics.classification import label
 from benchmarks.records.checkpoints import COSTS
+from benchmarks.records.groups import Groups, Seeds, finished
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
+from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import METHODS
-from benchmarks.report import tables
-from benchmarks.report.tables import Cells, Group
 
-HEAD = (
-    "# The price of an accuracy",
-    "",
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOTE = (
     "What a run pays until its validation metric first reaches what distillation of the same seed has at its end: "
     "seconds of training (one thread, pools' filling included), labeler queries and student updates, linear between "
     "checkpoints. Medians over seeds, one that never reaches it counting as infinite: – where half of them do not; ≤ "
     "where most are there by the first checkpoint, and pay no more than that. A method that is early may still end "
-    "lower; its table says where it ends.",
-    "",
+    "lower; its table says where it ends."
 )
 
 
-def price(groups: dict[Group, Cells]) -> pd.DataFrame:
-    """What each method pays until its validation metric first reaches distillation's at its end: time-to-accuracy.
+def frame(groups: Groups) -> pd.DataFrame:
+    """One row a (group, method): updates, labeler queries and seconds, linear between checkpoints, medians over seeds.
 
-    One row a (group, method): updates, labeler queries and seconds, linear between checkpoints, medians over seeds with
-    infinity for one that never reaches it. `target`: distillation's ends, mean over seeds; `reached`: how many seeds
-    reach their own; `at_first`: how many at their first checkpoint, before which nothing is known.
+    A seed that never reaches it counts as infinite. `target`: distillation's ends, mean over seeds; `reached`: how many
+    seeds reach their own; `at_first`: how many at their first checkpoint, before which nothing is known.
     """
+    import pandas as pd
+
     rows = []
-    for (task, teacher, budget, match), group in groups.items():
-        metric = tasks.get(task).metric
-        of_baseline = {seed: _curve(record, metric) for seed, record in _done(group.get(tables.BASELINE, {})).items()}
-        ends = {seed: curve[-1][0] for seed, curve in of_baseline.items() if curve}
+    for group, cells in groups.items():
+        metric = tasks.get(group.task).metric
+        ends = {seed: curve[-1][0] for seed, curve in _curves(cells.get(BASELINE, {}), metric).items()}
         if not ends:
             continue
-        for method in [*(row for row in METHODS if row in group), *(row for row in group if row not in METHODS)]:
-            curves = {seed: _curve(record, metric) for seed, record in _done(group[method]).items() if seed in ends}
-            curves = {seed: curve for seed, curve in curves.items() if curve}
+        for method in [*(row for row in METHODS if row in cells), *(row for row in cells if row not in METHODS)]:
+            curves = {seed: curve for seed, curve in _curves(cells[method], metric).items() if seed in ends}
             paid = [spent for seed, curve in curves.items() if (spent := _paid(curve, ends[seed])) is not None]
             never = [np.inf] * (len(curves) - len(paid))
-            row = {"task": task, "teacher": teacher, "budget": budget, "match": match, "method": method}
-            row |= {"target": float(np.mean(list(ends.values()))), "n_seeds": len(curves), "reached": len(paid)}
+            row = {**group._asdict(), "method": method, "target": float(np.mean(list(ends.values())))}
+            row |= {"n_seeds": len(curves), "reached": len(paid)}
             row |= {"at_first": sum(curve[0][0] >= ends[seed] for seed, curve in curves.items())}
             row |= {cost: float(np.median([*(spent[cost] for spent in paid), *never])) for cost in COSTS if curves}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def markdown(frame: pd.DataFrame) -> list[str]:
-    """One table a group."""
-    out: list[str] = []
-    for key, rows in frame.groupby(["task", "teacher", "budget", "match"], sort=False):
-        name = cast(Group, key)
-        goal = (
-            f"{100 * rows.target.iloc[0]:.1f} % {label(tasks.get(name[0]).metric)} on validation samples, in the mean"
-        )
-        out += [f"### {tables.title(name)}: {goal}", ""]
-        out += [f"| method | {' | '.join(COSTS)} | seeds that reach it |", "|---" + "|---:" * (len(COSTS) + 1) + "|"]
-        for row in rows.to_dict("records"):
-            most = "≤ " if row["at_first"] > row["n_seeds"] / 2 else ""
-            paid = [f"{most}{row[cost]:,.0f}" if np.isfinite(row[cost]) else "–" for cost in COSTS]
-            out.append(f"| {row['method']} | {' | '.join(paid)} | {row['reached']} of {row['n_seeds']} |")
-        out.append("")
-    return out
-
-
-def _done(seeds: dict[int, Record | None]) -> dict[int, Record]:
-    return {seed: record for seed, record in seeds.items() if record is not None and record.status == "ok"}
+def _curves(seeds: Seeds, metric: str) -> dict[int, list[tuple[float, dict[str, float]]]]:
+    """Of the finished runs that were validated."""
+    found = {seed: _curve(record, metric) for seed, record in finished(seeds).items()}
+    return {seed: curve for seed, curve in found.items() if curve}
 
 
 def _curve(record: Record, metric: str) -> list[tuple[float, dict[str, float]]]:

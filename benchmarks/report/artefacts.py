@@ -1,91 +1,267 @@
-"""What an experiment leaves behind: tables and figures with their data, on screen and in the results folder."""
+"""All that a results folder holds besides records, as one list: `of`.
+
+`report` writes it, `check` compares it, the page shows it with its commands and captions.
+"""
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
-
-from benchmarks.analysis import claims as ledger
-from benchmarks.analysis import slopes as theory
+from benchmarks.analysis import ablation, aggregate, claims, diagnostics, multipliers, slopes, summary, time_to_accuracy
 from benchmarks.core import paths
+from benchmarks.records.groups import Groups, grouped
 from benchmarks.records.record import Record, Spec
-from benchmarks.registry import experiments, tasks
-from benchmarks.report import figures, tables
-from benchmarks.report import reproduction as report
-from benchmarks.runs.run import Run
+from benchmarks.records.results import Results
+from benchmarks.registry import tasks
+from benchmarks.registry.experiments import EXPERIMENTS, Choice
+from benchmarks.report import html, overviews, reproduction, tables
+from benchmarks.report.artefact import Artefact
+from benchmarks.report.grid import Grid
 
-Pairs = list[tuple[Spec, Record | None]]
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.console import Group as Shown
+
+COMMAND = "./reproduce.sh {}"
+#: What the figure of an experiment shows beside its tables' numbers.
+FIGURES = {
+    "": "",
+    "curve": ", and how many times the data distillation needs to match TGT",
+    "slopes": ": does TGT's gain follow d or D?",
+}
 
 
-def live(console: Console, runs: list[Run], records: dict[str, Record]) -> Group:
+def of(results: Results, choice: Choice, reference: Results | None = None) -> Iterator[Artefact]:
+    """Each artefact that applies to a folder's records made with the choice's settings, or that another command left.
+
+    Args:
+        reference: the committed reference's records, which one's own are set beside; may be `results` itself.
+
+    Raises:
+        ValueError: records of different teachers meet.
+    """
+    found = list(_of_records(results, reference, choice))
+    folder = folder_of(results.folder, choice.settings)
+    found += _left(folder, {artefact.name for artefact in found})
+    yield from found
+    if reference is not None:
+        yield from _whole(results, reference, choice, found)
+
+
+def folder_of(folder: Path, settings: str) -> Path:
+    """Where the artefacts of runs with these settings are kept, below those of the tables' own."""
+    return folder / "set" / settings if settings else folder
+
+
+def reference_of(results: Results, size: str) -> Results:
+    """The committed reference of a size: `results` itself, if they are that."""
+    folder = paths.REFERENCE / size
+    return results if results.folder.resolve() == folder.resolve() else Results.load(folder)
+
+
+def _of_records(results: Results, reference: Results | None, choice: Choice) -> Iterator[Artefact]:
+    groups = results.groups(choice.settings)
+    beside = reference.groups() if reference is not None and reference is not results else {}
+    for files, (experiment, found) in results.tables(choice.settings).items():
+        name = next(name for name, one in EXPERIMENTS.items() if one is experiment)
+        yield _experiment(name, files, found, beside)
+    for name in ablation.ABLATIONS:
+        if varied := of_ablation(name, results, choice):
+            yield varied
+    if scores := aggregate.scores(groups):
+        frame = aggregate.frame(scores)
+        yield Artefact(
+            "aggregate",
+            COMMAND.format("report"),
+            "all tasks at once: means, ranks and performance profile",
+            {"aggregate": frame},
+            lambda: [overviews.aggregate(scores, frame)],
+            texts={".md": lambda self: self.grids[0].markdown(breaks=False)},
+            drawing=("aggregate", (scores,)),
+        )
+    if len(seen := diagnostics.frame(groups)):
+        about = "what students agree on with their labeler, and what methods show them"
+        yield Artefact(
+            "diagnostics",
+            COMMAND.format("report"),
+            about,
+            {"diagnostics": seen},
+            lambda: overviews.diagnosed(seen),
+        )
+    if len(paid := time_to_accuracy.frame(groups)):
+        head = "\n".join(["# Time-to-accuracy", "", time_to_accuracy.NOTE, "", ""])
+        yield Artefact(
+            "price",
+            COMMAND.format("report"),
+            "what a run pays until it is as good as distillation at its end",
+            {"price": paid},
+            lambda: overviews.prices(paid),
+            texts={".md": lambda self: head + "\n".join(grid.markdown() for grid in self.grids)},
+        )
+
+
+def of_ablation(name: str, results: Results, choice: Choice) -> Artefact | None:
+    """The figure of an ablation; None of fewer than two values."""
+    one, frame = ablation.ABLATIONS[name], ablation.frame(name, results, choice)
+    if frame.empty:
+        return None
+    return Artefact(name, COMMAND.format(name), one.about, {name: frame}, drawing=("ablation", (one, frame)))
+
+
+def of_experiment(
+    name: str,
+    pairs: list[tuple[Spec, Record | None]],
+    absent: Mapping[str, str] | None = None,
+    reference: Groups | None = None,
+) -> Artefact:
+    """The tables of some cells of an experiment, recorded or still to come.
+
+    Args:
+        absent: tasks whose data cannot be had, and why.
+        reference: the committed reference's groups, for a column of their own.
+    """
+    foreign = {spec.task for spec, _ in pairs if tasks.get(spec.task).family not in EXPERIMENTS[name].tasks}
+    return _experiment(name, "-".join([name, *sorted(foreign)]), grouped(pairs), reference or {}, absent or {})
+
+
+def _experiment(
+    name: str, files: str, groups: Groups, reference: Groups, absent: Mapping[str, str] | None = None
+) -> Artefact:
+    experiment = EXPERIMENTS[name]
+    frame = summary.frame(groups)
+    frames, lines = {files: frame}, []
+    if experiment.figure == "curve":
+        frames[f"{files}-multiplier"] = found = multipliers.frame(groups)
+        lines = [*multipliers.lines(found)]
+    elif experiment.figure == "slopes":
+        frames[f"{files}-slopes"] = found = slopes.frame(groups)
+        lines = [*slopes.lines(found)]
+    published = claims.numbers()
+    missing = [f"Task {task} is unavailable: {reason}" for task, reason in (absent or {}).items()]
+
+    def grids() -> Iterator[Grid]:
+        for group, cells in groups.items():
+            metric = tasks.get(group.task).metric
+            beside = claims.columns(group, metric, published)
+            if group in reference:
+                beside["reference %"] = tables.column(reference[group], metric)
+            yield tables.grid(group, cells, beside)
+
+    draw = {"curve": "budget_curve", "slopes": "slopes"}.get(experiment.figure) if len(frame) else None
+    further = files.removeprefix(name).removeprefix("-")
+    return Artefact(
+        files,
+        COMMAND.format(name) + (f" --tasks {further}" if further else ""),
+        experiment.title + FIGURES[experiment.figure],
+        frames,
+        grids,
+        groups,
+        {
+            ".md": lambda self: "\n".join([*(grid.markdown() for grid in self.grids), *missing]),
+            ".tex": lambda self: "\n".join(grid.latex() for grid in self.grids),
+        },
+        (draw, tuple(frames.values())) if draw else None,
+        (*lines, *missing),
+        needed=True,
+    )
+
+
+def _left(folder: Path, made: set[str]) -> Iterator[Artefact]:
+    """What other commands than `report` have left in a folder, made from more than records."""
+    about = "a picture of generated neighbours: random and gradient-based, with both networks' classes"
+    for path in sorted(folder.glob("fig1-*.png")):
+        task = path.stem.removeprefix("fig1-")
+        command = COMMAND.format(f"fig1 --tasks {task}")
+        yield Artefact(path.stem, command, about, tables=_texts(path.with_suffix(".csv"), task))
+    if (path := folder / "teachers.csv").exists():
+        about = "how good the teachers are, on samples that neither network was trained on"
+        yield Artefact(path.stem, COMMAND.format(path.stem), about, tables=_table(path))
+    for path in sorted(folder.glob("*.svg")):
+        if path.stem == "throughput":
+            yield Artefact(
+                path.stem, COMMAND.format(path.stem), "what a step of each method costs, and of what it is made"
+            )
+        elif path.stem not in made:
+            yield Artefact(path.stem, "", "")
+
+
+def _texts(path: Path, task: str) -> Callable[[], Iterator[Grid]]:
+    """The tables of figure 1's texts, of its CSV; none of images."""
+
+    def grids() -> Iterator[Grid]:
+        import pandas as pd
+
+        found = pd.read_csv(path, keep_default_na=False) if path.exists() else pd.DataFrame()
+        if "text" in found:
+            yield from overviews.decoded(found)
+
+    return grids
+
+
+def _table(path: Path) -> Callable[[], list[Grid]]:
+    import pandas as pd
+
+    return lambda: [Grid.of_frame(pd.read_csv(path))]
+
+
+def _whole(results: Results, reference: Results, choice: Choice, found: list[Artefact]) -> Iterator[Artefact]:
+    """The report and the page, which are of all the others."""
+    yield Artefact(
+        "report",
+        COMMAND.format("report"),
+        "one's own results beside the reference, and the verdicts on the claims",
+        texts={".md": lambda self: reproduction.text(results, reference, found, choice.settings)},
+    )
+    title = "TGT suite: " + ("the reference" if results is reference else "your results")
+    folder = folder_of(results.folder, choice.settings)
+    yield Artefact(
+        "index",
+        COMMAND.format("report"),
+        "all of it as one page",
+        texts={".html": lambda self: html.page(results, found, folder, title, choice.settings)},
+    )
+
+
+def write(
+    results: Results,
+    choice: Choice,
+    console: Console,
+    reference: Results | None = None,
+    names: Collection[str] = (),
+) -> list[Path]:
+    """Write all artefacts, or those of some names, and print the tables of groups and the report."""
+    folder, written = folder_of(results.folder, choice.settings), []
+    for artefact in of(results, choice, reference):
+        if names and artefact.name not in names:
+            continue
+        written += artefact.write(folder)
+        show(artefact, console)
+    return written
+
+
+def show(artefact: Artefact, console: Console) -> None:
+    """Print an experiment's tables with what is said below them; the report."""
+    for grid in artefact.grids if artefact.groups else ():
+        console.print(grid.rich(console.width))
+    for line in artefact.lines:
+        console.print(line, markup=False)
+    if artefact.name == "report":
+        console.print(artefact.contents["report.md"], markup=False, soft_wrap=True)
+
+
+def live(console: Console, pairs: list[tuple[Spec, Record | None]]) -> Shown:
     """The tables as they stand while cells come in, without notes: of those that show something, the last that fit."""
-    pairs = [(run.spec, records.get(run.key)) for run in runs]
-    grids = [tables.grid(group, cells) for group, cells in tables.cells(pairs).items()]
+    from rich.console import Group as Shown
+
+    grids = [tables.grid(group, cells) for group, cells in grouped(pairs).items()]
     filled = [grid for grid in grids if any(cell.text for row in grid.rows for cell in row[2:])] or grids[:1]
-    shown: list[Group] = []
+    shown: list[Shown] = []
     room = console.height - 8  # the workers' lines and the bar stand below
     for grid in reversed(filled):
         room -= len(grid.rows) + 5
         if shown and room < 0:
             break
         shown.insert(0, grid.rich(console.width, notes=False))
-    return Group(*shown)
-
-
-def files_of(name: str, chosen: set[str]) -> str:
-    """What an experiment's files are called: by its name, and where its tasks are not its own, by theirs too."""
-    own = set(experiments.EXPERIMENTS[name].tasks)
-    foreign = sorted(task for task in chosen if tasks.get(task).family not in own)
-    return "-".join([name, *foreign])
-
-
-def write(name: str, pairs: Pairs, absent: dict[str, str], folder: Path, console: Console, files: str) -> list[Path]:
-    """Write an experiment's table (CSV, Markdown, LaTeX) and, for a curve, its figure; print the table."""
-    groups = tables.cells(pairs)
-    size = next((spec.size for spec, _ in pairs), "")
-    grids = [tables.grid(group, cells, beside(group, size, folder)) for group, cells in groups.items()]
-    missing = [f"Task {task} is unavailable: {reason}" for task, reason in absent.items()]
-    for grid in grids:
-        console.print(grid.rich(console.width))
-    frame = tables.summary(groups)
-    written = [
-        _write(folder / f"{files}.csv", tables.to_csv(frame)),
-        _write(folder / f"{files}.md", "\n".join([*(grid.markdown() for grid in grids), *missing])),
-        _write(folder / f"{files}.tex", "\n".join(grid.latex() for grid in grids)),
-    ]
-    drawn = experiments.EXPERIMENTS[name].figure if len(frame) else ""
-    if drawn == "slopes":
-        written += theory.write(groups, folder / files)
-        for line in theory.lines(theory.slopes(groups)):
-            console.print(line, markup=False)
-    elif drawn == "curve":
-        multipliers = figures.multipliers(groups)
-        written += figures.budget_curve(groups, multipliers, folder / files)
-        for line in figures.multiplier_lines(multipliers):
-            console.print(line, markup=False)
-    for line in missing:
-        console.print(line, markup=False)
-    console.print("written: " + ", ".join(str(path) for path in written), markup=False)
-    return written
-
-
-def beside(group: tables.Group, size: str, folder: Path) -> dict[str, dict[str, str]]:
-    """Columns before one's own numbers: the paper's that are confirmed, and the committed reference's."""
-    metric = tasks.get(group[0]).metric
-    out = ledger.columns(group, metric)
-    if paths.REFERENCE not in folder.resolve().parents and (found := _reference(size).get(group)):
-        out["reference %"] = tables.column(found, metric)
-    return out
-
-
-@cache
-def _reference(size: str) -> dict[tables.Group, tables.Cells]:
-    return report.cells(paths.REFERENCE / size)
-
-
-def _write(path: Path, text: str) -> Path:
-    with paths.atomic(path) as temporary:
-        temporary.write_text(text)
-    return path
+    return Shown(*shown)

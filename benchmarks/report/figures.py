@@ -1,231 +1,225 @@
-"""Figures from records, each as PNG and PDF with its data as CSV beside it."""
+"""Figures from the analyses' frames; each function draws one and returns it, `style.save` writes it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from benchmarks.analysis import stats
-from benchmarks.core.fingerprint import seed_of
-from benchmarks.core.paths import atomic
+from benchmarks.analysis import aggregate as aggregates
+from benchmarks.analysis.ablation import Ablation
+from benchmarks.analysis.aggregate import Scores
+from benchmarks.analysis.slopes import FLOOR, dimensions
 from benchmarks.metrics.classification import label
 from benchmarks.records.checkpoints import COSTS
+from benchmarks.records.groups import Group
 from benchmarks.registry import tasks
-from benchmarks.report import tables
-from benchmarks.report.tables import BASELINE, Cells, Group
+from benchmarks.registry.experiments import BASELINE
+from benchmarks.report.style import colour, width
 
-plt.switch_backend("agg")
-
-#: One colour a method in all figures (Okabe & Ito's palette, told apart by colour-blind readers), TGT drawn thicker.
-COLOURS = {
-    "one-hot": "#999999", "logit-adjusted": "#555555", "distillation": "#0072B2", "distillation-balanced": "#004c78",
-    "distillation-augmented": "#56B4E9", "distillation-mixup": "#009E73", "distillation-unlabelled": "#000000",
-    "data-free": "#F0E442", "prior-sampling": "#CC79A7", "tgt-random": "#E69F00", "tgt-gradient": "#D55E00",
-    "tgt-random-balanced": "#b37a00", "tgt-gradient-balanced": "#8f3f00",
-    "augmentation-pool": "#56B4E9", "substitution-pool": "#009E73", "uda": "#F0E442", "interpolation-pool": "#b58fd6",
-    "distillation-unlabelled-pool": "#000000", "prior-sampling-pool": "#CC79A7", "prior-only-pool": "#8c6d31",
-    "tgt-random-pool": "#E69F00", "tgt-gradient-pool": "#D55E00", "pretrained-one-hot": "#7f0000",
-    "distillation-scores": "#004c78", "sbert-kl": "#8c6d31", "sbert-margin-mse": "#F0E442",
-    "corpus-pool": "#56B4E9", "inverse-cloze-pool": "#009E73",
-    "tgt-random-passages-pool": "#b37a00", "tgt-gradient-passages-pool": "#8f3f00",
-}  # fmt: skip
 _DASHES = {"teacher": "-", "BM25": "--", "TF-IDF": ":"}  # of what needs no student
-DRAWS = 2000  # bootstrap draws over seeds for the multiplier's interval
+_LINES, _MARKERS = ("-", "--", ":"), "osD"  # of the dimensions that a manifold lies in
 
 
-#: Metadata without time stamps by format, so that the same data give the same files.
-_FORMATS: dict[str, dict[str, None]] = {
-    ".png": {"Software": None},
-    ".pdf": {"CreationDate": None, "Producer": None},
-    ".svg": {"Date": None, "Creator": None},
-}
+def _lines(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each method's rows, in their order."""
+    for method, line in frame.groupby("method", sort=False):
+        yield str(method), line
 
 
-def save(figure: Figure, path: Path, suffixes: tuple[str, ...] = (".png", ".pdf", ".svg")) -> list[Path]:
-    """The figure in each format."""
-    written = []
-    for suffix in suffixes:
-        with atomic(path.with_suffix(suffix)) as temporary, plt.rc_context({"svg.hashsalt": path.name}):
-            figure.savefig(temporary, format=suffix[1:], dpi=150, bbox_inches="tight", metadata=_FORMATS[suffix])
-        written.append(path.with_suffix(suffix))
-    plt.close(figure)
-    return written
+def _head(axis: Axes, text: str) -> None:
+    axis.set_title(text, loc="left", fontsize=10)
+    axis.grid(alpha=0.3)
 
 
-def budget_curve(groups: dict[Group, Cells], multipliers: pd.DataFrame, path: Path) -> list[Path]:
-    """Accuracy against labelled samples, one panel a (task, teacher), intervals shaded; beside it the multiplier.
+def _ticks(axis: Axes, budgets: list[int]) -> None:
+    """The budgets themselves, not powers of ten between them."""
+    axis.set_xticks(budgets, [f"{budget:,}" for budget in budgets], fontsize=8)
+    axis.minorticks_off()
+
+
+def _log(axis: Axes, subs: tuple[float, ...]) -> None:
+    """Plain numbers on a logarithmic axis; a decade alone would leave most axes one number."""
+    axis.yaxis.set_major_locator(LogLocator(subs=subs))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
+
+
+def budget_curve(frame: pd.DataFrame, multipliers: pd.DataFrame) -> Figure:
+    """Score against labelled samples, one row of panels a (task, teacher), intervals shaded; beside it the multiplier.
 
     What is recorded at one budget alone makes no curve and is left out, unless there is nothing else.
     """
-    frame = tables.summary(groups)
-    everything = list(dict.fromkeys((task, teacher) for task, teacher, _, _ in groups))
-    points = {panel: len({group[2] for group in groups if group[:2] == panel}) for panel in everything}
-    panels = [panel for panel in everything if points[panel] > 1] or everything
-    figure, axes = plt.subplots(
-        len(panels), 2, figsize=(11, 5.4 * len(panels)), squeeze=False, width_ratios=[3, 2], layout="constrained"
-    )
+    points = frame.groupby(["task", "teacher"], sort=False).budget.nunique()
+    panels = list(points[points > 1].index) or list(points.index)
+    figure = Figure(figsize=(11, 5.4 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), 2, squeeze=False, width_ratios=[3, 2])
     for (task, teacher), (left, right) in zip(panels, axes, strict=True):
         metric = tasks.get(task).metric
         rows = frame[(frame.task == task) & (frame.teacher == teacher) & (frame.metric == metric)]
-        for method, line in rows.groupby("method", sort=False):
-            line = line.sort_values("budget")
-            if len(line) < min(2, points[task, teacher]):
-                continue
-            if method in tasks.get(task).references:
-                left.axhline(100 * line["mean"].iloc[0], color="#555555", lw=1, ls=_DASHES[str(method)], label=method)
-                continue
-            width = 2.4 if tables.is_tgt(str(method)) else 1.4
-            left.plot(
-                line.budget, 100 * line["mean"], "o-", ms=3, lw=width, color=COLOURS.get(str(method)), label=method
-            )
-            colour = COLOURS.get(str(method))
-            left.fill_between(line.budget, 100 * line.low, 100 * line.high, color=colour, alpha=0.15)
+        _scores(left, rows, task)
         left.set(xscale="log", xlabel="labelled samples", ylabel=f"{label(metric)} (%)")
-        left.set_title(f"{tasks.get(task).title}, teacher {teacher}", loc="left", fontsize=10)
-        left.grid(alpha=0.3)
+        _head(left, f"{tasks.get(task).title}, teacher {teacher}")
         left.set_ylim(max(100 * rows["mean"].min() - 5, 0), None)  # a wide interval must not press the others together
         left.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=3)
         found = multipliers[(multipliers.task == task) & (multipliers.teacher == teacher)]
-        for method, line in found.groupby("method", sort=False):
-            colour = COLOURS.get(str(method))
-            exact = line[~line.bound]
-            right.errorbar(
-                exact.budget,
-                exact.multiplier,
-                yerr=[exact.multiplier - exact.low, exact.high.clip(upper=1e4) - exact.multiplier],
-                fmt="o-", ms=4, color=colour, capsize=2, label=method,
-            )  # fmt: skip
-            right.plot(line[line.bound].budget, line[line.bound].multiplier, "^", ms=7, mfc="none", color=colour)
-        right.axhline(1, color="#888888", lw=0.8)
-        right.set(xscale="log", yscale="log", xlabel="labelled samples", ylabel="times the data distillation needs")
-        right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # a decade alone would leave most axes one number
-        right.yaxis.set_major_formatter("{x:g}")
-        right.yaxis.set_minor_formatter(NullFormatter())
-        right.set_title("to match (open triangle: more than)", loc="left", fontsize=10)
-        right.grid(alpha=0.3)
-        if len(found):
-            right.legend(fontsize=8)
-        budgets = sorted(rows.budget.unique())
-        for axis in (left, right):  # the budgets themselves, not powers of ten between them
-            axis.set_xticks(budgets, [f"{budget:,}" for budget in budgets], fontsize=8)
-            axis.minorticks_off()
-    written = save(figure, path)
-    with atomic(path.with_name(path.name + "-multiplier.csv")) as temporary:
-        temporary.write_text(tables.to_csv(multipliers))
-    return [*written, path.with_name(path.name + "-multiplier.csv")]
+        _multipliers(right, found)
+        for axis in (left, right):
+            _ticks(axis, sorted(rows.budget.unique()))
+    return figure
 
 
-def _explores(method: str) -> bool:
-    """Whether the multiplier is asked of a method: TGT, and the rival that decodes without the training points."""
-    return tables.is_tgt(method) or method in ("prior-sampling", "prior-sampling-pool")
-
-
-CURVE_COLUMNS = ["task", "teacher", "budget", "match", "method", *COSTS, "n_seeds", "mean", "low", "high"]
-MULTIPLIER_COLUMNS = ["task", "teacher", "method", "budget", "multiplier", "low", "high", "bound", "n_seeds"]
-
-
-def multipliers(groups: dict[Group, Cells]) -> pd.DataFrame:
-    """Claim C2: the data distillation needs to match TGT, over the data TGT had, at each budget; so for its rival.
-
-    `low` and `high` are a percentile bootstrap over seeds, both methods resampled together: how the multiplier moves
-    with them, and of a handful of seeds narrower than a 95 % interval. `bound`: distillation does not reach TGT's
-    accuracy at the largest budget measured, so the multiplier is at least the value given.
-    """
-    rows = []
-    for task, teacher, match in dict.fromkeys((task, teacher, match) for task, teacher, _, match in groups):
-        budgets = sorted(b for t, k, b, m in groups if (t, k, m) == (task, teacher, match))
-        if len(budgets) < 2:
+def _scores(axis: Axes, rows: pd.DataFrame, task: str) -> None:
+    several = rows.budget.nunique() > 1
+    for method, line in _lines(rows):
+        line = line.sort_values("budget")
+        if len(line) < 1 + several:
             continue
-        metric = tasks.get(task).metric
-        scores = {
-            method: [tables.values(groups[task, teacher, budget, match].get(method, {}), metric) for budget in budgets]
-            for method in dict.fromkeys(method for b in budgets for method in groups[task, teacher, b, match])
-        }
-        if BASELINE not in scores or not all(scores[BASELINE]):
+        if method in tasks.get(task).references:
+            axis.axhline(100 * line["mean"].iloc[0], color="#555555", lw=1, ls=_DASHES[method], label=method)
             continue
-        for method in filter(_explores, scores):
-            common = set.intersection(*(set(found) for found in scores[method] + scores[BASELINE]))
-            if not common:
-                continue
-            seeds = sorted(common)
-            ours = np.array([[found[seed] for seed in seeds] for found in scores[method]])
-            theirs = np.array([[found[seed] for seed in seeds] for found in scores[BASELINE]])
-            rows += _multiplier_rows(np.array(budgets), ours, theirs, (task, teacher, method))
-    return pd.DataFrame(rows, columns=MULTIPLIER_COLUMNS)
+        axis.plot(line.budget, 100 * line["mean"], "o-", ms=3, lw=width(method), color=colour(method), label=method)
+        axis.fill_between(line.budget, 100 * line.low, 100 * line.high, color=colour(method), alpha=0.15)
 
 
-def _multiplier_rows(budgets: np.ndarray, ours: np.ndarray, theirs: np.ndarray, names: tuple) -> list[tuple]:
-    """Arrays (budgets, seeds). One row a budget."""
-    rng = np.random.default_rng(seed_of("multiplier", *names))
-    draws = rng.integers(ours.shape[1], size=(DRAWS, ours.shape[1]))
-    rows = []
-    for i, budget in enumerate(budgets[:-1]):  # beyond the largest nothing was measured
-        needed = stats.budget_to_reach(budgets, theirs.mean(1), ours[i].mean())
-        drawn = [stats.budget_to_reach(budgets, theirs[:, d].mean(1), ours[i, d].mean()) for d in draws]
-        low, high = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf") / budget
-        bound = not np.isfinite(needed)
-        rows.append((*names, int(budget), (budgets[-1] if bound else needed) / budget, low, high, bound, ours.shape[1]))
-    return rows
-
-
-def multiplier_lines(frame: pd.DataFrame) -> Iterable[str]:
-    """The multiplier in words, one line a (method, budget)."""
-    for row in frame.to_dict("records"):
-        more = "more than " if row["bound"] else ""
-        low, high = (
-            f"{row[end]:.1f}" if np.isfinite(row[end]) else "beyond the largest budget" for end in ("low", "high")
+def _multipliers(axis: Axes, rows: pd.DataFrame) -> None:
+    for method, line in _lines(rows):
+        exact, bound = line[~line.bound], line[line.bound]
+        spread = [exact.multiplier - exact.low, exact.high.clip(upper=1e4) - exact.multiplier]
+        axis.errorbar(
+            exact.budget, exact.multiplier, spread, fmt="o-", ms=4, color=colour(method), capsize=2, label=method
         )
-        yield (
-            f"{row['task']} {row['method']}, {row['budget']:,} samples: distillation needs {more}"
-            f"{row['multiplier']:.1f} times the data "
-            f"({low} to {high} over resamplings of {row['n_seeds']} seeds)"
-        )
+        axis.plot(bound.budget, bound.multiplier, "^", ms=7, mfc="none", color=colour(method))
+    axis.axhline(1, color="#888888", lw=0.8)
+    axis.set(xscale="log", yscale="log", xlabel="labelled samples", ylabel="times the data distillation needs")
+    _log(axis, (1, 2, 5))
+    _head(axis, "to match (open triangle: more than)")
+    if len(rows):
+        axis.legend(fontsize=8)
 
 
-def learning_curves(groups: dict[Group, Cells], path: Path) -> list[Path]:
-    """Test metric at each checkpoint against what had been paid: one row a group, one column a cost; data as CSV."""
-    frame = curves(groups)
-    figure, axes = plt.subplots(len(groups), len(COSTS), figsize=(12, 3.8 * len(groups)), squeeze=False, sharey="row")
-    for (task, teacher, budget, match), row in zip(groups, axes, strict=True):
-        of_group = (frame.task == task) & (frame.budget == budget) & (frame.teacher == teacher) & (frame.match == match)
-        found = frame[of_group]
+def learning_curves(frame: pd.DataFrame) -> Figure:
+    """Test metric at each checkpoint against what had been paid: one row a group, one column a cost."""
+    groups = {Group(*key): rows for key, rows in frame.groupby(list(Group._fields), sort=False)}
+    figure = Figure(figsize=(12, 3.8 * len(groups)))
+    axes = figure.subplots(len(groups), len(COSTS), squeeze=False, sharey="row")
+    for (group, found), row in zip(groups.items(), axes, strict=True):
         for axis, cost in zip(row, COSTS, strict=True):
-            for method, line in found.groupby("method", sort=False):
-                colour = COLOURS.get(str(method), "#d62728")
-                axis.plot(line[cost], 100 * line["mean"], "o-", ms=3, color=colour, label=method)
-                axis.fill_between(line[cost], 100 * line.low, 100 * line.high, color=colour, alpha=0.15)
+            for method, line in _lines(found):
+                axis.plot(line[cost], 100 * line["mean"], "o-", ms=3, color=colour(method), label=method)
+                axis.fill_between(line[cost], 100 * line.low, 100 * line.high, color=colour(method), alpha=0.15)
             axis.set(xlabel=f"{cost}, mean over seeds", xscale="symlog" if cost == "labeler queries" else "linear")
             axis.grid(alpha=0.3)
-        row[0].set_ylabel(f"{label(tasks.get(task).metric)} (%)")
-        row[0].set_title(f"{tasks.get(task).title}, {budget:,} samples, teacher {teacher}", loc="left", fontsize=10)
+        task = tasks.get(group.task)
+        row[0].set_ylabel(f"{label(task.metric)} (%)")
+        row[0].set_title(f"{task.title}, {group.budget:,} samples, teacher {group.teacher}", loc="left", fontsize=10)
         row[1].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncol=4)
-    written = save(figure, path)
-    with atomic(path.with_name(f"{path.name}-curves.csv")) as temporary:
-        temporary.write_text(tables.to_csv(frame))
-    return [*written, path.with_name(f"{path.name}-curves.csv")]
+    return figure
 
 
-def curves(groups: dict[Group, Cells]) -> pd.DataFrame:
-    """Learning curves: one row a (group, method, step), with means over seeds of the metric and of every cost."""
-    rows = []
-    for (task, teacher, budget, match), group in groups.items():
-        metric = tasks.get(task).metric
-        for method, seeds in group.items():
-            done = [record.curve for record in seeds.values() if record is not None and record.status == "ok"]
-            for points in zip(*done, strict=False):
-                scores = [value for point in points if (value := point.test.get(metric)) is not None]
-                if not scores:
-                    continue
-                found = stats.interval(scores)
-                row = {"task": task, "teacher": teacher, "budget": budget, "match": match, "method": method}
-                row |= {name: float(np.mean([paid(point) for point in points])) for name, paid in COSTS.items()}
-                rows.append({**row, "n_seeds": found.n, "mean": found.mean, "low": found.low, "high": found.high})
-    return pd.DataFrame(
-        rows, columns=["task", "teacher", "budget", "match", "method", *COSTS, "n_seeds", "mean", "low", "high"]
-    )
+def slopes(frame: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
+    """Error against samples on manifolds: one panel a d, one kind of line a D; to the right the slopes."""
+    frame = frame[frame.metric == "accuracy"]
+    frame = frame.assign(latent=[dimensions(task)[0] for task in frame.task])
+    latents = sorted(set(frame.latent))
+    inputs = sorted({dimensions(task)[1] for task in frame.task})
+    figure = Figure(figsize=(4.2 * (len(latents) + 1), 4.4), layout="tight")
+    axes = figure.subplots(1, len(latents) + 1, squeeze=False)[0]
+    for latent, axis in zip(latents, axes, strict=False):
+        _errors(axis, frame[frame.latent == latent], inputs)
+        axis.set(xlabel="labelled samples n", title=f"manifold of d = {latent} dimensions")
+    axes[0].set_ylabel("student's error (%), log")
+    _slopes(axes[-1], fitted, inputs)
+    handles = [Line2D([], [], label=m, color=colour(m), marker="o", ms=3) for m in dict.fromkeys(frame.method)]
+    handles += [
+        Line2D([], [], label=f"in D = {dimension}", color="black", ls=style)
+        for style, dimension in zip(_LINES, inputs, strict=False)
+    ]
+    figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, -0.1), ncol=len(handles), fontsize=9)
+    return figure
+
+
+def _errors(axis: Axes, rows: pd.DataFrame, inputs: list[int]) -> None:
+    for task, of_task in rows.groupby("task", sort=False):
+        style = _LINES[inputs.index(dimensions(str(task))[1])]
+        for method, line in _lines(of_task):
+            line = line.sort_values("budget")
+            axis.plot(line.budget, 100 * (1 - line["mean"]), style, color=colour(method), marker="o", ms=3)
+            low, high = (100 * np.maximum(1 - line[end], FLOOR) for end in ("high", "low"))
+            axis.fill_between(line.budget, low, high, color=colour(method), alpha=0.12)
+    axis.set(xscale="log", yscale="log")
+    errors = 100 * np.maximum(1 - rows["mean"], FLOOR)
+    axis.set_ylim(0.6 * errors.min(), 1.5 * errors.max())  # a wide interval must not press the lines together
+    _log(axis, (1, 1.5, 2, 3, 5, 7))
+    _ticks(axis, sorted(set(rows.budget)))
+    axis.grid(alpha=0.3)
+
+
+def _slopes(axis: Axes, fitted: pd.DataFrame, inputs: list[int]) -> None:
+    latents = sorted(set(fitted.latent))
+    methods = list(_lines(fitted))
+    for m, (method, rows) in enumerate(methods):
+        for i, dimension in enumerate(inputs):
+            found = rows[rows.dimension == dimension].sort_values("latent")
+            shift = 0.16 * (m - (len(methods) - 1) / 2) + 0.04 * (i - 1)
+            place = [latents.index(latent) + shift for latent in found.latent]
+            spread = [found.slope - found.low, found.high - found.slope]
+            axis.errorbar(place, found.slope, spread, fmt=_MARKERS[i], ms=3, lw=1, color=colour(method), alpha=0.8)
+    axis.plot(range(len(latents)), [-1 / latent for latent in latents], "k_", ms=28)
+    axis.axhline(0, color="black", lw=0.6)
+    axis.set_xticks(range(len(latents)), [f"d = {latent}" for latent in latents])
+    axis.set_title("slope of log error in log n; bars: -1/d")
+    axis.grid(alpha=0.3, axis="y")
+
+
+def ablation(ablation: Ablation, frame: pd.DataFrame) -> Figure:
+    """Score against the value of what is varied, with intervals: one panel a (task, budget)."""
+    cells = list(frame.groupby(["task", "budget"], sort=False))
+    figure = Figure(figsize=(5.6 * len(cells), 4.4), layout="tight")
+    axes = figure.subplots(1, len(cells), squeeze=False)[0]
+    order = [str(value) for value in ablation.values]
+    joined = "" if isinstance(ablation.values[0], str) else "-"  # no line between kinds
+    for ((name, budget), rows), axis in zip(cells, axes, strict=True):
+        task = tasks.get(name)
+        for m, (method, line) in enumerate(_lines(rows)):
+            place = [order.index(value) + 0.05 * (m - 1) for value in line.value]
+            spread = [100 * (line["mean"] - line.low), 100 * (line.high - line["mean"])]
+            style = "o" + ("--" if joined and method == BASELINE else joined)
+            axis.errorbar(
+                place, 100 * line["mean"], spread, fmt=style, ms=4, capsize=2, color=colour(method), label=method
+            )
+        axis.set_xticks(range(len(order)), order)
+        axis.set(xlabel=ablation.axis, ylabel=f"{label(task.metric)} (%)")
+        _head(axis, f"{task.title}, {budget:,} samples")
+        axis.legend(fontsize=8)
+    return figure
+
+
+def aggregate(found: Scores) -> Figure:
+    """Left the performance profile, right the average ranks with the critical difference as a bar."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    at = np.linspace(0, max(1.05, float(found.values.max())), 400)
+    for method, share in zip(found.methods, aggregates.profile(found, at), strict=True):
+        left.plot(at, 100 * share, lw=width(method), color=colour(method), label=method)
+    left.set(xlabel="share of the labeler's score", ylabel="runs above it (%)", ylim=(0, 103))
+    _head(left, "Performance profile")
+    left.legend(fontsize=8)
+    order = np.argsort(-found.ranks)
+    for y, m in enumerate(order):
+        right.plot(found.ranks[m], y, "o", color=colour(found.methods[m]))
+    right.set_yticks(range(len(order)), [found.methods[m] for m in order], fontsize=9)
+    apart, best, above = found.critical_difference, found.ranks.min(), len(order) - 0.4
+    right.plot([best, best + apart], [above, above], "k-", lw=3)
+    beside = {"xytext": (6, -3), "textcoords": "offset points"}
+    right.annotate(f"critical difference {apart:.2f}", (best + apart, above), fontsize=8, **beside)
+    right.set(xlabel="average rank (1 is best)", ylim=(-0.6, len(order) + 0.2))
+    right.set_xlim(0.8, max(len(order), best + 1.9 * apart))
+    _head(right, f"Average rank over {len(found.tasks)} tasks")
+    right.grid(visible=False, axis="y")
+    return figure

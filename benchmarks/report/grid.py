@@ -1,0 +1,148 @@
+"""A table as people read it: one value, shown alike on a terminal, in Markdown, in LaTeX and on a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Group
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of a table.
+
+    Attributes:
+        link: the id of a part of the page that it leads to. kind: on a page, "code", or the verdict whose colour it has.
+    """
+
+    text: str
+    bold: bool = False
+    link: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A title, column heads, rows of cells, notes below.
+
+    Attributes:
+        align: of each column, l(eft), r(ight) or w(ords that wrap); none: the first to the left, others to the right.
+        id: of its place on a page.
+    """
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    title: str = ""
+    notes: tuple[str, ...] = ()
+    align: str = ""
+    id: str = ""
+
+    @classmethod
+    def of(cls, heads: Iterable[str], rows: Iterable[Iterable[str | Cell]], **more: Any) -> Grid:
+        """From rows of texts and cells."""
+        cells = (tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)
+        return cls(tuple(heads), tuple(cells), **more)
+
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame, **more: Any) -> Grid:
+        """From a data frame, numbers to three digits, what is missing left empty."""
+        import pandas as pd
+
+        def text(value: Any) -> str:
+            return "" if pd.isna(value) else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+        heads = (str(name).replace("_", " ") for name in frame.columns)
+        return cls.of(heads, ([text(value) for value in row] for row in frame.to_numpy()), **more)
+
+    @property
+    def sides(self) -> str:
+        """Of each column, as `align` has it."""
+        return self.align or "l" + "r" * (len(self.heads) - 1)
+
+    def rich(self, width: int, notes: bool = True) -> Group:
+        """For a terminal of `width` columns; what does not fit is left out from the right, and that is said."""
+        from rich import box
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        # Text, a space on either side, and the box's divider.
+        widths = [3 + max(len(head), *(len(row[i].text) for row in self.rows)) for i, head in enumerate(self.heads)]
+        shown = max((n for n in range(2, len(widths) + 1) if sum(widths[:n]) <= width), default=2)
+        table = Table(title=Text(self.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        for head, side in zip(self.heads[:shown], self.sides, strict=False):
+            table.add_column(Text(head), justify="right" if side == "r" else "left", no_wrap=True)
+        for row in self.rows:
+            table.add_row(*(Text(cell.text, "bold" if cell.bold else "") for cell in row[:shown]))
+        below = list(self.notes) if notes else []
+        if shown < len(self.heads):
+            below.append(f"Left out for want of width: {', '.join(self.heads[shown:])}.")
+        return Group(table, *(Text(note, "dim") for note in below), Text(""))
+
+    def markdown(self, breaks: bool = True) -> str:
+        """With a line's break after each note, unless there is to be none."""
+        rules = "".join("|---:" if side == "r" else "|---" for side in self.sides)
+        lines = [f"### {self.title}", ""] if self.title else []
+        lines += ["|" + "|".join(f" {head} ".replace("  ", " ") for head in self.heads) + "|", rules + "|"]
+        for row in self.rows:
+            texts = (_marked(cell, side) for cell, side in zip(row, self.sides, strict=True))
+            lines.append("| " + " | ".join(texts) + " |")
+        return "\n".join([*lines, "", *(note + "  " * breaks for note in self.notes), *[""] * bool(self.notes)])
+
+    def latex(self) -> str:
+        """A table as wide as the text (needs the packages booktabs and graphicx)."""
+
+        def line(cells: Iterable[str]) -> str:
+            return " & ".join(cells) + r" \\"
+
+        def text(cell: Cell) -> str:
+            return rf"\textbf{{{_escape(cell.text)}}}" if cell.bold else _escape(cell.text)
+
+        columns = self.sides.replace("w", "l")
+        notes = r"\\ ".join(map(_escape, self.notes))
+        return "\n".join(
+            [
+                r"\begin{table}[t]",
+                rf"\caption{{{_escape(self.title)}}}",
+                rf"\resizebox{{\textwidth}}{{!}}{{\begin{{tabular}}{{{columns}}}",
+                r"\toprule",
+                line(map(_escape, self.heads)),
+                r"\midrule",
+                *(line(map(text, row)) for row in self.rows),
+                r"\bottomrule",
+                r"\end{tabular}}",
+                rf"\par\footnotesize {notes}",
+                r"\end{table}",
+                "",
+            ]
+        )
+
+
+def _marked(cell: Cell, side: str) -> str:
+    """As Markdown, where what people wrote must not be taken for marks."""
+    text = re.sub(r"([|*_`<\[])", r"\\\1", cell.text) if side == "w" else cell.text
+    return f"**{text}**" if cell.bold else text
+
+
+def _escape(text: str) -> str:
+    for plain, tex in {
+        "\\": r"\textbackslash ", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$",
+        "±": r"$\pm$", "Δ": r"$\Delta$", "–": "--", "≥": r"$\geq$", "<": r"$<$", ">": r"$>$",
+    }.items():  # fmt: skip
+        text = text.replace(plain, tex)
+    return text
+
+
+def id_of(*parts: object) -> str:
+    """A name for a place on a page."""
+    return "-".join(re.sub(r"[^a-z0-9]+", "-", str(part).lower()) for part in parts)
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """Six decimals: more than any digit that means something, few enough that a table stays readable."""
+    return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n")
