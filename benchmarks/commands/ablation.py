@@ -34,7 +34,8 @@ def refuse(target: str, options: Options) -> None:
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
-    from benchmarks.report import ablation_figure
+    from benchmarks.records import Results
+    from benchmarks.report import artefacts
     from benchmarks.runs.fill import fill
     from benchmarks.runs.grid import grid
 
@@ -42,8 +43,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     folder = folder_of(options)
     for one in grids(ablation, choice):
         status = max(status, fill(grid("table1", one), folder, execution(options), console)[1])
-    if not options.plan and (files := ablation_figure.write(target, folder, choice)):
-        console.print("written: " + ", ".join(str(path) for path in files), markup=False)
+    if not options.plan and (made := artefacts.of_ablation(target, Results.load(folder), choice)):
+        written = made.write(artefacts.folder_of(folder, choice.settings))
+        console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     return status
 
 

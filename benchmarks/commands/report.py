@@ -22,7 +22,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.records import Results
     from benchmarks.report import artefacts
 
-    choice_of(options)
+    choice = choice_of(options)
     results = Results.load(folder_of(options))
     if not len(results):
         there = REFERENCE / options.size / "report.md"
@@ -31,5 +31,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     unknown = Counter(record.spec.task for record in results.records if not tasks.known(record.spec.task))
     for task, count in unknown.items():
         console.print(f"left out: {count} records of {task}, no task here; name its file with --tasks", markup=False)
-    artefacts.report(results, Results.load(REFERENCE / options.size), console)
+    reference = artefacts.reference_of(results, options.size)
+    written = artefacts.write(results, choice, console, reference)
+    console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     return 0
