@@ -38,7 +38,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     def live(records: dict[str, Record]) -> Any:
         return artefacts.live(console, [(run.spec, records.get(run.key)) for run in runs])
 
-    plan, status = fill(runs, folder, execution(options), console, live)
+    plan, status = fill(runs, folder, execution(options), console, table=live)
     if options.plan:
         return status
     own = folder.resolve() == (REFERENCE / options.size).resolve()
