@@ -17,8 +17,8 @@ from benchmarks.registry import custom, tasks
 from benchmarks.registry.methods import METHODS
 from benchmarks.validation import method_checks as contract
 from benchmarks.validation import task_checks as task_contract
-from benchmarks.validation import toys
 
+BASE = tasks.get("fashion")
 HEAD = """
 from dataclasses import dataclass
 import torch
@@ -223,9 +223,9 @@ def test_validate_says_what_is_broken_and_exits_with_one(tmp_path, capsys, regis
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["validate"], "validate takes one file, not nothing"),
-        (["compare", "a", "b"], "compare takes one method, not a b"),
-        (["new", "thing", "x"], "new takes method NAME or task NAME"),
+        (["validate"], "validate takes FILE, not nothing"),
+        (["compare", "a", "b"], "compare takes METHOD, not a b"),
+        (["new", "thing", "x"], "new takes method|task NAME, not thing x"),
         (["new", "method", "for"], "cannot be a module's name"),
         (["new", "method", "one-hot"], "is a name of the suite's own"),
         (["table1", "validate"], "validate stands first and alone"),
@@ -233,8 +233,8 @@ def test_validate_says_what_is_broken_and_exits_with_one(tmp_path, capsys, regis
         (["compare", "nobody"], "unknown method 'nobody'"),
         (["compare", "tgt-random", "--against", "tgt-random"], "cannot be its own rival"),
         (["compare", "corpus-pool", "--task", "fashion-lt"], "it is for retrieval tasks"),
-        (["table1", "--seeds", "auto"], "--seeds auto goes with compare"),
-        (["table1", "--against", "one-hot"], "--against says nothing to table1; it goes with compare"),
+        (["table1", "--seeds", "auto"], "Error parsing --seeds"),
+        (["table1", "--against", "one-hot"], "--against has no effect on table1; it goes with compare"),
     ],
 )
 def test_bad_words_are_told_in_one_line(arguments, told, capsys):
@@ -247,18 +247,38 @@ def test_bad_words_are_told_in_one_line(arguments, told, capsys):
 def test_a_teacher_of_ones_own_for_a_task_of_the_suite(register):
     name = register(
         "from benchmarks.task import Task\n"
-        "from benchmarks.networks import VAE, labeler_cnn\n"
+        "from benchmarks.networks.image import VAE, labeler_cnn\n"
         "class Mine(Task):\n"
         "    base = 'fashion'\n"
         "    def teacher(self, classes):\n"
         "        return VAE(channels=1, size=28, latent=8, width=4), labeler_cnn(1, classes, width=4)\n"
     )
     task = tasks.TASKS[name]
-    assert task.examples is tasks.TASKS["fashion"].examples
-    networks = task.networks()
-    assert networks.labeler(10)(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
-    assert networks.generator().encode(torch.zeros(2, 1, 28, 28)).shape == (2, 8)
-    assert toys.student("image") is not None
+    assert task.examples() is tasks.TASKS["fashion"].examples()
+    generator, labeler = task.teacher(10)
+    assert labeler(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+    assert generator.encode(torch.zeros(2, 1, 28, 28)).shape == (2, 8)
+    assert task.fits() == {}  # it comes trained
+    assert (task.title, task.metric, task.sizes) == ("Fashion-MNIST, balanced (" + name + ")", "accuracy", BASE.sizes)
+
+
+def test_what_a_custom_task_says_stands_in_place_of_its_base(register):
+    name = register(
+        "import numpy as np\n"
+        "from benchmarks.task import Task\n"
+        "class Mine(Task):\n"
+        "    base, title, budget, steps = 'fashion', 'Mine', 20, 7\n"
+        "    def data(self):\n"
+        "        inputs = np.arange(60 * 784, dtype=np.uint8).reshape(60, 1, 28, 28)\n"
+        "        labels = np.arange(60) % 10\n"
+        "        return {'train_inputs': inputs, 'train_labels': labels, 'test_inputs': inputs, 'test_labels': labels}\n"
+    )
+    task = tasks.TASKS[name]
+    assert (task.title, task.sizes["small"].budget, task.sizes["small"].steps) == ("Mine", 20, 7)
+    assert task.sizes["small"].batch == BASE.sizes["small"].batch
+    assert len(task.at("smoke").examples().pool_labels) == len(task.examples().pool_labels) == 60
+    assert task.fits().keys() == {"generator", "labeler"}  # trained on these data, as the base's are
+    assert (task.data_name, task.teachers) == (name, BASE.teachers)
 
 
 def test_a_task_that_lacks_a_part_is_refused_as_bad_input(tmp_path, capsys):

@@ -60,6 +60,9 @@ def test_a_method_of_ones_own_is_compared(task, mine, tmp_path):
     again = call(*words, cwd=tmp_path)  # all is recorded
     assert again.returncode == 0
     assert not re.search(r"^\[\d+/\d+\]", again.stdout, re.MULTILINE)
+    mine.write_text(mine.read_text() + "\nEDITED = True\n")  # its own code is part of its runs' keys
+    edited = call(*words, cwd=tmp_path)
+    assert re.findall(r"^\[\d+/\d+\] \S+ \S+ \S+ (\S+)", edited.stdout, re.MULTILINE) == ["stranger", "stranger"]
 
 
 def test_its_hyper_parameters_are_searched_as_its_rivals_are(mine, tmp_path):

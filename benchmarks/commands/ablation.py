@@ -11,6 +11,7 @@ from benchmarks.commands import experiment
 from benchmarks.commands.options import choice_of, execution, folder_of
 from benchmarks.core import settings
 from benchmarks.core.errors import BadInput
+from benchmarks.core.paths import of_settings
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE, Choice
 from benchmarks.registry.methods import METHODS
@@ -34,7 +35,6 @@ def refuse(target: str, options: Options) -> None:
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
-    from benchmarks.core import paths
     from benchmarks.records import Results
     from benchmarks.report import artefacts
     from benchmarks.runs.fill import fill
@@ -44,8 +44,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     folder = folder_of(options)
     for one in grids(ablation, choice):
         status = max(status, fill(grid("table1", one), folder, execution(options), console)[1])
-    if not options.plan and (artefact := artefacts.of_ablation(target, Results.load(folder), choice)):
-        artefacts.write([artefact], paths.of_settings(folder, choice.settings), console)
+    if not options.plan and (made := artefacts.of_ablation(target, Results.load(folder), choice)):
+        written = made.write(of_settings(folder, choice.settings))
+        console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     return status
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from benchmarks.commands.options import Cells, Methods, Runs, Settings, Tasks, Where, choice_of, execution, folder_of
-from benchmarks.core import paths
+from benchmarks.core.paths import REFERENCE, of_settings
 from benchmarks.data.asset import Unavailable
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
 
 if TYPE_CHECKING:
+    from benchmarks.records.record import Record
     from benchmarks.runs.run import Run
 
 
@@ -26,24 +27,26 @@ def refuse(target: str, options: Options) -> None:
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
+    from benchmarks.records import Results
     from benchmarks.report import artefacts
     from benchmarks.runs.fill import fill
 
     choice = choice_of(options, EXPERIMENTS[target].tasks)
     folder = folder_of(options)
     runs, absent = available([target], choice, console)
-    plan, status = fill(
-        runs,
-        folder,
-        execution(options),
-        console,
-        table=lambda records: artefacts.live(console, [(run.spec, records.get(run.key)) for run in runs]),
-    )
-    if not options.plan:
-        pairs = [(run.spec, plan.record(run)) for run in plan.runs]
-        reference = artefacts.reference_beside(folder)
-        artefact = artefacts.of_experiment(target, pairs, absent, reference.groups() if reference else None)
-        artefacts.write([artefact], paths.of_settings(folder, choice.settings), console)
+
+    def live(records: dict[str, Record]) -> Any:
+        return artefacts.live(console, [(run.spec, records.get(run.key)) for run in runs])
+
+    plan, status = fill(runs, folder, execution(options), console, table=live)
+    if options.plan:
+        return status
+    own = folder.resolve() == (REFERENCE / options.size).resolve()
+    reference = {} if own else Results.load(REFERENCE / options.size).groups()
+    made = artefacts.of_experiment(target, [(run.spec, plan.record(run)) for run in plan.runs], absent, reference)
+    artefacts.show(made, console)
+    written = made.write(of_settings(folder, choice.settings))
+    console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     return status
 
 

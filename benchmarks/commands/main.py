@@ -41,7 +41,7 @@ def _run(arguments: list[str]) -> int:
     if not words and (not rest or rest[0] in ("-h", "--help")):
         print(overview())
         return 0
-    targets, more = split(words)
+    targets, more = split(words, helped=bool({"-h", "--help"} & set(rest)))
     options = parse(targets, rest)
     from rich.console import Console
 
@@ -55,8 +55,8 @@ def _run(arguments: list[str]) -> int:
     return max(module.run(target, more, options, console) for module, target in ready)
 
 
-def split(words: list[str]) -> tuple[list[str], list[str]]:
-    """The targets, `all` spelled out, and the words that the only one takes. Raises BadInput."""
+def split(words: list[str], helped: bool = False) -> tuple[list[str], list[str]]:
+    """The targets, `all` spelled out, and the words that one takes, unless only help is wanted. Raises BadInput."""
     if not words:
         raise BadInput(f"a command stands first, then its options; there are {', '.join(TARGETS)}")
     for number, word in enumerate(words):
@@ -66,7 +66,8 @@ def split(words: list[str]) -> tuple[list[str], list[str]]:
             if number:
                 raise BadInput(f"{word} stands first and alone, followed by {wanted}")
             more = words[1:]
-            if len(more) != len(wanted.split()) or (word == "new" and more[0] not in ("method", "task")):
+            right = len(more) == len(wanted.split()) and (word != "new" or more[0] in ("method", "task"))
+            if not (right or helped):
                 raise BadInput(f"{word} takes {wanted}, not {' '.join(more) or 'nothing'}")
             return [word], more
     spelled = [name for word in words for name in (ALL if word == "all" else (word,))]

@@ -31,6 +31,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     unknown = Counter(record.spec.task for record in results.records if not tasks.known(record.spec.task))
     for task, count in unknown.items():
         console.print(f"left out: {count} records of {task}, no task here; name its file with --tasks", markup=False)
-    reference = artefacts.reference_beside(results.folder) or results
-    artefacts.write(artefacts.of(results, choice, reference), results.folder, console)
+    reference = artefacts.reference_of(results, options.size)
+    written = artefacts.write(results, choice, console, reference)
+    console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     return 0

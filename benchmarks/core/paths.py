@@ -20,11 +20,6 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "tgt-suite"
 
 
-def of_settings(folder: Path, settings: str) -> Path:
-    """Where tables of runs with hyper-parameters in place of the chosen ones are kept, apart from the tables' own."""
-    return folder / "set" / settings if settings else folder
-
-
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to; it takes the name `path` only if the block ends without an error."""

@@ -47,11 +47,10 @@ def of(results: Results, choice: Choice, reference: Results | None = None) -> It
         yield from _whole(results, reference, choice, found)
 
 
-def reference_beside(folder: Path) -> Results | None:
-    """The committed reference of a results folder's size; None where the folder is of the reference itself."""
-    if paths.REFERENCE in folder.resolve().parents:
-        return None
-    return Results.load(paths.REFERENCE / folder.name)
+def reference_of(results: Results, size: str) -> Results:
+    """The committed reference of a size: `results` itself, if they are that."""
+    folder = paths.REFERENCE / size
+    return results if results.folder.resolve() == folder.resolve() else Results.load(folder)
 
 
 def _of_records(results: Results, reference: Results | None, choice: Choice) -> Iterator[Artefact]:
@@ -202,20 +201,23 @@ def _whole(results: Results, reference: Results, choice: Choice, found: list[Art
     )
 
 
-def write(found: Iterable[Artefact], folder: Path, console: Console) -> list[Path]:
-    """Write artefacts; print the tables of groups with what is said below them, and the report."""
-    written: list[Path] = []
-    for artefact in found:
-        written += (files := artefact.write(folder))
-        for grid in artefact.grids if artefact.groups else ():
-            console.print(grid.rich(console.width))
-        for line in artefact.lines:
-            console.print(line, markup=False)
-        if artefact.name == "report":
-            console.print(artefact.contents["report.md"], markup=False, soft_wrap=True)
-        if files:
-            console.print("written: " + ", ".join(str(path) for path in files), markup=False)
+def write(results: Results, choice: Choice, console: Console, reference: Results) -> list[Path]:
+    """Write all artefacts, and print the tables of groups and the report."""
+    folder, written = paths.of_settings(results.folder, choice.settings), []
+    for artefact in of(results, choice, reference):
+        written += artefact.write(folder)
+        show(artefact, console)
     return written
+
+
+def show(artefact: Artefact, console: Console) -> None:
+    """Print an experiment's tables with what is said below them; the report."""
+    for grid in artefact.grids if artefact.groups else ():
+        console.print(grid.rich(console.width))
+    for line in artefact.lines:
+        console.print(line, markup=False)
+    if artefact.name == "report":
+        console.print(artefact.contents["report.md"], markup=False, soft_wrap=True)
 
 
 def live(console: Console, pairs: list[tuple[Spec, Record | None]]) -> Shown:

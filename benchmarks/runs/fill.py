@@ -38,6 +38,7 @@ def fill(
     folder: Path,
     options: Execution,
     console: Console,
+    *,
     teachers_only: bool = False,
     table: Callable[[dict[str, Record]], Any] | None = None,
 ) -> tuple[scheduler.Plan, int]:
