@@ -11,7 +11,6 @@ from benchmarks.commands import experiment
 from benchmarks.commands.options import choice_of, execution, folder_of
 from benchmarks.core import settings
 from benchmarks.core.errors import BadInput
-from benchmarks.core.paths import of_settings
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE, Choice
 from benchmarks.registry.methods import METHODS
@@ -45,7 +44,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     for one in grids(ablation, choice):
         status = max(status, fill(grid("table1", one), folder, execution(options), console)[1])
     if not options.plan and (made := artefacts.of_ablation(target, Results.load(folder), choice)):
-        written = made.write(of_settings(folder, choice.settings))
+        written = made.write(artefacts.folder_of(folder, choice.settings))
         console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     return status
 

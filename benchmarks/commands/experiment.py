@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from benchmarks.commands.options import Cells, Methods, Runs, Settings, Tasks, Where, choice_of, execution, folder_of
-from benchmarks.core.paths import REFERENCE, of_settings
+from benchmarks.core.paths import REFERENCE
 from benchmarks.data.asset import Unavailable
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
 
@@ -45,7 +45,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     reference = {} if own else Results.load(REFERENCE / options.size).groups()
     made = artefacts.of_experiment(target, [(run.spec, plan.record(run)) for run in plan.runs], absent, reference)
     artefacts.show(made, console)
-    written = made.write(of_settings(folder, choice.settings))
+    written = made.write(artefacts.folder_of(folder, choice.settings))
     console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     return status
 

@@ -40,11 +40,16 @@ def of(results: Results, choice: Choice, reference: Results | None = None) -> It
         ValueError: records of different teachers meet.
     """
     found = list(_of_records(results, reference, choice))
-    folder = paths.of_settings(results.folder, choice.settings)
+    folder = folder_of(results.folder, choice.settings)
     found += _left(folder, {artefact.name for artefact in found})
     yield from found
     if reference is not None:
         yield from _whole(results, reference, choice, found)
+
+
+def folder_of(folder: Path, settings: str) -> Path:
+    """Where the artefacts of runs with these settings are kept, apart from those of the tables' own runs."""
+    return folder / "set" / settings if settings else folder
 
 
 def reference_of(results: Results, size: str) -> Results:
@@ -192,7 +197,7 @@ def _whole(results: Results, reference: Results, choice: Choice, found: list[Art
         texts={".md": lambda self: reproduction.text(results, reference, found, choice.settings)},
     )
     title = "TGT suite: " + ("the reference" if results is reference else "your results")
-    folder = paths.of_settings(results.folder, choice.settings)
+    folder = folder_of(results.folder, choice.settings)
     yield Artefact(
         "index",
         COMMAND.format("report"),
@@ -203,7 +208,7 @@ def _whole(results: Results, reference: Results, choice: Choice, found: list[Art
 
 def write(results: Results, choice: Choice, console: Console, reference: Results) -> list[Path]:
     """Write all artefacts, and print the tables of groups and the report."""
-    folder, written = paths.of_settings(results.folder, choice.settings), []
+    folder, written = folder_of(results.folder, choice.settings), []
     for artefact in of(results, choice, reference):
         written += artefact.write(folder)
         show(artefact, console)

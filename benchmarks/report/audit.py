@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.core.paths import LOCAL, REFERENCE, of_settings
+from benchmarks.core.paths import LOCAL, REFERENCE
 from benchmarks.data.asset import Unavailable
 from benchmarks.records.groups import Group, group_of, grouped
 from benchmarks.records.record import Record, edited
@@ -179,7 +179,7 @@ def _tables(results: Results, choice: Choice, needed: bool) -> Iterator[Problem]
 
     What `report` alone writes is all there or not at all.
     """
-    folder = of_settings(results.folder, choice.settings)
+    folder = artefacts.folder_of(results.folder, choice.settings)
     reported = (folder / "report.md").exists()
     try:
         found = list(artefacts.of(results, choice))
