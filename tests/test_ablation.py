@@ -10,10 +10,11 @@ from test_stats_and_tables import record
 from benchmarks.analysis import ablation
 from benchmarks.analysis.ablation import ABLATIONS
 from benchmarks.core import paths
-from benchmarks.records.record import Store
+from benchmarks.records import Results
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import Choice
 from benchmarks.registry.methods import METHODS
+from benchmarks.report import artefacts
 
 
 @pytest.mark.parametrize("target", [name for name in ABLATIONS if name != "ablation-teacher"])
@@ -29,35 +30,38 @@ def test_every_value_is_one_that_its_rows_take_and_do_not_fix(target):
         assert found.methods(task, Choice(methods=("tgt-random",))) == ("tgt-random",)
 
 
-def test_records_are_kept_where_set_keeps_them(tmp_path):
-    points = list(ABLATIONS["ablation-sigma"].points(Choice(settings=(("pool", 9),)), tmp_path))
-    assert points[1][2] == tmp_path / "set" / "pool=9,sigma=0.5"
-    assert points[1][1].settings == (("pool", 9), ("sigma", 0.5))
-    assert [(where, one.teachers) for _, one, where in ABLATIONS["ablation-teacher"].points(Choice(), tmp_path)] == [
-        (tmp_path, ("full",)),
-        (tmp_path, ("same-data",)),
+def test_runs_are_those_that_set_would_make():
+    points = dict(ABLATIONS["ablation-sigma"].points(Choice(settings="pool=9")))
+    assert points["0.5"] == Choice(settings="pool=9,sigma=0.5")
+    assert [(one.settings, one.teachers) for _, one in ABLATIONS["ablation-teacher"].points(Choice())] == [
+        ("", ("full",)),
+        ("", ("same-data",)),
     ]
 
 
+def varied(seed, score, sigma, **more):
+    found = record("tgt-random", seed, score, **more)
+    found.spec = found.spec.model_copy(update={"settings": f"sigma={sigma}"})
+    found.diagnostics = {"class_kept": score}
+    return found
+
+
 def test_the_frame_by_hand(tmp_path):
-    for value, scores in (("1", (0.7, 0.8)), ("2", (0.6, 0.7))):
-        for seed, score in enumerate(scores):
-            found = record("tgt-random", seed, score)
-            found.diagnostics = {"class_kept": score}
-            Store(tmp_path / "set" / f"sigma={value}").append(found)
-    Store(tmp_path / "set" / "sigma=3").append(record("tgt-random", 0, 0.5, budget=1000))  # one value is no curve
-    for seed, score in enumerate((0.6, 0.7, 0.1)):  # the third seed stands beside nothing
-        Store(tmp_path).append(record("distillation", seed, score))
-    Store(tmp_path / "set" / "sigma=2").append(record("tgt-random", 2, 0.9))
-    frame = ablation.frame("ablation-sigma", tmp_path, Choice())
+    records = [varied(0, 0.7, 1), varied(1, 0.8, 1), varied(0, 0.6, 2), varied(1, 0.7, 2), varied(2, 0.9, 2)]
+    records.append(varied(0, 0.5, 3, budget=1000))  # one value is no curve
+    # The third seed stands beside nothing.
+    records += [record("distillation", seed, score) for seed, score in enumerate((0.6, 0.7, 0.1))]
+    results = Results(tmp_path, records)
+    frame = ablation.frame("ablation-sigma", results, Choice())
     assert set(frame.budget) == {2478}
     assert frame[["value", "method", "n_seeds"]].to_numpy().tolist() == [
         ["1", "tgt-random", 2], ["1", "distillation", 2], ["2", "tgt-random", 2], ["2", "distillation", 2],
     ]  # fmt: skip
     assert frame["mean"].tolist() == [pytest.approx(x) for x in (0.75, 0.65, 0.65, 0.65)]
     assert frame.class_kept[0] == pytest.approx(0.75)
-    assert ablation.write("ablation-sigma", tmp_path, Choice())
-    assert ablation.write("ablation-share", tmp_path, Choice()) == []
+    written = artefacts.of_ablation("ablation-sigma", results, Choice()).write(tmp_path)
+    assert {path.suffix for path in written} == {".csv", ".png", ".pdf", ".svg"}
+    assert artefacts.of_ablation("ablation-share", results, Choice()) is None
 
 
 def test_the_command_draws_what_it_ran(tmp_path):
@@ -68,16 +72,14 @@ def test_the_command_draws_what_it_ran(tmp_path):
     assert frame[frame.method == "tgt-gradient"].value.tolist() == [0, 1, 2, 4, 8]
     assert frame.disagreement_end[0] == frame.disagreement_noise[0]  # no step, no rise
     assert (tmp_path / "smoke" / "ablation-steps.png").stat().st_size > 10_000
-    assert {path.name for path in (tmp_path / "smoke" / "set").iterdir()} == {
-        f"ascent_steps={n}" for n in (0, 1, 2, 4, 8)
-    }
+    assert Results.load(tmp_path / "smoke").settings == ["", *(f"ascent_steps={n}" for n in (0, 1, 2, 4, 8))]
     again = call(*words)
     assert again.returncode == 0
     assert "[1/" not in again.stdout
 
 
 def test_the_reference_draws_each_ablation_that_it_holds():
-    folder = paths.REFERENCE / "small"
+    results = Results.load(paths.REFERENCE / "small")
     for target in ABLATIONS:
-        frame = ablation.frame(target, folder, Choice())
-        assert frame.empty or (folder / f"{target}.svg").exists()
+        frame = ablation.frame(target, results, Choice())
+        assert frame.empty or (results.folder / f"{target}.svg").exists()

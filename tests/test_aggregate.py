@@ -12,8 +12,10 @@ from test_stats_and_tables import record
 from benchmarks.analysis import aggregate
 from benchmarks.analysis.aggregate import Scores
 from benchmarks.core import paths
-from benchmarks.report import reproduction as report
-from benchmarks.report import tables
+from benchmarks.records import Results
+from benchmarks.records.groups import grouped
+from benchmarks.registry.experiments import Choice
+from benchmarks.report import artefacts
 
 
 def scored(values):
@@ -27,7 +29,7 @@ def test_interquartile_mean_by_hand():
 
 def test_average_ranks_and_ties():
     found = scored([[[3], [2]], [[2], [2]], [[1], [5]]])
-    assert aggregate.average_ranks(found).tolist() == [(1 + 2.5) / 2, (2 + 2.5) / 2, (3 + 1) / 2]
+    assert found.ranks.tolist() == [(1 + 2.5) / 2, (2 + 2.5) / 2, (3 + 1) / 2]
 
 
 def test_critical_difference_of_the_published_table():
@@ -75,16 +77,19 @@ def test_what_is_compared():
         for method, value in rows.items()
         for seed in range(2)
     ]
-    found = aggregate.scores(tables.cells(pairs))
+    found = aggregate.scores(grouped(pairs))
     assert found is not None
     assert found.methods == ("distillation", "tgt-random")
     assert found.tasks == ("fashion-lt", "movie-5")
     assert found.values[:, :, 0].tolist() == [[0.8, 0.4], [0.9, 0.5]]
-    assert aggregate.scores(tables.cells(pairs[:6])) is None  # one task is no aggregate
+    assert aggregate.scores(grouped(pairs[:6])) is None  # one task is no aggregate
 
 
 def test_the_reference_has_its_aggregate(tmp_path):
-    groups = report.cells(paths.REFERENCE / "small")
-    written = aggregate.write(groups, tmp_path)
+    results = Results.load(paths.REFERENCE / "small")
+    (found,) = [one for one in artefacts.of(results, Choice()) if one.name == "aggregate"]
+    written = found.write(tmp_path)
     assert {path.name for path in written} >= {"aggregate.csv", "aggregate.md", "aggregate.png", "aggregate.svg"}
-    assert "not told apart (Nemenyi)" in (tmp_path / "aggregate.md").read_text()
+    scores = aggregate.scores(results.groups())
+    assert f"{scores.critical_difference:.2f}" in (tmp_path / "aggregate.md").read_text()
+    assert [row[0].text for row in found.grids[0].rows] == aggregate.frame(scores).method.tolist()

@@ -10,21 +10,28 @@ from scipy import stats as scipy_stats
 from test_stats_and_tables import record
 
 from benchmarks.analysis import claims as ledger
-from benchmarks.commands.options import main
+from benchmarks.commands.main import main
 from benchmarks.core import paths
-from benchmarks.records.record import Store, key_of
+from benchmarks.core.fingerprint import digest
+from benchmarks.records import Results
+from benchmarks.records.groups import grouped
+from benchmarks.records.record import Record, Store, key_of
+from benchmarks.registry.experiments import Choice
 from benchmarks.registry.methods import METHODS
+from benchmarks.report import artefacts
 from benchmarks.report import audit as check
-from benchmarks.report import reproduction as report
-from benchmarks.report import tables
-from benchmarks.runs.run import Run
+from benchmarks.runs.run import Run, code_sha256
 from benchmarks.teachers import store as teachers
 
 FOLDER = paths.REFERENCE / "small"
 
 
 def wrong(folder, size="small"):
-    return [problem.told for problem in check.problems(folder, size) if problem.wrong]
+    return [problem.told for problem in check.problems(Results.load(folder), size) if problem.wrong]
+
+
+def notes(folder, size="small"):
+    return [problem for problem in check.problems(Results.load(folder), size) if not problem.wrong]
 
 
 @pytest.fixture
@@ -36,13 +43,14 @@ def copy(tmp_path):
         if '"task": "movie-5"' in line and json.loads(line)["budget"] == 2500
     ]
     (tmp_path / "records.jsonl").write_text("\n".join(lines) + "\n")
-    for name in ("table2", "fig2-movie-5"):
-        groups = tables.cells(report.recorded(name.partition("-")[0], tmp_path, ("movie-5",)))
-        (tmp_path / f"{name}.csv").write_text(tables.to_csv(tables.summary(groups)))
-    from benchmarks.report.figures import multipliers
-
-    (tmp_path / "fig2-movie-5-multiplier.csv").write_text(tables.to_csv(multipliers(groups)))
+    tables_of(tmp_path)
     return tmp_path
+
+
+def tables_of(folder):
+    for artefact in artefacts.of(Results.load(folder), Choice()):
+        for file, text in artefact.csvs.items():
+            (folder / file).write_text(text)
 
 
 def change(folder, edit, count=1):
@@ -55,8 +63,6 @@ def change(folder, edit, count=1):
     path.write_text("")
     for data in lines:
         data.pop("sha256")
-        from benchmarks.records.record import Record
-
         path.open("a").write(Record.parse(json.dumps(data)).line() + "\n")
 
 
@@ -86,22 +92,20 @@ def test_an_identity_edited_by_hand_is_found_by_its_key(copy):
     data = json.loads(lines[0])
     data["identity"]["config"]["lr"] = 1.0
     data.pop("sha256")
-    from benchmarks.core.fingerprint import digest
-
     lines[0] = json.dumps({**data, "sha256": digest(data)})
     path.write_text("\n".join(lines) + "\n")
     assert "edited: line 1 of records.jsonl is not as it was written" in wrong(copy)
 
 
-def test_changed_code_and_settings_are_told_apart(copy):
+def test_a_changed_method_and_changed_settings_are_distinguished(copy):
     def edit(data):
-        data["identity"]["method_sha256"] = "0" * 64
+        data["identity"]["method_version"] += 1
         data["identity"]["config"]["lr"] = 0.5
 
     change(copy, edit)
     method = json.loads((copy / "records.jsonl").read_text().splitlines()[0])["method"]
     found = wrong(copy)
-    assert f"stale: movie-5 {method}: the method's code changed" in found
+    assert f"stale: movie-5 {method}: {check.CAUSES['method_version']}" in found
     assert any(told.startswith(f"stale: movie-5 {method}: its hyper-parameters changed (lr 0.5 -> ") for told in found)
 
 
@@ -119,14 +123,27 @@ def test_mixed_teachers_are_found(copy):
     assert any(told.startswith("mixed: records of different teachers meet in movie-5") for told in wrong(copy))
 
 
+def test_a_torn_line_and_code_edited_since_are_notes(copy):
+    with (copy / "records.jsonl").open("a") as file:
+        file.write('{"task": "mov')
+    keys = [record.key for record in Results.load(copy).records]
+    outcomes = {keys[0]: "equal", keys[1]: "DIFFERS", "0" * 24: "equal"}  # the last is no record of this folder
+    (copy / "verified.json").write_text(json.dumps({code_sha256(): {"cells": outcomes}}))
+    assert wrong(copy) == []
+    torn, code = (next(p for p in notes(copy) if p.told.startswith(word)) for word in ("torn", "same key"))
+    assert torn.count == 1
+    assert code.count == len(keys)
+    assert "1 of 2 cells" in code.told
+
+
 def test_a_changed_method_file_and_a_changed_teacher_are_found(tmp_path, monkeypatch):
     """A real record of smoke size; then the method's file, and then the teacher's weights, are changed."""
     from safetensors.torch import load_file, save_file
 
     from benchmarks.core import fingerprint as hashing
-    from benchmarks.registry import plugins
-    from benchmarks.registry.experiments import Choice, grid
+    from benchmarks.registry import custom
     from benchmarks.runs import scheduler as engine
+    from benchmarks.runs.grid import grid
 
     cache = tmp_path / "cache"
     cache.mkdir()
@@ -134,21 +151,20 @@ def test_a_changed_method_file_and_a_changed_teacher_are_found(tmp_path, monkeyp
     monkeypatch.setenv("TGT_CACHE", str(cache))
     file = tmp_path / "own_checked_method.py"
     file.write_text("from baselines.one_hot import OneHot\n\nclass Mine(OneHot):\n    pass\n")
-    name = plugins.register(file)
+    name = custom.register(file)
     try:
         choice = Choice(size="smoke", tasks=("fashion-lt",), methods=(name,), seeds=1)
         store = Store(tmp_path / "out")
         plan = engine.plan(grid("table1", choice), store, 1)
         engine.train_teachers(plan, 1, lambda line: None)
         engine.run_missing(engine.plan(grid("table1", choice), store, 1), store, 1, lambda record: None)
-        groups = tables.cells(report.recorded("table1", tmp_path / "out"))
-        (tmp_path / "out" / "table1.csv").write_text(tables.to_csv(tables.summary(groups)))
+        tables_of(tmp_path / "out")
         assert wrong(tmp_path / "out", "smoke") == []
         file.write_text(file.read_text().replace("pass", "changed = True"))
-        hashing.module_digest.cache_clear()
-        assert wrong(tmp_path / "out", "smoke") == [f"stale: fashion-lt {name}: the method's code changed"]
+        hashing.modules_digest.cache_clear()
+        assert wrong(tmp_path / "out", "smoke") == [f"stale: fashion-lt {name}: {check.CAUSES['method_sha256']}"]
         file.write_text(file.read_text().replace("changed = True", "pass"))
-        hashing.module_digest.cache_clear()
+        hashing.modules_digest.cache_clear()
         run = Run(next(iter(store.read().values())).spec)
         recipe = run.recipes["labeler"]
         info, weights = teachers.metadata(recipe), load_file(recipe.path)
@@ -156,10 +172,10 @@ def test_a_changed_method_file_and_a_changed_teacher_are_found(tmp_path, monkeyp
         weights[first] = weights[first] + 1
         info["sha256"] = teachers.content_sha256(weights)
         save_file(weights, recipe.path, metadata={"teacher": json.dumps(info)})
-        assert wrong(tmp_path / "out", "smoke") == [f"stale: fashion-lt {name}: the teacher here is another one"]
+        assert wrong(tmp_path / "out", "smoke") == [f"stale: fashion-lt {name}: {check.CAUSES['teacher_sha256']}"]
     finally:
         del METHODS[name]
-        plugins._FILES.clear()
+        custom._FILES.clear()
 
 
 def test_the_command_says_so_and_sets_its_status(copy, tmp_path, capsys):
@@ -172,6 +188,11 @@ def test_the_command_says_so_and_sets_its_status(copy, tmp_path, capsys):
     (results / "small" / "table2.csv").write_text("x\n")
     assert main(["check", "--results", str(results)]) == 1
     assert "WRONG stale: table2.csv is not what the records give" in capsys.readouterr().out
+
+
+def judged(claim, groups):
+    found = ledger.judge(claim, groups)
+    return found.outcome, found.told
 
 
 def test_a_published_number_needs_a_source_and_is_printed_once_confirmed(tmp_path):
@@ -203,10 +224,10 @@ def test_what_is_asked_beyond_a_claim_is_told_and_is_no_part_of_its_verdict(copy
     own = {"task": "movie-5", "budget": 2500, "metric": "accuracy", "better": "distillation", "worse": "one-hot"}
     claim = {"id": "C0", "claim": "order", "where": "here", "trust": "unknown"}
     turned = {**own, "better": "one-hot", "worse": "distillation"}
-    groups = report.cells(copy)
+    groups = Results.load(copy).groups()
     both = ledger.Claim(**claim, checks=[own, {**turned, "beyond": True}])
-    assert ledger.overall(both, groups) == ("holds", "1 holds; asked beyond it: 1 fails")
-    assert ledger.overall(ledger.Claim(**claim, checks=[own, turned]), groups)[0] == "fails"
+    assert judged(both, groups) == ("holds", "1 holds; asked beyond it: 1 fails")
+    assert judged(ledger.Claim(**claim, checks=[own, turned]), groups)[0] == "fails"
 
 
 def test_one_failing_check_of_many_needs_holms_p_to_fail_its_claim():
@@ -215,22 +236,22 @@ def test_one_failing_check_of_many_needs_holms_p_to_fail_its_claim():
     records = [record("distillation", seed, 0.5) for seed in range(5)]
     records += [record("tgt-random", seed, 0.5 + difference) for seed, difference in enumerate(differences)]
     records += [record("tgt-gradient", seed, 0.5 + 0.04 * (-1) ** seed + 0.01 * seed) for seed in range(5)]
-    groups = tables.cells((found.spec, found) for found in records)
+    groups = grouped((found.spec, found) for found in records)
     given = {"task": "fashion-lt", "budget": 2478, "metric": "balanced_accuracy", "worse": "distillation"}
     claim = {"id": "C0", "claim": "order", "where": "here", "trust": "unknown"}
     alone = ledger.Claim(**claim, checks=[{**given, "better": "tgt-random"}])
     (one,) = ledger.verdicts(alone, groups)
     assert one.outcome == "fails"
-    assert ledger.overall(alone, groups) == ("fails", "1 fails (1 by Holm's p)")
+    assert judged(alone, groups) == ("fails", "1 fails (1 by Holm's p)")
     many = ledger.Claim(**claim, checks=[{**given, "better": ["tgt-random", "tgt-gradient"]}] * 5)
     assert len(many.checks) == 10
-    assert ledger.overall(many, groups) == ("undecided", "5 undecided, 5 fails (0 by Holm's p)")
+    assert judged(many, groups) == ("undecided", "5 undecided, 5 fails (0 by Holm's p)")
 
 
 def test_a_check_with_more_data_for_the_rival_and_one_within_nothing():
     records = [record("tgt-random", seed, 0.70 + 0.01 * seed, budget=500) for seed in range(3)]
     records += [record("distillation", seed, 0.65 + 0.012 * seed, budget=1500) for seed in range(3)]
-    groups = tables.cells((found.spec, found) for found in records)
+    groups = grouped((found.spec, found) for found in records)
     given = {"task": "fashion-lt", "budget": 500, "metric": "balanced_accuracy", "better": "tgt-random"}
     claim = {"id": "C0", "claim": "more", "where": "here", "trust": "unknown"}
     check = {**given, "worse": "distillation", "worse_budget": 1500}
@@ -255,7 +276,7 @@ def test_a_check_of_two_gains():
         for (task, method), values in scores.items()
         for seed, value in enumerate(values)
     ]
-    groups = tables.cells((found.spec, found) for found in records)
+    groups = grouped((found.spec, found) for found in records)
     given = {"task": "manifold-2-in-512", "budget": 128, "metric": "accuracy"}
     given |= {"better": "tgt-random", "worse": "distillation", "than": {"task": "manifold-2-in-32"}}
 

@@ -10,14 +10,14 @@ from scipy import stats as scipy_stats
 from sklearn.datasets import load_digits
 
 from benchmarks.analysis import pairwise as comparison
-from benchmarks.analysis import stats
-from benchmarks.analysis import time_to_accuracy as price
+from benchmarks.analysis import stats, time_to_accuracy
 from benchmarks.commands.compare import LOOKS
 from benchmarks.records import checkpoints as selection
+from benchmarks.records.groups import Group, values
 from benchmarks.records.record import Checkpoint, Record, Spec, pack, unpack
-from benchmarks.report import tables
+from benchmarks.report import overviews
 
-GROUP = ("fashion-lt", "full", 2478, "samples")
+GROUP = Group("fashion-lt", "full", 2478, "samples")
 
 
 def record(method, seed, *curve, queries=100, hits=None, status="ok"):
@@ -185,7 +185,7 @@ def test_hits_come_back_and_give_the_test_samples_error():
     assert comparison.sample_error(ours, theirs, "accuracy", None) is None
 
 
-def test_the_conclusion_says_better_worse_and_not_told_apart():
+def test_the_conclusion_says_better_worse_and_not_significant():
     noise = np.array([0.001, -0.001, 0.002, -0.002, 0.0])
     cells = group(
         mine=0.80 + noise,
@@ -195,20 +195,25 @@ def test_the_conclusion_says_better_worse_and_not_told_apart():
     )
     found = comparison.pairs("mine", cells, "balanced_accuracy")
     said = comparison.conclusion("mine", GROUP, cells, found)
-    assert "mine reaches 80.0 ± 0.2 % balanced accuracy" in said
-    assert "It is better than distillation (+10.0 points" in said
-    assert "It is worse than tgt-random (-10.0 points" in said
-    assert "It is not told apart from tgt-gradient (+0.0 points" in said
-    assert "Is it better than TGT here? No: better than 0 of 2 rows of TGT." in said
-    assert "4 times in 5" in said
+    assert "80.0 ± 0.2 %" in said
+    verdicts = {"distillation": ("+10.0", "better"), "tgt-random": ("-10.0", "worse"), "tgt-gradient": ("+0.0", "not")}
+    for pair in found:
+        points, verdict = verdicts[pair.rival]
+        assert pair.verdict().startswith(verdict)
+        assert f"It is {pair.verdict()} {pair.rival} ({points} points" in said
+    assert "No: better than 0 of 2" in said
+    assert f"{100 * found[2].detectable:.1f} points 4 times in 5" in said
+    grid = overviews.versus(found)
+    assert [row[0].text for row in grid.rows] == list(verdicts)
+    assert {len(row) for row in grid.rows} == {len(grid.heads)}
 
 
 def test_one_seed_decides_nothing():
     cells = group(mine=[0.9], distillation=[0.1])
     (pair,) = comparison.pairs("mine", cells, "balanced_accuracy")
-    assert pair.verdict() == "not told apart from"
+    assert pair.verdict() == comparison.OPEN
     assert "Holm" not in comparison.conclusion("mine", GROUP, cells, [pair])
-    assert "n/a" in comparison.table([pair])[2]
+    assert "n/a" in [cell.text for cell in overviews.versus([pair]).rows[0]]
 
 
 def test_a_turn_of_the_order_is_warned_of():
@@ -216,7 +221,7 @@ def test_a_turn_of_the_order_is_warned_of():
         "mine": {s: record("mine", s, (0.9, 0.2), (0.1, 0.5)) for s in (0, 1)},
         "one-hot": {s: record("one-hot", s, (0.9, 0.3), (0.1, 0.4)) for s in (0, 1)},
     }
-    (warning,) = comparison.flips(comparison.pairs("mine", cells, "balanced_accuracy"))
+    (warning,) = comparison.turns(comparison.pairs("mine", cells, "balanced_accuracy"))
     assert "order against one-hot turns" in warning
     assert "+10.0 points at the last step, -10.0 at the best on validation" in warning
 
@@ -226,10 +231,10 @@ def test_a_failed_run_is_no_seed():
     cells["mine"][2] = record("mine", 2, (0, 0), status="failed")
     (pair,) = comparison.pairs("mine", cells, "balanced_accuracy")
     assert pair.difference.n == 2
-    assert tables.values(cells["mine"], "balanced_accuracy").keys() == {0, 1}
+    assert values(cells["mine"], "balanced_accuracy").keys() == {0, 1}
 
 
-def test_the_price_of_an_accuracy_by_hand():
+def test_time_to_accuracy_by_hand():
     cells = {
         # Ends at 0.5 on validation, whatever it has on the test set: that is the goal.
         "distillation": {s: record("distillation", s, (0.3, 0.9), (0.5, 0.9), queries=10) for s in (0, 1, 2)},
@@ -238,13 +243,14 @@ def test_the_price_of_an_accuracy_by_hand():
         | {2: record("tgt-random", 2, (0.1, 0), (0.1, 0))},
         "one-hot": {s: record("one-hot", s, (0.1, 1), (0.2, 1), queries=0) for s in (0, 1, 2)},
     }
-    found = price.price({GROUP: cells}).set_index("method")
+    frame = time_to_accuracy.frame({GROUP: cells})
+    found = frame.set_index("method")
     assert found.loc["tgt-random", ["seconds", "labeler queries", "reached"]].tolist() == [17.5, 175.0, 2]
     assert found.loc["distillation", ["seconds", "labeler queries", "reached"]].tolist() == [20.0, 20.0, 3]
     assert math.isinf(found.loc["one-hot", "seconds"])
-    text = price.markdown(found.reset_index())
-    assert "| one-hot | – | – | – | 0 of 3 |" in text
-    assert any("50.0 % balanced accuracy on validation samples" in line for line in text)
+    (grid,) = overviews.prices(frame)
+    assert [cell.text for cell in grid.rows[0]] == ["one-hot", "–", "–", "–", "0 of 3"]
+    assert "50.0 % balanced accuracy" in grid.title
 
 
 def test_what_is_detectable_is_held_to_the_corrected_level():

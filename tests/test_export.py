@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.core import paths
-from benchmarks.records.record import Store
+from benchmarks.records import Results
 from benchmarks.report import export
 
 FOLDER = paths.REFERENCE / "small"
@@ -20,17 +20,16 @@ FOLDER = paths.REFERENCE / "small"
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     shutil.copy(FOLDER / "records.jsonl", folder)
-    shutil.copytree(FOLDER / "set", folder / "set")
-    return {path.name: path for path in export.write(folder)}
+    return {path.name: path for path in export.write(Results.load(folder))}
 
 
 def test_csv_and_parquet_hold_every_record_alike(exported):
     csv, parquet = pd.read_csv(exported["records.csv"]), pd.read_parquet(exported["records.parquet"])
-    other = sum(len(Store(path.parent).read()) for path in (FOLDER / "set").glob("*/records.jsonl"))
-    assert len(csv) == len(parquet) == len(Store(FOLDER).read()) + other
+    results = Results.load(FOLDER)
+    assert len(csv) == len(parquet) == len(results) > 1800
     assert csv.columns.tolist() == parquet.columns.tolist()
     pd.testing.assert_series_equal(csv["test.accuracy"], parquet["test.accuracy"])
-    assert set(csv.settings.dropna()) == {path.name for path in (FOLDER / "set").iterdir()}
+    assert set(csv.settings.fillna("")) == set(results.settings) > {"", "sigma=2"}
 
 
 def test_every_column_is_told_of(exported):
@@ -43,7 +42,7 @@ def test_every_column_is_told_of(exported):
 
 def test_nothing_to_export_is_said(tmp_path):
     with pytest.raises(ValueError, match="holds no records to export"):
-        export.write(tmp_path)
+        export.write(Results.load(tmp_path))
 
 
 def test_bibtex_entries_are_whole(exported):

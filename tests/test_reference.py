@@ -5,17 +5,21 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks.analysis import ablation, aggregate, stats
+from benchmarks.analysis import ablation, aggregate, multipliers, stats, summary
 from benchmarks.analysis import claims as ledger
 from benchmarks.analysis import slopes as theory
 from benchmarks.core import paths
+from benchmarks.records import Results
+from benchmarks.records.groups import Group, values
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
-from benchmarks.report import figures, tables
-from benchmarks.report import reproduction as report
+from benchmarks.report import tables
+from benchmarks.report.grid import to_csv
 
 FOLDER = paths.REFERENCE / "small"
+RESULTS = Results.load(FOLDER)
+TABLES = {files: groups for files, (_, groups) in RESULTS.tables().items()}
 TRIALS = tasks.get("fashion-lt").sizes["small"].trials
 
 
@@ -26,19 +30,18 @@ FILES = {name: (name, ()) for name in EXPERIMENTS} | {
 
 @pytest.mark.parametrize("files", FILES)
 def test_committed_tables_are_what_the_committed_records_give(files):
-    name, chosen = FILES[files]
-    groups = tables.cells(report.recorded(name, FOLDER, chosen))
-    if not groups:  # a task that the reference does not hold has no table either
+    name, _ = FILES[files]
+    if files not in TABLES:  # a task that the reference does not hold has no table either
         assert not (FOLDER / f"{files}.csv").exists()
         return
-    assert (FOLDER / f"{files}.csv").read_text() == tables.to_csv(tables.summary(groups))
+    assert (FOLDER / f"{files}.csv").read_text() == to_csv(summary.frame(TABLES[files]))
     if EXPERIMENTS[name].figure == "curve":
-        assert (FOLDER / f"{files}-multiplier.csv").read_text() == tables.to_csv(figures.multipliers(groups))
+        assert (FOLDER / f"{files}-multiplier.csv").read_text() == to_csv(multipliers.frame(TABLES[files]))
 
 
 def test_the_readme_quotes_the_reference():
     readme = (paths.ROOT / "README.md").read_text()
-    groups = tables.cells(report.recorded("table1", FOLDER))
+    groups = TABLES["table1"]
     quoted = [tables.grid(name, group) for name, group in groups.items() if name[:2] == ("fashion-lt", "full")]
     assert len(quoted) == 1
     assert quoted[0].markdown().strip() in readme
@@ -46,7 +49,7 @@ def test_the_readme_quotes_the_reference():
 
 def test_the_readme_quotes_the_aggregate():
     readme = " ".join((paths.ROOT / "README.md").read_text().split())
-    found = aggregate.scores(report.cells(FOLDER))
+    found = aggregate.scores(RESULTS.groups())
     means = aggregate.frame(found).set_index("method").iqm
     for words, method in (
         ("one-hot", "one-hot"),
@@ -57,9 +60,9 @@ def test_the_readme_quotes_the_aggregate():
         ("in the place of generated ones", "distillation-unlabelled"),
     ):
         assert f"{words} {means[method]:.2f}" in readme
-    ranks = dict(zip(found.methods, aggregate.average_ranks(found), strict=True))
+    ranks = dict(zip(found.methods, found.ranks, strict=True))
     apart = ranks["distillation"] - min(ranks["tgt-random"], ranks["tgt-gradient"])
-    assert apart < aggregate.critical_difference(len(found.methods), len(found.tasks))
+    assert apart < found.critical_difference
 
 
 def test_every_reference_cell_has_all_its_seeds_and_none_failed():
@@ -68,7 +71,7 @@ def test_every_reference_cell_has_all_its_seeds_and_none_failed():
         ("wiki-titles", 500), ("wiki-titles", 2000), ("nq-wiki", 250), ("nq-wiki", 627),
     }  # fmt: skip
     for name in EXPERIMENTS:
-        for group, cells in tables.cells(report.recorded(name, FOLDER)).items():
+        for group, cells in TABLES[name].items():
             for method, found in cells.items():
                 ablated = group[:2] == ("movie-5", "same-data")  # by ablation-teacher alone
                 wanted = 5 if (group[0], group[2]) in five and not ablated else EXPERIMENTS[name].seeds
@@ -94,12 +97,11 @@ def test_the_finding_on_the_generator_quotes_the_two_searches():
 
 def test_the_finding_on_the_ascents_direction_quotes_its_runs():
     """Paired with the table's records: the same cells with a random direction in the ascent's place."""
-    table = tables.cells(report.recorded("table2", FOLDER))
-    control = tables.cells(report.recorded("table2", FOLDER / "set" / "direction=random"))
+    table, control = RESULTS.groups(), RESULTS.groups("direction=random")
     (finding,) = [" ".join(f.split()) for claim in ledger.load() for f in claim.findings if "direction=random" in f]
     for budget in (500, 2500):
-        group = "movie-5", "full", budget, "samples"
-        scores = [tables.values(found[group]["tgt-gradient-pool"], "accuracy") for found in (table, control)]
+        group = Group("movie-5", "full", budget, "samples")
+        scores = [values(found[group]["tgt-gradient-pool"], "accuracy") for found in (table, control)]
         found = stats.paired(*scores)
         assert found is not None
         assert found.n == 5
@@ -108,13 +110,12 @@ def test_the_finding_on_the_ascents_direction_quotes_its_runs():
 
 
 def test_the_findings_on_retrieval_quote_its_runs():
-    groups = tables.cells(report.recorded("table3", FOLDER))
-    shorter = tables.cells(report.recorded("table3", FOLDER / "set" / "longest=8"))
+    groups, shorter = RESULTS.groups(), RESULTS.groups("longest=8")
     claim = next(claim for claim in ledger.load() if claim.id == "C5")
     findings = [" ".join(finding.split()) for finding in claim.findings]
 
     def mean(found, method, budget=500):
-        scores = tables.values(found["wiki-titles", "full", budget, "samples"][method], "success_20")
+        scores = values(found["wiki-titles", "full", budget, "samples"][method], "success_20")
         assert len(scores) == 5
         return f"{100 * sum(scores.values()) / 5:.1f} %"
 
@@ -124,9 +125,7 @@ def test_the_findings_on_retrieval_quote_its_runs():
     told = []
     for task, budget in (("wiki-titles", 500), ("wiki-titles", 2000), ("nq-wiki", 250), ("nq-wiki", 627)):
         group = groups[task, "full", budget, "samples"]
-        rows = [
-            tables.values(group[name], "success_20") for name in ("prior-sampling-pool", "distillation-unlabelled-pool")
-        ]
+        rows = [values(group[name], "success_20") for name in ("prior-sampling-pool", "distillation-unlabelled-pool")]
         found = stats.paired(*rows)
         assert found is not None
         told.append(f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]")
@@ -137,15 +136,15 @@ def test_the_findings_on_retrieval_quote_its_runs():
 
 def test_the_finding_on_the_steps_of_ascent_quotes_its_runs():
     (finding,) = [" ".join(f.split()) for claim in ledger.load() for f in claim.findings if "ablation-steps, " in f]
-    frame = ablation.frame("ablation-steps", FOLDER, Choice()).set_index(["task", "method", "value"])
+    frame = ablation.frame("ablation-steps", RESULTS, Choice()).set_index(["task", "method", "value"])
     shares = [100 * frame.made_few_shot["fashion-lt", "tgt-gradient", steps] for steps in ("0", "1", "4")]
     assert "puts {:.0f} % of what".format(*shares) in finding
     assert "{1:.0f} % after one and {2:.0f} % after four".format(*shares) in finding
 
     def told(task, budget, method, metric, steps) -> str:
-        folders = (FOLDER / "set" / f"ascent_steps={n}" for n in (steps, 0))
-        groups = [report.cells(folder)[task, "full", budget, "samples"] for folder in folders]
-        found = stats.paired(*(tables.values(group[method], metric) for group in groups))
+        settings = (f"ascent_steps={n}" for n in (steps, 0))
+        groups = [RESULTS.groups(one)[task, "full", budget, "samples"] for one in settings]
+        found = stats.paired(*(values(group[method], metric) for group in groups))
         assert found is not None
         assert found.n == (5 if task == "fashion-lt" else 3)
         return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
@@ -161,12 +160,11 @@ def test_the_finding_on_the_steps_of_ascent_quotes_its_runs():
 def test_the_finding_on_the_start_of_exploration_quotes_its_runs():
     (finding,) = [" ".join(f.split()) for claim in ledger.load() for f in claim.findings if "ablation-start, " in f]
     groups = {
-        start: report.cells(FOLDER / "set" / f"start={start}")["fashion-lt", "full", 2478, "samples"]
-        for start in ("balanced", "data")
+        start: RESULTS.groups(f"start={start}")["fashion-lt", "full", 2478, "samples"] for start in ("balanced", "data")
     }
 
     def told(method, metric) -> str:
-        found = stats.paired(*(tables.values(groups[start][method], metric) for start in ("balanced", "data")))
+        found = stats.paired(*(values(groups[start][method], metric) for start in ("balanced", "data")))
         assert found is not None
         assert found.n == 3
         return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
@@ -183,9 +181,9 @@ def test_the_readme_quotes_the_ablation_of_the_share():
         ("tgt-random", "`tgt-random` loses {} on the long tail", ("fashion-lt", "full", 2478, "samples")),
         ("tgt-gradient-pool", "`tgt-gradient-pool` {} on text", ("movie-5", "full", 500, "samples")),
     ):
-        most, half = (report.cells(FOLDER / "set" / f"share={share}")[cell][method] for share in (0.9, 0.5))
+        most, half = (RESULTS.groups(f"share={share}")[cell][method] for share in (0.9, 0.5))
         metric = tasks.get(cell[0]).metric
-        found = stats.paired(tables.values(half, metric), tables.values(most, metric))
+        found = stats.paired(values(half, metric), values(most, metric))
         assert found is not None
         points = " points" if method == "tgt-random" else ""
         assert told.format(f"{100 * found.mean:.1f}{points} [{100 * found.low:.1f}, {100 * found.high:.1f}]") in text
@@ -193,8 +191,8 @@ def test_the_readme_quotes_the_ablation_of_the_share():
 
 def test_the_readme_quotes_the_ablation_of_the_teacher():
     text = " ".join((paths.ROOT / "README.md").read_text().split())
-    group = report.cells(FOLDER)["movie-5", "same-data", 500, "samples"]
-    base, ours = (tables.values(group[method], "accuracy") for method in ("distillation", "tgt-gradient-pool"))
+    group = RESULTS.groups()["movie-5", "same-data", 500, "samples"]
+    base, ours = (values(group[method], "accuracy") for method in ("distillation", "tgt-gradient-pool"))
     found = stats.paired(ours, base)
     assert found is not None
     assert f"distillation ({100 * sum(base.values()) / 3:.1f} %)" in text
@@ -203,7 +201,7 @@ def test_the_readme_quotes_the_ablation_of_the_teacher():
 
 
 def test_the_findings_on_manifolds_quote_its_runs():
-    groups = tables.cells(report.recorded("theory", FOLDER))
+    groups = TABLES["theory"]
     findings = [" ".join(f.split()) for claim in ledger.load() if claim.id == "C7" for f in claim.findings]
 
     def told(found) -> str:
@@ -212,7 +210,7 @@ def test_the_findings_on_manifolds_quote_its_runs():
         return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
 
     def scores(task, budget, method):
-        return tables.values(groups[task, "full", budget, "samples"][method], "accuracy")
+        return values(groups[task, "full", budget, "samples"][method], "accuracy")
 
     def gain(task, budget, method):
         base = scores(task, budget, "distillation")
@@ -227,7 +225,7 @@ def test_the_findings_on_manifolds_quote_its_runs():
         for D in (32, 128, 512)
     ]
     assert f"{100 * min(apart):.1f} to {100 * max(apart):.1f} points more at d = 8" in findings[0]
-    slopes = theory.slopes(groups)
+    slopes = theory.frame(groups)
     for d in (2, 4, 8):
         found = slopes[(slopes.latent == d) & (slopes.method == "distillation")].slope
         assert f"{found.max():.2f} to {found.min():.2f} at d = {d}" in findings[1]

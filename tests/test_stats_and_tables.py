@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy import stats as scipy_stats
 from sklearn import metrics as sk
 
-from benchmarks.analysis import stats
+from benchmarks.analysis import multipliers, stats, summary
 from benchmarks.metrics.classification import classification
+from benchmarks.records.groups import grouped
 from benchmarks.records.record import Record, Spec
-from benchmarks.report import figures, tables
+from benchmarks.report import figures, style, tables
+from benchmarks.report.grid import Cell, Grid
 
 
 def record(method, seed, value, task="fashion-lt", budget=2478, status="ok", teacher="a", **metrics):
@@ -36,7 +40,7 @@ def pairs(*records):
 
 
 def grid_of(*records):
-    groups = tables.cells(pairs(*records))
+    groups = grouped(pairs(*records))
     ((name, group),) = groups.items()
     return tables.grid(name, group)
 
@@ -126,7 +130,7 @@ def test_table_says_what_failed_what_is_missing_and_who_wins():
     rows = [record("distillation", s, 0.70 + s / 100) for s in range(3)]
     rows += [record("one-hot", s, 0.60 + s / 90) for s in range(3)]
     rows += [record("tgt-random", s, 0.75 + s / 95) for s in range(2)] + [record("tgt-random", 2, 0, status="failed")]
-    groups = tables.cells([*pairs(*rows), (rows[0].spec.model_copy(update={"method": "data-free"}), None)])
+    groups = grouped([*pairs(*rows), (rows[0].spec.model_copy(update={"method": "data-free"}), None)])
     ((name, group),) = groups.items()
     found = tables.grid(name, group)
     text = {row[0].text: [cell.text for cell in row] for row in found.rows}
@@ -153,16 +157,47 @@ def test_a_cell_that_failed_for_all_seeds_shows_its_reason():
 
 def test_records_of_two_teachers_never_meet():
     with pytest.raises(ValueError, match="different teachers"):
-        tables.cells(pairs(record("one-hot", 0, 0.5, teacher="a"), record("one-hot", 1, 0.5, teacher="b")))
+        grouped(pairs(record("one-hot", 0, 0.5, teacher="a"), record("one-hot", 1, 0.5, teacher="b")))
 
 
 def test_summary_has_the_promised_columns():
-    frame = tables.summary(
-        tables.cells(pairs(*[record(m, s, 0.5 + s / 10) for m in ("one-hot", "distillation") for s in (0, 1)]))
+    frame = summary.frame(
+        grouped(pairs(*[record(m, s, 0.5 + s / 10) for m in ("one-hot", "distillation") for s in (0, 1)]))
     )
     first = ["task", "teacher", "budget", "method", "metric", "n_seeds", "mean", "low", "high", "diff", "diff_low"]
     assert list(frame.columns[:11]) == first
     assert set(frame.metric) == {"balanced_accuracy", "accuracy"}  # few_shot is n/a, and so has no row
+
+
+def test_one_grid_is_shown_alike_everywhere():
+    found = Grid.of(
+        ("method", "what", "%"), [("a_b", "5 * [x]", Cell("1.5", bold=True))], title="T", notes=("N",), align="lwr"
+    )
+    assert found.markdown().splitlines() == [
+        "### T", "", "| method | what | % |", "|---|---|---:|", "| a_b | 5 \\* \\[x] | **1.5** |", "", "N  ",
+    ]  # fmt: skip
+    assert r"a\_b & 5 * [x] & \textbf{1.5} \\" in found.latex()
+    assert r"\begin{tabular}{llr}" in found.latex()
+    terminal = Console(width=80, file=io.StringIO())
+    terminal.print(found.rich(80))
+    assert all(text in terminal.file.getvalue() for text in ("T", "a_b", "5 * [x]", "1.5", "N"))
+    narrow = Console(width=20, file=io.StringIO())
+    narrow.print(found.rich(20))
+    assert "1.5" not in narrow.file.getvalue()
+    assert "%" in narrow.file.getvalue()  # what does not fit is said
+
+
+def test_budgets_of_many_curves_are_those_of_each():
+    rng = np.random.default_rng(0)
+    budgets, curves, targets = np.array([10, 100, 1000]), rng.random((50, 3)), rng.random(50)
+    alone = [stats.budget_to_reach(budgets, curve, target) for curve, target in zip(curves, targets, strict=True)]
+    assert stats.budget_to_reach(budgets, curves, targets).tolist() == alone
+
+
+def test_a_figure_of_one_method_has_its_colour_and_a_custom_one_another():
+    assert style.colour("tgt-random") == style.colour("tgt-random-pool") != style.colour("somebodys-own")
+    assert style.width("tgt-random-pool") > style.width("distillation")
+    assert style.colour("interpolation") == style.colour("interpolation-pool")  # there is with a pool alone
 
 
 def test_multiplier_by_hand_and_bound():
@@ -170,10 +205,10 @@ def test_multiplier_by_hand_and_bound():
     for budget, kd, ours in ((100, 0.4, 0.5), (1000, 0.6, 0.7), (10000, 0.65, 0.8)):
         rows += [record("distillation", s, kd, "fashion", budget) for s in (0, 1)]
         rows += [record("tgt-random", s, ours, "fashion", budget) for s in (0, 1)]
-    frame = figures.multipliers(tables.cells(pairs(*rows)))
+    frame = multipliers.frame(grouped(pairs(*rows)))
     assert frame.multiplier.tolist() == [pytest.approx(10**0.5), pytest.approx(10.0)]
     assert frame.bound.tolist() == [False, True]
-    assert any("more than 10.0 times" in line for line in figures.multiplier_lines(frame))
+    assert any("more than 10.0 times" in line for line in multipliers.lines(frame))
 
 
 def test_figures_are_byte_stable(tmp_path):
@@ -183,9 +218,10 @@ def test_figures_are_byte_stable(tmp_path):
         for s in (0, 1)
         for b in (100, 1000)
     ]
-    groups = tables.cells(pairs(*rows))
+    groups = grouped(pairs(*rows))
     drawn = []
     for name in ("a", "b"):
-        written = figures.budget_curve(groups, figures.multipliers(groups), tmp_path / name / "fig2")
-        drawn.append([path.read_bytes() for path in written])
+        figure = figures.budget_curve(summary.frame(groups), multipliers.frame(groups))
+        drawn.append([path.read_bytes() for path in style.save(figure, tmp_path / name / "fig2")])
     assert drawn[0] == drawn[1]
+    assert len(drawn[0]) == 3

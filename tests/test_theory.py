@@ -8,9 +8,9 @@ import torch
 from test_stats_and_tables import pairs, record
 
 from benchmarks.analysis import slopes as theory
+from benchmarks.records.groups import grouped
 from benchmarks.registry import tasks
-from benchmarks.registry.tasks import manifold
-from benchmarks.report import tables
+from benchmarks.tasks import manifold
 
 NAMES = [f"manifold-{d}-in-{D}" for d in manifold.LATENT for D in manifold.INPUT]
 
@@ -18,9 +18,9 @@ NAMES = [f"manifold-{d}-in-{D}" for d in manifold.LATENT for D in manifold.INPUT
 @pytest.mark.parametrize("name", NAMES)
 def test_generator_and_labeler_are_exact(name):
     task = tasks.get(name)
-    examples, networks = task.examples(), task.networks()
+    examples = task.examples()
     inputs = task.tensor(examples.test_inputs[:200])
-    generator, labeler = networks.generator(), networks.labeler(4)
+    generator, labeler = task.teacher(4)
     latents = generator.encode(inputs)
     latent, dimension = theory.dimensions(name)
     assert latents.shape == (200, latent)
@@ -45,13 +45,13 @@ def test_slopes_by_hand():
         for n in (32, 128, 512)
         for seed in (0, 1)
     ]
-    fitted = theory.slopes(tables.cells(pairs(*records)))
+    fitted = theory.frame(grouped(pairs(*records)))
     assert fitted.slope.tolist() == [pytest.approx(-0.5)]
     assert fitted[["latent", "dimension", "n_seeds"]].to_numpy().tolist() == [[2, 32, 2]]
     assert fitted[["rate_latent", "rate_input"]].to_numpy().tolist() == [[-0.5, -1 / 32]]
-    assert "d = 2, distillation: slope -0.50" in theory.lines(fitted)[0]
+    assert "d = 2, distillation: slope -0.50" in next(theory.lines(fitted))
 
 
 def test_an_error_of_nothing_has_a_floor():
     records = [record("distillation", 0, 1.0, task="manifold-2-in-32", budget=n) for n in (32, 128)]
-    assert theory.slopes(tables.cells(pairs(*records))).slope.tolist() == [pytest.approx(0.0)]
+    assert theory.frame(grouped(pairs(*records))).slope.tolist() == [pytest.approx(0.0)]

@@ -31,14 +31,12 @@ class Ablation:
 
     Attributes:
         name: the hyper-parameter; "teacher": what the teacher was trained on. axis: its name in a figure.
-        about: what its figure shows.
         rows: as images have them; where decoding is expensive, those that keep a pool stand for them.
     """
 
     name: str
     values: tuple[Any, ...]
     axis: str
-    about: str
     rows: tuple[str, ...] = ("tgt-random", "tgt-gradient")
 
     def methods(self, task: Task, choice: Choice) -> tuple[str, ...]:
@@ -57,37 +55,11 @@ class Ablation:
 
 
 ABLATIONS = {
-    "ablation-sigma": Ablation(
-        "sigma",
-        (0, 0.5, 1, 2, 3, 5),
-        "standard deviation of the noise, latent units",
-        "TGT's accuracy against the scale of its noise, on images and text",
-    ),
-    "ablation-steps": Ablation(
-        "ascent_steps",
-        (0, 1, 2, 4, 8),
-        "steps of ascent",
-        "TGT's accuracy against its steps of ascent",
-        ("tgt-gradient",),
-    ),
-    "ablation-share": Ablation(
-        "share",
-        (0.25, 0.5, 0.75, 0.9),
-        "share of generated samples in a step",
-        "TGT's accuracy against the share of generated samples in a step",
-    ),
-    "ablation-start": Ablation(
-        "start",
-        ("data", "balanced", "prior"),
-        "where exploration starts",
-        "TGT's accuracy explored around the data as they are, class-balanced, or from the prior",
-    ),
-    "ablation-teacher": Ablation(
-        "teacher",
-        ("full", "same-data"),
-        "what the teacher was trained on",
-        "TGT's accuracy by a teacher that knows the whole pool, or the student's own samples alone",
-    ),
+    "ablation-sigma": Ablation("sigma", (0, 0.5, 1, 2, 3, 5), "standard deviation of the noise, latent units"),
+    "ablation-steps": Ablation("ascent_steps", (0, 1, 2, 4, 8), "steps of ascent", ("tgt-gradient",)),
+    "ablation-share": Ablation("share", (0.25, 0.5, 0.75, 0.9), "share of generated samples in a step"),
+    "ablation-start": Ablation("start", ("data", "balanced", "prior"), "where exploration starts"),
+    "ablation-teacher": Ablation("teacher", ("full", "same-data"), "what the teacher was trained on"),
 }
 
 

@@ -27,7 +27,6 @@ class Artefact:
         texts: gives the content of a further file, by suffix.
         drawing: the function of `report.figures` that draws it, with its arguments.
         lines: what is said of it on the terminal, below its tables.
-        needed: whether the committed reference must hold its CSVs.
     """
 
     name: str
@@ -39,7 +38,6 @@ class Artefact:
     texts: dict[str, Callable[[Artefact], str]] = field(default_factory=dict)
     drawing: tuple[str, tuple[Any, ...]] | None = None
     lines: tuple[str, ...] = ()
-    needed: bool = False
 
     @cached_property
     def grids(self) -> list[Grid]:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from benchmarks.analysis import ablation, aggregate, claims, diagnostics, multipliers, slopes, summary, time_to_accuracy
 from benchmarks.core import paths
@@ -16,6 +18,7 @@ from benchmarks.records.record import Record, Spec
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
+from benchmarks.registry.targets import TARGETS
 from benchmarks.report import html, overviews, reproduction, tables
 from benchmarks.report.artefact import Artefact
 from benchmarks.report.grid import Grid
@@ -25,12 +28,6 @@ if TYPE_CHECKING:
     from rich.console import Group as Shown
 
 COMMAND = "./reproduce.sh {}"
-#: What the figure of an experiment shows beside its tables' numbers.
-FIGURES = {
-    "": "",
-    "curve": ", and how many times the data distillation needs to match TGT",
-    "slopes": ": does TGT's gain follow d or D?",
-}
 
 
 def of(results: Results, choice: Choice, reference: Results | None = None) -> Iterator[Artefact]:
@@ -51,7 +48,7 @@ def of(results: Results, choice: Choice, reference: Results | None = None) -> It
 
 
 def folder_of(folder: Path, settings: str) -> Path:
-    """Where the artefacts of runs with these settings are kept, below those of the tables' own."""
+    """Where the artefacts of runs with these settings are kept, apart from those of the tables' own runs."""
     return folder / "set" / settings if settings else folder
 
 
@@ -107,7 +104,7 @@ def of_ablation(name: str, results: Results, choice: Choice) -> Artefact | None:
     one, frame = ablation.ABLATIONS[name], ablation.frame(name, results, choice)
     if frame.empty:
         return None
-    return Artefact(name, COMMAND.format(name), one.about, {name: frame}, drawing=("ablation", (one, frame)))
+    return Artefact(name, COMMAND.format(name), TARGETS[name].about, {name: frame}, drawing=("ablation", (one, frame)))
 
 
 def of_experiment(
@@ -154,7 +151,7 @@ def _experiment(
     return Artefact(
         files,
         COMMAND.format(name) + (f" --tasks {further}" if further else ""),
-        experiment.title + FIGURES[experiment.figure],
+        TARGETS[name].about,
         frames,
         grids,
         groups,
@@ -164,46 +161,31 @@ def _experiment(
         },
         (draw, tuple(frames.values())) if draw else None,
         (*lines, *missing),
-        needed=True,
     )
 
 
 def _left(folder: Path, made: set[str]) -> Iterator[Artefact]:
     """What other commands than `report` have left in a folder, made from more than records."""
-    about = "a picture of generated neighbours: random and gradient-based, with both networks' classes"
+
+    def left(stem: str, tables: Callable[[], Iterable[Grid]] = tuple) -> Artefact:
+        target, _, task = stem.partition("-")
+        if target not in TARGETS or TARGETS[target].words:  # such as a comparison, which has a page of its own
+            return Artefact(stem, "", "", tables=tables)
+        words = f"{target} --tasks {task}" if task else target
+        return Artefact(stem, COMMAND.format(words), TARGETS[target].about, tables=tables)
+
     for path in sorted(folder.glob("fig1-*.png")):
-        task = path.stem.removeprefix("fig1-")
-        command = COMMAND.format(f"fig1 --tasks {task}")
-        yield Artefact(path.stem, command, about, tables=_texts(path.with_suffix(".csv"), task))
+        yield left(path.stem, lambda path=path: _texts(path.with_suffix(".csv")))
     if (path := folder / "teachers.csv").exists():
-        about = "how good the teachers are, on samples that neither network was trained on"
-        yield Artefact(path.stem, COMMAND.format(path.stem), about, tables=_table(path))
-    for path in sorted(folder.glob("*.svg")):
-        if path.stem == "throughput":
-            yield Artefact(
-                path.stem, COMMAND.format(path.stem), "what a step of each method costs, and of what it is made"
-            )
-        elif path.stem not in made:
-            yield Artefact(path.stem, "", "")
+        yield left("teachers", lambda: [Grid.of_frame(pd.read_csv(path))])
+    yield from (left(path.stem) for path in sorted(folder.glob("*.svg")) if path.stem not in made)
 
 
-def _texts(path: Path, task: str) -> Callable[[], Iterator[Grid]]:
+def _texts(path: Path) -> Iterator[Grid]:
     """The tables of figure 1's texts, of its CSV; none of images."""
-
-    def grids() -> Iterator[Grid]:
-        import pandas as pd
-
-        found = pd.read_csv(path, keep_default_na=False) if path.exists() else pd.DataFrame()
-        if "text" in found:
-            yield from overviews.decoded(found)
-
-    return grids
-
-
-def _table(path: Path) -> Callable[[], list[Grid]]:
-    import pandas as pd
-
-    return lambda: [Grid.of_frame(pd.read_csv(path))]
+    found = pd.read_csv(path, keep_default_na=False) if path.exists() else pd.DataFrame()
+    if "text" in found:
+        yield from overviews.decoded(found)
 
 
 def _whole(results: Results, reference: Results, choice: Choice, found: list[Artefact]) -> Iterator[Artefact]:
@@ -224,18 +206,10 @@ def _whole(results: Results, reference: Results, choice: Choice, found: list[Art
     )
 
 
-def write(
-    results: Results,
-    choice: Choice,
-    console: Console,
-    reference: Results | None = None,
-    names: Collection[str] = (),
-) -> list[Path]:
-    """Write all artefacts, or those of some names, and print the tables of groups and the report."""
+def write(results: Results, choice: Choice, console: Console, reference: Results) -> list[Path]:
+    """Write all artefacts, and print the tables of groups and the report."""
     folder, written = folder_of(results.folder, choice.settings), []
     for artefact in of(results, choice, reference):
-        if names and artefact.name not in names:
-            continue
         written += artefact.write(folder)
         show(artefact, console)
     return written

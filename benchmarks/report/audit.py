@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.analysis import ablation, aggregate, diagnostics
-from benchmarks.analysis import slopes as theory
-from benchmarks.analysis import time_to_accuracy as price
-from benchmarks.core.paths import REFERENCE
+from benchmarks.core.paths import LOCAL, REFERENCE
 from benchmarks.data.asset import Unavailable
-from benchmarks.records.record import Record, Store, edited
-from benchmarks.registry import experiments, tasks
+from benchmarks.records.groups import Group, group_of, grouped
+from benchmarks.records.record import Record, edited
+from benchmarks.records.results import Results
+from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.registry.methods import METHODS
-from benchmarks.report import figures, tables
-from benchmarks.report import reproduction as report
-from benchmarks.runs import search as tune
-from benchmarks.runs.run import Run
+from benchmarks.report import artefacts, verification
+from benchmarks.runs import search
+from benchmarks.runs.grid import overrides
+from benchmarks.runs.run import Run, code_sha256
 
 #: What a difference in a part of a run's identity means.
 CAUSES = {
+    "protocol": "the training protocol changed",
+    "task_version": "the task changed",
+    "task_sha256": "the task's code changed",
+    "method_version": "the method changed",
     "method_sha256": "the method's code changed",
-    "networks_sha256": "the networks' code changed",
-    "loop_sha256": "the training loop's code changed",
+    "student": "the student's network changed",
     "data_sha256": "the data changed",
     "split_sha256": "the split changed",
     "teacher_sha256": "the teacher here is another one",
@@ -36,51 +37,35 @@ CAUSES = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, and with how many records. Not `wrong`: could not be looked at here, and why."""
+    """What is wrong, and with how many records. Not `wrong`: a reader should know of it, but no number is in doubt."""
 
     told: str
     count: int = 1
     wrong: bool = True
 
 
-def problems(folder: Path, size: str) -> Iterator[Problem]:
-    """All that is wrong with a results folder, and with its folders of other settings."""
-    yield from _of_one(folder, size)
-    for other in sorted((folder / "set").glob("*/records.jsonl")):
-        for problem in _of_one(other.parent, size, _settings(other.parent.name)):
-            yield Problem(f"set/{other.parent.name}: {problem.told}", problem.count, problem.wrong)
-
-
-def _settings(name: str) -> tuple[tuple[str, Any], ...]:
-    """The settings that a folder of `--set` is named after."""
-    found = {}
-    for word in name.split(","):
-        key, _, value = word.partition("=")
-        try:
-            found[key] = json.loads(value)
-        except ValueError:
-            found[key] = value
-    return tuple(sorted(found.items()))
-
-
-def _of_one(folder: Path, size: str, settings: tuple[tuple[str, Any], ...] = ()) -> Iterator[Problem]:
-    store = Store(folder)
-    if not store.path.exists():
-        yield Problem(f"{store.path}: there are no records")
+def problems(results: Results, size: str) -> Iterator[Problem]:
+    """All that is wrong with a results folder."""
+    path = results.folder / "records.jsonl"
+    if not path.exists():
+        yield Problem(f"{path}: there are no records")
         return
-    yield from _edited(store.path)
-    records = [record for record in report.latest(folder) if record.spec.trial is None]
-    choice = Choice(size=size, tuned=tune.read(folder), settings=settings)
-    yield from _stale(records, choice)
-    yield from _failed(records)
-    yield from _missing_seeds(records)
-    yield from _mixed(records)
-    if not settings:  # a folder of other settings holds what someone wanted to see of them, maybe without tables
-        yield from _missing_rows(records, wrong=REFERENCE in folder.resolve().parents)
-    yield from _tables(folder, needed=REFERENCE in folder.resolve().parents and not settings)
+    reference = REFERENCE in results.folder.resolve().parents
+    yield from _lines(path)
+    yield from _stale(results.records, search.read(results.folder))
+    yield from _other_code(results.records, size, results.folder)
+    for record in results.records:
+        if record.status == "failed":
+            yield Problem(f"failed: {record.spec.label}: {record.reason}")
+    for settings in results.settings:
+        records = [record for record in results.records if record.spec.settings == settings]
+        for problem in _of_groups(records, settings, reference):
+            where = f"--set {settings}: " if settings else ""
+            yield Problem(where + problem.told, problem.count, problem.wrong)
+        yield from _tables(results, Choice(size=size, settings=settings), needed=reference and not settings)
 
 
-def _edited(path: Path) -> Iterator[Problem]:
+def _lines(path: Path) -> Iterator[Problem]:
     *whole, torn = path.read_text().split("\n")
     for number, line in enumerate(whole, 1):
         if line and edited(line):
@@ -89,16 +74,16 @@ def _edited(path: Path) -> Iterator[Problem]:
         yield Problem(f"torn: the last line of {path.name} is half a record, which is passed over", wrong=False)
 
 
-def _stale(records: list[Record], choice: Choice) -> Iterator[Problem]:
-    """Records that today's code, data, settings or teachers would not give again."""
+def _stale(records: list[Record], tuned: dict[str, Any]) -> Iterator[Problem]:
+    """Records that today's code, data, settings or teachers would not give again, counted by what is wrong."""
     found: Counter[tuple[str, bool]] = Counter()
     for record in records:
-        found.update(_causes(record, choice))
+        found.update(_causes(record, tuned))
     for (told, wrong), count in sorted(found.items()):
         yield Problem(told, count, wrong)
 
 
-def _causes(record: Record, choice: Choice) -> Iterator[tuple[str, bool]]:
+def _causes(record: Record, tuned: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     spec = record.spec
     where = f"{spec.task} {spec.method}"
     if not tasks.known(spec.task):
@@ -108,8 +93,8 @@ def _causes(record: Record, choice: Choice) -> Iterator[tuple[str, bool]]:
         yield f"not looked at: {where}: its method is not known here; name its file with --methods", False
         return
     try:
-        task = tasks.get(spec.task)
-        run = Run(spec, experiments.overrides(spec.method, task, choice))
+        choice = Choice(size=spec.size, tuned=tuned, settings=spec.settings)
+        run = Run(spec, overrides(spec.method, tasks.get(spec.task), choice))
         now = run.made_of
     except Unavailable as error:
         yield f"not looked at: {spec.task}: {error}", False
@@ -119,7 +104,11 @@ def _causes(record: Record, choice: Choice) -> Iterator[tuple[str, bool]]:
         return
     then = record.identity
     for name in sorted(now.keys() | then.keys() - {"teacher_sha256"}):
-        if now.get(name) != then.get(name):
+        if now.get(name) == then.get(name):
+            continue
+        if name == "data_sha256" and run.task.computed:
+            yield f"not looked at: {spec.task}: its data are computed, and their last bits differ here", False
+        else:
             yield f"stale: {where}: {_cause(name, then.get(name), now.get(name))}", True
     if not run.has_teachers:
         yield f"not looked at: {spec.task}: its teachers are not trained here, so they cannot be compared", False
@@ -136,92 +125,71 @@ def _cause(name: str, then: Any, now: Any) -> str:
     return CAUSES.get(name, f"{name} changed")
 
 
-def _failed(records: list[Record]) -> Iterator[Problem]:
+def _other_code(records: list[Record], size: str, folder: Path) -> Iterator[Problem]:
+    """Records whose keys are today's though the code was edited since: what speaks for it that nothing changed."""
+    today = code_sha256()
+    count = sum(record.code_sha256 != today for record in records)
+    if not count:
+        return
+    noted = [verification.noted(where).get(today, {}).get("cells", {}) for where in (LOCAL / size, folder)]
+    keys = {record.key for record in records}
+    cells = [told for found in noted for key, told in found.items() if key in keys]
+    equal = sum(told.startswith("equal") for told in cells)
+    told = f"{equal} of {len(cells)} cells that today's code made again are equal" if cells else "not tried since"
+    yield Problem(f"same key, code changed since: {told} (./reproduce.sh verify)", count, wrong=False)
+
+
+def _of_groups(records: list[Record], settings: str, reference: bool) -> Iterator[Problem]:
+    """Missing seeds and rows, mixed teachers."""
+    groups: dict[Group, list[Record]] = {}
     for record in records:
-        if record.status == "failed":
-            yield Problem(f"failed: {record.spec.label}: {record.reason}")
-
-
-def _groups(records: list[Record]) -> dict[tables.Group, list[Record]]:
-    groups: dict[tables.Group, list[Record]] = {}
-    for record in records:
-        s = record.spec
-        groups.setdefault((s.task, s.teacher, s.budget, s.match), []).append(record)
-    return groups
-
-
-def _named(group: tables.Group) -> str:
-    task, teacher, budget, match = group
-    return f"{task}, teacher {teacher}, {budget:,} samples" + ("" if match == "samples" else f", match {match}")
-
-
-def _missing_seeds(records: list[Record]) -> Iterator[Problem]:
-    """Seeds that other rows of a group have, and gaps before the last one."""
-    for group, found in _groups(records).items():
-        wanted = set(range(max(record.spec.seed for record in found) + 1))
-        for method in dict.fromkeys(record.spec.method for record in found):
-            absent = sorted(wanted - {record.spec.seed for record in found if record.spec.method == method})
-            if absent:
-                yield Problem(f"missing: {_named(group)}: {method} has no seed {', '.join(map(str, absent))}")
-
-
-def _missing_rows(records: list[Record], wrong: bool) -> Iterator[Problem]:
-    """Rows that a table is made of; of one's own results it is no fault to have left some out."""
-    for group, found in _groups(records).items():
-        for row in sorted(_rows_of(*group) - {record.spec.method for record in found}):
-            yield Problem(f"missing: {_named(group)}: no record of {row}", wrong=wrong)
-
-
-def _rows_of(task: str, teacher: str, budget: int, match: str) -> set[str]:
-    """Rows that a group must have: those of the table whose own group it is."""
-    for experiment in EXPERIMENTS.values():
-        if task in experiment.tasks and teacher == "full" and match == "samples":
-            found = tasks.get(task)
-            if any(budget in experiment.budgets(size) for size in found.sizes.values()):
-                return set(experiment.methods(found))
-    return set()
-
-
-def _mixed(records: list[Record]) -> Iterator[Problem]:
-    for found in _groups(records).values():
+        groups.setdefault(group_of(record.spec), []).append(record)
+    for group, found in groups.items():
+        yield from _missing_seeds(group, found)
+        if not settings:  # runs with other settings are what someone wanted to see of them
+            for row in sorted(_rows_of(group) - {record.spec.method for record in found}):
+                yield Problem(f"missing: {group.label}: no record of {row}", wrong=reference)
         try:
-            tables.cells((record.spec, record) for record in found)
+            grouped((record.spec, record) for record in found)
         except ValueError as error:
             yield Problem(f"mixed: {error}")
 
 
-def _tables(folder: Path, needed: bool = True) -> Iterator[Problem]:
-    """Tables that are not what the records give, and those that are needed and not there."""
-    whole, further = _made(folder)
-    for file, text in {**whole, **further}.items():
-        if not (folder / file).exists():
-            if needed and file in whole:
-                yield Problem(f"stale: there is no {file}; ./reproduce.sh report writes it")
-        elif (folder / file).read_text() != text:
-            yield Problem(f"stale: {file} is not what the records give; ./reproduce.sh report writes it anew")
+def _missing_seeds(group: Group, records: list[Record]) -> Iterator[Problem]:
+    """Seeds that other rows of a group have, and gaps before the last one."""
+    wanted = set(range(max(record.spec.seed for record in records) + 1))
+    for method in dict.fromkeys(record.spec.method for record in records):
+        absent = sorted(wanted - {record.spec.seed for record in records if record.spec.method == method})
+        if absent:
+            yield Problem(f"missing: {group.label}: {method} has no seed {', '.join(map(str, absent))}")
 
 
-def _made(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """What the records give, by file: every target's tables; and those that `report` alone writes, all or none."""
-    made: dict[str, str] = {}
-    further: dict[str, str] = {}
+def _rows_of(group: Group) -> set[str]:
+    """Rows that a group must have: those of the table whose own group it is."""
+    for experiment in EXPERIMENTS.values():
+        if group.task in experiment.tasks and group.teacher == "full" and group.match == "samples":
+            task = tasks.get(group.task)
+            if any(group.budget in experiment.budgets(size) for size in task.sizes.values()):
+                return set(experiment.methods(task))
+    return set()
+
+
+def _tables(results: Results, choice: Choice, needed: bool) -> Iterator[Problem]:
+    """CSVs that are not what the records give, and those that are needed and not there.
+
+    What `report` alone writes is all there or not at all.
+    """
+    folder = artefacts.folder_of(results.folder, choice.settings)
+    reported = (folder / "report.md").exists()
     try:
-        for name, experiment in EXPERIMENTS.items():
-            for files, chosen in [(name, ()), *((f"{name}-{task}", (task,)) for task in experiment.also)]:
-                if groups := tables.cells(report.recorded(name, folder, chosen)):
-                    made[f"{files}.csv"] = tables.to_csv(tables.summary(groups))
-                    if experiment.figure == "curve":
-                        made[f"{files}-multiplier.csv"] = tables.to_csv(figures.multipliers(groups))
-                    elif experiment.figure == "slopes":
-                        made[f"{files}-slopes.csv"] = tables.to_csv(theory.slopes(groups))
-        groups = report.cells(folder)
-        found = {target: ablation.frame(target, folder, Choice()) for target in ablation.ABLATIONS}
-        found |= {"diagnostics": diagnostics.frame(groups), "price": price.price(groups)}
-        if (scores := aggregate.scores(groups)) is not None:
-            found["aggregate"] = aggregate.frame(scores)
-        further = {f"{name}.csv": tables.to_csv(frame) for name, frame in found.items() if len(frame)}
+        found = list(artefacts.of(results, choice))
     except ValueError:
-        pass  # of mixed teachers there is no table; that is told already
-    if (folder / "report.md").exists():
-        return {**made, **further}, {}
-    return made, further
+        return  # of mixed teachers there is no table; that is told already
+    for artefact in found:
+        for file, text in artefact.csvs.items():
+            if not (folder / file).exists():
+                if needed and (artefact.groups or reported):
+                    yield Problem(f"stale: there is no {file}; ./reproduce.sh report writes it")
+            elif (folder / file).read_text() != text:
+                where = (folder / file).relative_to(results.folder)
+                yield Problem(f"stale: {where} is not what the records give; ./reproduce.sh report writes it anew")

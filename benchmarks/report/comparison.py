@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from benchmarks.analysis import pairwise
-from benchmarks.core import paths
+from benchmarks.analysis import learning_curves, pairwise
 from benchmarks.records.groups import grouped
 from benchmarks.records.record import Record, Spec
-from benchmarks.registry import tasks
-from benchmarks.report import figures, html, tables
+from benchmarks.report import figures, html, overviews, style, tables
+from benchmarks.report.artefact import write_text
+from benchmarks.report.grid import to_csv
 from benchmarks.task import Task
 
 
@@ -33,31 +33,28 @@ def write(
     """
     groups = grouped(pairs)
     name = f"compare-{ours}-{task.name}"
-    parts, frames = [f"# {ours} against its rivals", ""], []
-    told, versus = [], []
+    said, versus, frames, parts = [], [], [], [f"# {ours} against its rivals", ""]
     labels = task.examples().test_labels
     for group, cells in groups.items():
-        metric = tasks.get(group.task).metric
-        found = pairwise.pairs(ours, cells, metric, labels if labels.ndim == 1 else None, alpha)
-        said = pairwise.conclusion(ours, group, cells, found, alpha)
+        found = pairwise.pairs(ours, cells, task.metric, labels if labels.ndim == 1 else None, alpha)
+        said.append(pairwise.conclusion(ours, group, cells, found, alpha))
+        versus.append(overviews.versus(found, alpha))
+        frames.append(pairwise.frame(ours, group, found))
         grid = tables.grid(group, cells)
         console.print(grid.rich(console.width))
-        console.print(said, markup=False, style="bold")
-        parts += [said, "", *(f"{line}  " for line in how), "", grid.markdown()]
-        told.append(said)
-        versus.append(pairwise.table(found, alpha))
-        parts += [*versus[-1], ""]
-        frames.append(pairwise.frame(ours, group, found))
-    written = figures.learning_curves(groups, folder / name)
-    parts.append(f"![Learning curves]({name}.png)")
-    page = html.comparison(
-        groups, f"{ours} against its rivals on {task.title}", [*told, *how], versus, folder / f"{name}.svg"
-    )
-    files = {".md": "\n".join(parts) + "\n", ".csv": tables.to_csv(pd.concat(frames)), ".html": page}
-    for suffix, text in files.items():
-        with paths.atomic(folder / f"{name}{suffix}") as temporary:
-            temporary.write_text(text)
-        written.append(folder / f"{name}{suffix}")
+        console.print(said[-1], markup=False, style="bold")
+        parts += [said[-1], "", *(f"{line}  " for line in how), "", grid.markdown()]
+        parts += [versus[-1].markdown(breaks=False)]
+    curves = learning_curves.frame(groups)
+    written = style.save(figures.learning_curves(curves), folder / name)
+    title = f"{ours} against its rivals on {task.title}"
+    texts = {
+        f"{name}-curves.csv": to_csv(curves),
+        f"{name}.md": "\n".join([*parts, f"![Learning curves]({name}.png)"]) + "\n",
+        f"{name}.csv": to_csv(pd.concat(frames)),
+        f"{name}.html": html.comparison(groups, title, [*said, *how], versus, folder / f"{name}.svg"),
+    }
+    written += [write_text(folder / file, text) for file, text in texts.items()]
     for line in how:
         console.print(line, markup=False)
     console.print("written: " + ", ".join(str(path) for path in written), markup=False)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from benchmarks.analysis.diagnostics import MEANING
 from benchmarks.core import paths
 from benchmarks.metrics.classification import SHOT_RULE
-from benchmarks.records.record import Record
-from benchmarks.report import reproduction as report
+from benchmarks.records.results import Results
+from benchmarks.report.artefact import write_text
+from benchmarks.report.grid import Grid
 
 BIBLIOGRAPHY = Path(__file__).with_name("references.bib")
 
@@ -41,63 +38,29 @@ DICTIONARY = {
 }  # fmt: skip
 
 
-def flat(record: Record, settings: str = "") -> dict[str, Any]:
-    """A record as one row; nested parts as `part.name`, hyper-parameters as JSON."""
-    spec, last = record.spec, record.curve[-1] if record.curve else None
-    return {
-        "key": record.key,
-        **spec.model_dump(exclude={"trial"}),
-        "settings": settings,
-        "status": record.status,
-        "reason": record.reason,
-        **_named("test", record.metrics),
-        **_named("validation", (last.validation if last else None) or {}),
-        **_named("cost", record.costs),
-        **_named("seconds", record.phases),
-        **_named("seen", record.diagnostics),
-        "config": json.dumps(record.identity.get("config", {}), sort_keys=True),
-        "labeler_score": json.dumps(record.teachers.get("labeler", {}).get("metrics", {}).get("test", {})),
-        **{f"{part}_sha256": info["sha256"] for part, info in sorted(record.teachers.items())},
-        "commit": record.environment.get("commit"),
-        "cpu": record.environment.get("cpu"),
-        "torch": record.environment.get("packages", {}).get("torch"),
-    }
-
-
-def _named(part: str, values: dict[str, Any]) -> dict[str, Any]:
-    return {f"{part}.{name}": value for name, value in values.items()}
-
-
-def frame(folder: Path) -> pd.DataFrame:
-    """All records of a results folder and of its folders of other settings; of several of a cell the last written."""
-    rows = [flat(record) for record in report.latest(folder) if record.spec.trial is None]
-    for other in sorted((folder / "set").glob("*/records.jsonl")):
-        rows += [flat(record, other.parent.name) for record in report.latest(other.parent)]
-    if not rows:
-        raise ValueError(f"{folder} holds no records to export")
-    return pd.DataFrame(rows)
-
-
 def meaning(column: str) -> str:
     """Of a column. Raises KeyError for one that the dictionary does not tell."""
     return DICTIONARY[column] if column in DICTIONARY else DICTIONARY[column.split(".")[0] + "."]
 
 
-def write(folder: Path) -> list[Path]:
+def write(results: Results) -> list[Path]:
     """`export/` in a results folder: records.csv, records.parquet, columns.md, references.bib."""
-    found, to = frame(folder), folder / "export"
-    columns = [
-        f"| `{name}` | {'text' if found[name].dtype == object else found[name].dtype} | {meaning(name)} |"
-        for name in map(str, found.columns)
+    if not len(results):
+        raise ValueError(f"{results.folder} holds no records to export")
+    found, to = results.frame, results.folder / "export"
+    columns = Grid.of(
+        ("column", "type", "meaning"),
+        [
+            (f"`{name}`", "text" if found[name].dtype == object else str(found[name].dtype), meaning(name))
+            for name in map(str, found.columns)
+        ],
+        align="lll",
+    )
+    written = [
+        write_text(to / "records.csv", found.to_csv(index=False)),
+        write_text(to / "columns.md", "# Columns\n\n" + columns.markdown()),
+        write_text(to / "references.bib", BIBLIOGRAPHY.read_text()),
     ]
-    texts = {
-        "records.csv": found.to_csv(index=False),
-        "columns.md": "\n".join(["# Columns", "", "| column | type | meaning |", "|---|---|---|", *columns, ""]),
-        "references.bib": BIBLIOGRAPHY.read_text(),
-    }
-    for name, text in texts.items():
-        with paths.atomic(to / name) as temporary:
-            temporary.write_text(text)
     with paths.atomic(to / "records.parquet") as temporary:
         found.to_parquet(temporary, index=False)
-    return [to / name for name in (*texts, "records.parquet")]
+    return [*written, to / "records.parquet"]

@@ -17,7 +17,8 @@ class Cell:
     """Text of a table.
 
     Attributes:
-        link: the id of a part of the page that it leads to. kind: on a page, "code", or the verdict whose colour it has.
+        link: the id of a part of the page that it leads to.
+        kind: on a page, "code", or the verdict whose colour it has.
     """
 
     text: str

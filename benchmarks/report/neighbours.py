@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,15 +10,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from matplotlib.figure import Figure
 
-from benchmarks.core.paths import atomic
 from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
-from benchmarks.report import tables
-from benchmarks.runs import loop
-from benchmarks.runs import run as runs
+from benchmarks.registry.experiments import BASELINE
+from benchmarks.report import overviews, reproduction, style
+from benchmarks.report.artefact import write_text
+from benchmarks.report.grid import to_csv
+from benchmarks.runs import execute, loop
 from benchmarks.runs.run import Run
 from benchmarks.runs.scheduler import one_thread
+from tgt import Costs, ascend, kl
 
 STEPS = 4  # ascent steps that share a distance
 SHOWN = {"image": 6, "text": 10, "retrieval": 10}
@@ -42,7 +45,7 @@ class Column:
 def run_of(task: str, size: str) -> Run:
     """The run whose student, half-trained by distillation, the picture looks at."""
     budget = tasks.get(task).sizes[size].budget
-    return Run(Spec(task=task, size=size, teacher="full", budget=budget, seed=0, method="distillation"))
+    return Run(Spec(task=task, size=size, teacher="full", budget=budget, seed=0, method=BASELINE))
 
 
 def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
@@ -50,29 +53,10 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
 
     Disagreement is measured on decoded inputs: of texts on their words, not on soft ones.
     """
-    import torch
-
-    from benchmarks.registry.methods import METHODS
-    from tgt import Costs, ascend, kl
-
     one_thread()
-    costs = Costs()
-    data, student = runs.teacher_and_data(run, costs), runs.new_student(run)
-    size = run.task.sizes[run.spec.size]
-    method = METHODS[run.spec.method].load()(run.config, data, runs.generator("method", run.spec))
-    schedule = loop.Schedule(max(size.steps // STUDENT_SHARE, 1), size.batch)
-    with runs.private_randomness(run.spec):
-        loop.train(student, method, data, schedule, runs.generator("batches", run.spec), costs, lambda step: None)
-
-    rng = runs.generator("figure", run.spec)
-    # One sample of each class in a random order, then a second of each: rare classes have their turn.
-    order = torch.randperm(len(data), generator=rng)
-    present = [c for c in range(data.num_classes) if data.class_counts[c]]
-    of_class = [order[data.labels[order] == c] for c in present]
-    first, second = ([found[k] for found in of_class if len(found) > k] for k in (0, 1))
-    chosen = torch.stack(first)[torch.randperm(len(first), generator=rng)]
-    shown = torch.cat([chosen, torch.stack([*second, *first])])[: SHOWN[run.task.domain]]
-    index = torch.cat([shown, order[~torch.isin(order, shown)]])[: MEASURED[run.spec.size]]
+    data, student = _half_trained(run)
+    rng = execute.generator("figure", run.spec)
+    index = _chosen(data, SHOWN[run.task.domain], rng)[: MEASURED[run.spec.size]]
     start, teacher = data.latents[index], data.teacher
 
     def disagreement(latents: Any) -> Any:
@@ -97,29 +81,44 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
     return data.labels[index], found, run.task.examples().class_names
 
 
+def _half_trained(run: Run) -> tuple[Any, torch.nn.Module]:
+    """The run's data, and its student as it is in the middle of its training."""
+    costs = Costs()
+    data, student = execute.teacher_and_data(run, costs), execute.new_student(run)
+    method = run.row.load()(run.config, data, execute.generator("method", run.spec))
+    schedule = loop.Schedule(max(run.task.size.steps // STUDENT_SHARE, 1), run.task.size.batch)
+    with execute.private_randomness(run.spec):
+        loop.train(student, method, data, schedule, execute.generator("batches", run.spec), costs, lambda step: None)
+    return data, student
+
+
+def _chosen(data: Any, count: int, rng: torch.Generator) -> torch.Tensor:
+    """All samples by number, first `count` to be shown: one of each class in turn, so that rare ones are among them."""
+    order = torch.randperm(len(data), generator=rng)
+    present = [c for c in range(data.num_classes) if data.class_counts[c]]
+    of_class = [order[data.labels[order] == c] for c in present]
+    first, second = ([found[k] for found in of_class if len(found) > k] for k in (0, 1))
+    chosen = torch.stack(first)[torch.randperm(len(first), generator=rng)]
+    shown = torch.cat([chosen, torch.stack([*second, *first])])[:count]
+    return torch.cat([shown, order[~torch.isin(order, shown)]])
+
+
 def draw(run: Run, path: Path) -> list[Path]:
     """Write the picture (PNG, PDF), what it says as CSV (of texts also as Markdown), and the mean disagreement."""
-    from benchmarks.report.figures import save
-
     measured = _table(run, *columns(run))
     means = measured.groupby(["kind", "distance"], sort=False).agg(
         samples=("kl", "size"), kl=("kl", "mean"), kl_error=("kl", "sem"), labeler_kept=("labeler_kept", "mean")
     )
     table = measured[measured["sample"] < SHOWN[run.task.domain]].drop(columns="labeler_kept")
-    figure = _PICTURES[run.task.domain](table)
-    written = [
-        _write(path.with_suffix(".csv"), tables.to_csv(table.drop(columns="inputs"))),
-        _write(path.with_name(f"{path.name}-disagreement.csv"), tables.to_csv(means.reset_index())),
+    written = style.save(_PICTURES[run.task.domain](table), path, (".png", ".pdf"))
+    written += [
+        write_text(path.with_suffix(".csv"), to_csv(table.drop(columns="inputs"))),
+        write_text(path.with_name(f"{path.name}-disagreement.csv"), to_csv(means.reset_index())),
     ]
     if "text" in table:
-        written.append(_write(path.with_suffix(".md"), _markdown(run, table)))
-    return [*save(figure, path, (".png", ".pdf")), *written]
-
-
-def _write(path: Path, text: str) -> Path:
-    with atomic(path) as temporary:
-        temporary.write_text(text)
-    return path
+        text = reproduction.decoded_text(run.task, [*overviews.decoded(table)])
+        written.append(write_text(path.with_suffix(".md"), text))
+    return written
 
 
 def _table(run: Run, labels: Any, found: list[Column], names: tuple[str, ...]) -> pd.DataFrame:
@@ -138,8 +137,8 @@ def _table(run: Run, labels: Any, found: list[Column], names: tuple[str, ...]) -
                 "labeler_kept": bool(column.labeler[i] == found[0].labeler[i]),
                 "inputs": column.inputs[i],
             }
-            if run.task.readable is not None:
-                row["text"] = run.task.readable(column.inputs[i].numpy())
+            if (text := run.task.readable(column.inputs[i].numpy())) is not None:
+                row["text"] = text
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -149,12 +148,11 @@ _NAME = 28  # letters of a class that a picture of texts shows
 _CAPTION = "{} by labeler (L) and by student (S), disagreement KL(L || S); red: they differ"
 
 
-def _images(table: pd.DataFrame) -> Any:
-    from benchmarks.report.figures import plt
-
+def _images(table: pd.DataFrame) -> Figure:
     ways = table.groupby(["kind", "distance"], sort=False)
     count = table["sample"].nunique()
-    figure, axes = plt.subplots(count, len(ways), figsize=(1.35 * len(ways), 1.75 * count))
+    figure = Figure(figsize=(1.35 * len(ways), 1.75 * count))
+    axes = figure.subplots(count, len(ways))
     for j, ((kind, distance), rows) in enumerate(ways):
         for axis, row in zip(axes[:, j], rows.to_dict("records"), strict=True):
             image = row["inputs"].permute(1, 2, 0).numpy().clip(0, 1)
@@ -177,12 +175,10 @@ def _images(table: pd.DataFrame) -> Any:
     return figure
 
 
-def _texts(table: pd.DataFrame, what: str = "class") -> Any:
-    from benchmarks.report.figures import plt
-
+def _texts(table: pd.DataFrame, what: str = "class") -> Figure:
     shown = table[table["sample"] < 4].groupby("sample")
     lines = sum(len(rows) + 2 for _, rows in shown)
-    figure = plt.figure(figsize=(15, 0.2 * lines + 0.4))
+    figure = Figure(figsize=(15, 0.2 * lines + 0.4))
     figure.text(0, 1, f"Decoded neighbours of training texts: {_CAPTION.format(what)}", fontsize=9, va="bottom")
     # The classes' columns are as wide as the longest name that stands in them.
     longest = min(max(table["labeler"].str.len().max(), table["student"].str.len().max()), _NAME)
@@ -201,7 +197,7 @@ def _texts(table: pd.DataFrame, what: str = "class") -> Any:
                 (second, f"S {_cut(row['student'], _NAME)}"),
                 (0.94, f"KL {row['kl']:.2f}"),
             )
-            for x, words in ((0.01, _kind(row)), (0.1, text), *classes):
+            for x, words in ((0.01, overviews.way(row)), (0.1, text), *classes):
                 # A dollar sign would start a formula.
                 figure.text(x, 1 - line / lines, words.replace("$", r"\$"), fontsize=7.5, color=colour, va="top")
         line += 2
@@ -217,20 +213,3 @@ _PICTURES: dict[str, Callable[[pd.DataFrame], Any]] = {
     "text": _texts,
     "retrieval": partial(_texts, what="first passage"),
 }
-
-
-def _kind(row: dict) -> str:
-    return row["kind"] if not row["distance"] else f"{row['kind']} {row['distance']:g}"
-
-
-def _markdown(run: Run, table: pd.DataFrame) -> str:
-    lines = [f"### {run.task.title}: decoded neighbours of training texts", ""]
-    what = "First passage" if run.task.domain == "retrieval" else "Class"
-    lines += [f"{what} by labeler and by student, and their disagreement KL(labeler || student), at L2 distances.", ""]
-    for _, rows in table.groupby("sample"):
-        lines += [f"**{rows['label'].iloc[0]}**", "", "| | text | labeler | student | KL |", "|---|---|---|---|---:|"]
-        for row in rows.to_dict("records"):
-            text = re.sub(r"([|*_`<\[])", r"\\\1", row["text"])
-            lines.append(f"| {_kind(row)} | {text} | {row['labeler']} | {row['student']} | {row['kl']:.2f} |")
-        lines.append("")
-    return "\n".join(lines)

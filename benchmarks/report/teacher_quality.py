@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.metrics.classification import FEW
-from benchmarks.runs.run import Run, teacher_and_data
+from benchmarks.report.artefact import write_text
+from benchmarks.report.grid import to_csv
+from benchmarks.runs.execute import teacher_and_data
+from benchmarks.runs.run import Run
 from benchmarks.runs.scheduler import one_thread
 
 SAMPLES, NEIGHBOURS = 500, 2000
 
 
-def judge(run: Run) -> pd.DataFrame:
-    """One row a noise scale.
+def measure(runs: Iterable[Run]) -> pd.DataFrame:
+    """One row a noise scale, of each run's teacher.
 
     Columns, of validation inputs that neither network was trained on: `agreement`, the share of decoded neighbours
     that the labeler gives the class it gives the original; `entropy` of its label in nats; `classes`, the effective
@@ -24,11 +29,15 @@ def judge(run: Run) -> pd.DataFrame:
     samples themselves). Beside them the labeler's score on the test set, and how well the generator restores: of
     images the variance its reconstruction explains, of texts the share of words restored at the noise scale.
     """
+    one_thread()
+    return pd.DataFrame([row for run in runs for row in _rows(run)])
+
+
+def _rows(run: Run) -> Iterator[dict]:
     import torch
 
     from tgt import Costs, isotropic
 
-    one_thread()
     examples, data = run.task.examples(), teacher_and_data(run, Costs())
     teacher, rare = data.teacher, data.class_counts < FEW
     rng = torch.Generator().manual_seed(seed_of("fidelity", run.spec.task) % 2**63)
@@ -37,31 +46,38 @@ def judge(run: Run) -> pd.DataFrame:
     own = teacher.label(inputs).argmax(1)
     latents = teacher.encode(inputs)
     generator = run.teachers["generator"]["metrics"]
-    rows = []
     for sigma in run.task.sigmas:  # 0: plain reconstruction
         label = teacher.label(teacher.decode(isotropic(latents, sigma, rng))).softmax(1)
         around = data.latents[torch.randint(len(data), (NEIGHBOURS,), generator=rng)]
         drawn = teacher.label(teacher.decode(isotropic(around, sigma, rng))).argmax(1)
-        rows.append(
-            {
-                "task": run.spec.task,
-                "teacher": run.spec.teacher,
-                "labeler_score": run.teachers["labeler"]["metrics"]["test"][run.task.metric],
-                "explained_variance": generator.get("explained_variance", math.nan),
-                "sigma": sigma,
-                "restored_words": generator.get("restored_words", {}).get(f"{sigma:g}", math.nan),
-                "agreement": (label.argmax(1) == own).float().mean().item(),
-                "entropy": torch.special.entr(label).sum(1).mean().item(),
-                "classes": torch.special.entr(label.mean(0)).sum().exp().item(),
-                "few_shot": rare[drawn].float().mean().item(),
-                "few_shot_data": rare[data.labels].float().mean().item(),
-            }
-        )
-    return pd.DataFrame(rows)
+        yield {
+            "task": run.spec.task,
+            "teacher": run.spec.teacher,
+            "labeler_score": run.teachers["labeler"]["metrics"]["test"][run.task.metric],
+            "explained_variance": generator.get("explained_variance", math.nan),
+            "sigma": sigma,
+            "restored_words": generator.get("restored_words", {}).get(f"{sigma:g}", math.nan),
+            "agreement": (label.argmax(1) == own).float().mean().item(),
+            "entropy": torch.special.entr(label).sum(1).mean().item(),
+            "classes": torch.special.entr(label.mean(0)).sum().exp().item(),
+            "few_shot": rare[drawn].float().mean().item(),
+            "few_shot_data": rare[data.labels].float().mean().item(),
+        }
+
+
+def write(frame: pd.DataFrame, folder: Path) -> Path:
+    """teachers.csv; what was measured before of other tasks and kinds of teacher stays in it."""
+    path = folder / "teachers.csv"
+    if path.exists():
+        before = pd.read_csv(path)
+        measured = set(zip(frame.task, frame.teacher, strict=True))
+        kept = [pair not in measured for pair in zip(before.task, before.teacher, strict=True)]
+        frame = pd.concat([before[kept], frame])
+    return write_text(path, to_csv(frame))
 
 
 def lines(frame: pd.DataFrame) -> list[str]:
-    """The judgement in words."""
+    """The same in words."""
     out = []
     for (task, teacher), rows in frame.groupby(["task", "teacher"], sort=False):
         score, variance = rows[["labeler_score", "explained_variance"]].mean()

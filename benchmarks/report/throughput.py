@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
-from benchmarks.report import figures
+from benchmarks.report import style
 
 #: Phases of a step as `tgt.Costs` has them, and what people call them.
 PHASES = {
@@ -69,9 +69,8 @@ def draw(frame: pd.DataFrame, path: Path) -> list[Path]:
     """Bars of a step's milliseconds by phase, one panel a task."""
     names = list(dict.fromkeys(frame.task))
     heights = [max((frame.task == name).sum(), 2) for name in names]
-    figure, axes = plt.subplots(
-        len(names), 1, figsize=(9, 0.34 * sum(heights) + 1.2 * len(names)), squeeze=False, height_ratios=heights
-    )
+    figure = Figure(figsize=(9, 0.34 * sum(heights) + 1.2 * len(names)), layout="tight")
+    axes = figure.subplots(len(names), 1, squeeze=False, height_ratios=heights)
     for name, axis in zip(names, axes[:, 0], strict=True):
         rows = frame[frame.task == name][::-1]
         left = np.zeros(len(rows))
@@ -83,8 +82,7 @@ def draw(frame: pd.DataFrame, path: Path) -> list[Path]:
         axis.grid(alpha=0.3, axis="x")
     axes[-1, 0].set_xlabel("milliseconds a step (median; pools filled, evaluation excluded)")
     axes[-1, 0].legend(fontsize=8, ncol=5, loc="upper center", bbox_to_anchor=(0.4, -0.25 * 6 / heights[-1]))
-    figure.tight_layout()
-    return figures.save(figure, path)
+    return style.save(figure, path)
 
 
 def lines(frame: pd.DataFrame) -> list[str]:
