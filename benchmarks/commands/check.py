@@ -53,6 +53,6 @@ def _one(results, size: str, console: Console) -> int:
     except ValueError:
         return 1  # mixed teachers: told above, and nothing is said of claims by them
     for claim in claims.load():
-        outcome, told = claims.overall(claim, groups)
-        console.print(f"  {claim.id}: {outcome.upper()} ({told}). {claim.claim}", markup=False)
+        judged = claims.judge(claim, groups)
+        console.print(f"  {claim.id}: {judged.outcome.upper()} ({judged.told}). {claim.claim}", markup=False)
     return int(wrong)
