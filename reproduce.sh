@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# usage: ./reproduce.sh TARGET... [options]
+# usage: ./reproduce.sh COMMAND... [options]
 #
-#   targets   table1 table2 table3 fig1 fig2 all theory throughput tune report export check data teachers list test
-#             ablation-sigma ablation-steps ablation-share ablation-start ablation-teacher
-#             compare METHOD [--task A] [--against B,C] [--seeds N|auto]   is a method (of your own: a file) better than TGT?
-#             validate FILE, new method NAME, new task NAME                 a method or a task of your own
-#   options   --size smoke|small  --tasks A,B  --methods A,B  --budgets N,M  --seeds N  --teacher full|same-data|both
-#             --match samples|real  --ratio R  --jobs N  --plan  --retry  --results DIR  --track wandb|trackio  --help
+#   verify                          does this machine give the committed numbers? (about three minutes)
+#   table1 table2 table3            images, text, retrieval: every method at few and at many labels
+#   fig1 fig2 theory ablation-*     figures; all: tables 1 to 3 and the figures
+#   compare METHOD                  is a method (a file, or a row) better than TGT?
+#   new method NAME, new task NAME, validate FILE       a custom method or task
+#   report check export throughput tune data teachers list test
+#
+#   ./reproduce.sh COMMAND --help tells a command's options.
 #
 # The first call makes a virtual environment in .venv and installs the project (several minutes); later calls start at once.
 set -euo pipefail
@@ -40,7 +42,8 @@ export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824
 
 if [ "${1:-}" = test ]; then
   shift
-  exec .venv/bin/python -m pytest "$@"
+  # Two processes of one thread each: two multi-threaded ones slow each other down many times over.
+  OMP_NUM_THREADS=1 exec .venv/bin/python -m pytest -n 2 --dist worksteal "$@"
 fi
 cd "$here" # files and folders that a person names are meant from where they stand
 exec "$root/.venv/bin/python" -P -m benchmarks "$@"

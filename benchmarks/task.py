@@ -120,7 +120,7 @@ class Task:
     base: ClassVar[str] = ""
     domain: str = "image"
     metric: str = "accuracy"
-    also: tuple[str, ...] | None = None
+    also: tuple[str, ...] = ("balanced_accuracy", "macro_f1")
     profile: Profile = Profile("balanced")
     budget: int = 500
     budgets: tuple[int, ...] = ()
@@ -150,8 +150,8 @@ class Task:
         self.family = self.family or self.name
         self.title = self.title or self.name
         self.sizes = self.sizes or self._own_sizes()
-        if self.also is None:
-            self.also = ("balanced_accuracy" if self.metric == "accuracy" else "accuracy", "macro_f1")
+        if self.also is Task.also and self.metric != "accuracy":
+            self.also = ("accuracy", "macro_f1")
 
     def _own_sizes(self) -> dict[str, Size]:
         small = Size(self.budget, self.budgets or (self.budget,), self.steps, self.batch)

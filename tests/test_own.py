@@ -16,9 +16,10 @@ from benchmarks.core import paths
 
 
 def call(*words: str, cwd) -> subprocess.CompletedProcess:
-    """The command from a folder of one's own, as `reproduce.sh` starts it."""
+    """The command from a folder outside, as `reproduce.sh` starts it."""
+    options = [] if words[0] == "new" else ["--size", "smoke", "--results", str(cwd / "out")]
     return subprocess.run(
-        [sys.executable, "-P", "-m", "benchmarks", *words, "--size", "smoke", "--results", str(cwd / "out")],
+        [sys.executable, "-P", "-m", "benchmarks", *words, *options],
         cwd=cwd,
         capture_output=True,
         text=True,

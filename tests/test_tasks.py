@@ -39,7 +39,7 @@ def test_every_task_says_what_a_run_needs(task):
         name.endswith(f".v{name.split('.v')[-1]}") for name in (*task.students.values(), *task.teachers.values())
     )
     assert task.teachers.keys() == {"generator", "labeler"}
-    assert task.metric not in (task.also or ())
+    assert task.metric not in task.also
     small = task.at("small")
     assert small.size is task.sizes["small"]
     assert task.at("smoke").data_name == ("few_" + task.dataset if task.sizes["smoke"].few else task.dataset)

@@ -10,7 +10,8 @@ from test_cli import call
 
 from benchmarks.commands.throughput import TASKS
 from benchmarks.core import paths
-from benchmarks.report import tables, throughput
+from benchmarks.report import throughput
+from benchmarks.report.grid import to_csv
 
 
 @pytest.fixture(scope="module")
@@ -75,4 +76,4 @@ def test_the_reference_leaves_at_most_one_in_twenty_untracked():
     assert set(frame.task) == set(TASKS)
     assert frame.untracked_share.max() <= 0.05
     found = json.loads((paths.REFERENCE / "small" / "throughput.json").read_text())
-    assert csv.read_text() == tables.to_csv(throughput.of_json(found))
+    assert csv.read_text() == to_csv(throughput.of_json(found))

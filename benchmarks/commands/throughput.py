@@ -34,7 +34,9 @@ def refuse(target: str, options: Options) -> None:
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
     """Time every row of the tasks' tables, write CSV, chart and the benchmark's JSON."""
     from benchmarks.core.environment import environment
-    from benchmarks.report import tables, throughput
+    from benchmarks.report import throughput
+    from benchmarks.report.artefact import write_text
+    from benchmarks.report.grid import to_csv
     from benchmarks.runs.fill import fill
     from benchmarks.runs.grid import grid
     from benchmarks.runs.run import PRECISION
@@ -56,8 +58,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     frame = throughput.of_json(found)
     device = f"{environment()['cpu']}-1-thread".lower().replace(" ", "-").replace("/", "-")
     table = folder / f"throughput-{device}-{PRECISION}-torch{environment()['packages']['torch']}.csv"
-    with paths.atomic(table) as temporary:
-        temporary.write_text(tables.to_csv(frame))
+    write_text(table, to_csv(frame))
     made = [folder / "throughput.json", table, *throughput.draw(frame, folder / "throughput")]
     for line in throughput.lines(frame):
         console.print(line, markup=False)

@@ -8,14 +8,17 @@ import pkgutil
 from benchmarks import tasks
 from benchmarks.task import Task
 
+DOMAINS = ("image", "text", "retrieval", "vector")  # the order of lists
+
 
 def _built_in() -> dict[str, Task]:
-    found: dict[str, Task] = {}
+    found: list[Task] = []
     for info in pkgutil.iter_modules(tasks.__path__, f"{tasks.__name__}."):
         for cls in vars(importlib.import_module(info.name)).values():
             if isinstance(cls, type) and issubclass(cls, Task) and cls.name and cls.__module__ == info.name:
-                found |= {task.name: task for task in cls.all()}
-    return found
+                found += cls.all()
+    found.sort(key=lambda task: DOMAINS.index(task.domain) if task.domain in DOMAINS else len(DOMAINS))
+    return {task.name: task for task in found}
 
 
 TASKS = _built_in()

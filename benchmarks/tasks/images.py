@@ -43,7 +43,7 @@ class ImageTask(Task):
     """
 
     metric = "balanced_accuracy"
-    also: tuple[str, ...] | None = ("many_shot", "medium_shot", "few_shot")
+    also: tuple[str, ...] = ("many_shot", "medium_shot", "few_shot")
     tuned_on = "fashion-lt"
     beta = 0.1
     lr = (2e-3, 4e-3)

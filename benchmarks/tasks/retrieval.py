@@ -59,7 +59,7 @@ class RetrievalTask(Task):
 
     domain = "retrieval"
     metric = "success_20"
-    also: tuple[str, ...] | None = ("success_1", "success_100", "mrr_10", "ndcg_10")
+    also: tuple[str, ...] = ("success_1", "success_100", "mrr_10", "ndcg_10")
     profile = Profile("uniform")
     tuned_on = "wiki-titles"
     references = {"teacher": "test", "BM25": "bm25", "TF-IDF": "tf-idf"}

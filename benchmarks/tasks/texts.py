@@ -39,7 +39,7 @@ class TextTask(Task):
 
     domain = "text"
     metric = "accuracy"
-    also: tuple[str, ...] | None = ("macro_f1",)
+    also: tuple[str, ...] = ("macro_f1",)
     profile = Profile("natural")
     tuned_on = "movie-5"
     defaults = {"lr": 2e-3, "sigma": 2.0, "step_size": 30.0}

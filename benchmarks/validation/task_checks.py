@@ -109,7 +109,7 @@ def has_settings(trial: TaskTrial) -> None:
         logits = student(task.tensor(trial.examples.test_inputs[few]))
     counts = np.bincount(trial.examples.pool_labels, minlength=trial.examples.classes) if labels.ndim == 1 else labels
     judged = task.judge(logits, labels, trial.examples, counts)
-    for metric in (task.metric, *(task.also or ())):
+    for metric in (task.metric, *task.also):
         if metric not in judged:
             raise Broken(f"there is no metric {metric!r}; there are {', '.join(judged)}")
 
