@@ -37,7 +37,7 @@ def frame(groups: Groups) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = []
+    rows: list[tuple] = []
     for task, teacher, match in dict.fromkeys((group.task, group.teacher, group.match) for group in groups):
         budgets = sorted(group.budget for group in groups if group == (task, teacher, group.budget, match))
         if len(budgets) < 2:
@@ -48,8 +48,8 @@ def frame(groups: Groups) -> pd.DataFrame:
         for method in filter(explores, dict.fromkeys(method for of_budget in cells for method in of_budget)):
             ours = [values(of_budget.get(method, {}), metric) for of_budget in cells]
             if seeds := sorted(set.intersection(*map(set, ours + base))):
-                both = (np.array([[found[seed] for seed in seeds] for found in one]) for one in (ours, base))
-                rows += _rows(np.array(budgets), *both, (task, teacher, method))
+                mine, theirs = (np.array([[found[seed] for seed in seeds] for found in one]) for one in (ours, base))
+                rows += _rows(np.array(budgets), mine, theirs, (task, teacher, method))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

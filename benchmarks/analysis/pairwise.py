@@ -104,7 +104,9 @@ def _pair(
         detectable=stats.detectable(differences, strictest),
         sample_error=sample_error(group[ours], group[rival], metric, labels),
         by_rule={
-            rule: stats.paired(*(checkpoints.scores(group[method], metric, rule) for method in (ours, rival)))
+            rule: stats.paired(
+                checkpoints.scores(group[ours], metric, rule), checkpoints.scores(group[rival], metric, rule)
+            )
             for rule in RULES
         },
         at_cost={cost: _at_equal_cost(group[ours], group[rival], metric, cost) for cost in COSTS},

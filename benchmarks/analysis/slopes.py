@@ -57,6 +57,7 @@ def _slope(curve: list[tuple[int, float]]) -> float:
 
 def lines(fitted: pd.DataFrame) -> Iterator[str]:
     """The slopes in words."""
-    for (latent, method), rows in fitted.groupby(["latent", "method"], sort=False):
+    for (_, method), rows in fitted.groupby(["latent", "method"], sort=False):
+        latent = rows.latent.iloc[0]
         told = ", ".join(f"{r.slope:+.2f} [{r.low:+.2f}, {r.high:+.2f}] in {r.dimension}" for r in rows.itertuples())
         yield f"d = {latent}, {method}: slope {told}; -1/d = {-1 / latent:+.2f}"

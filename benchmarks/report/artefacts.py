@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,7 +176,7 @@ def _left(folder: Path, made: set[str]) -> Iterator[Artefact]:
         return Artefact(stem, COMMAND.format(words), TARGETS[target].about, tables=tables)
 
     for path in sorted(folder.glob("fig1-*.png")):
-        yield left(path.stem, lambda path=path: _texts(path.with_suffix(".csv")))
+        yield left(path.stem, partial(_texts, path.with_suffix(".csv")))
     if (path := folder / "teachers.csv").exists():
         yield left("teachers", lambda: [Grid.of_frame(pd.read_csv(path))])
     yield from (left(path.stem) for path in sorted(folder.glob("*.svg")) if path.stem not in made)

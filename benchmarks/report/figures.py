@@ -105,7 +105,7 @@ def _multipliers(axis: Axes, rows: pd.DataFrame) -> None:
 
 def learning_curves(frame: pd.DataFrame) -> Figure:
     """Test metric at each checkpoint against what had been paid: one row a group, one column a cost."""
-    groups = {Group(*key): rows for key, rows in frame.groupby(list(Group._fields), sort=False)}
+    groups = {Group._make(key): rows for key, rows in frame.groupby(list(Group._fields), sort=False)}
     figure = Figure(figsize=(12, 3.8 * len(groups)))
     axes = figure.subplots(len(groups), len(COSTS), squeeze=False, sharey="row")
     for (group, found), row in zip(groups.items(), axes, strict=True):
@@ -185,7 +185,7 @@ def ablation(ablation: Ablation, frame: pd.DataFrame) -> Figure:
     order = [str(value) for value in ablation.values]
     joined = "" if isinstance(ablation.values[0], str) else "-"  # no line between kinds
     for ((name, budget), rows), axis in zip(cells, axes, strict=True):
-        task = tasks.get(name)
+        task = tasks.get(str(name))
         for m, (method, line) in enumerate(_lines(rows)):
             place = [order.index(value) + 0.05 * (m - 1) for value in line.value]
             spread = [100 * (line["mean"] - line.low), 100 * (line.high - line["mean"])]

@@ -46,7 +46,7 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, sett
     groups = {group: cells for group, (cells, _) in shown.items()}
     grids = {artefact.name: artefact.grids for artefact in found}
     judged = [claims.judge(claim, groups) for claim in claims.load()]
-    pictures = {one.name: folder / f"{one.name}.png" for one in found if one.name.startswith("fig1-")}
+    pictures = [(one, folder / f"{one.name}.png") for one in found if one.name.startswith("fig1-")]
     return _render(
         title,
         groups,
@@ -57,8 +57,8 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, sett
         prices=grids.get("price"),
         seen=grids.get("diagnostics"),
         teachers=grids.get("teachers"),
-        gallery=[(name, base64.b64encode(path.read_bytes()).decode()) for name, path in pictures.items()],
-        decoded=[(name, grids[name]) for name in pictures if grids[name]],
+        gallery=[(one, base64.b64encode(path.read_bytes()).decode()) for one, path in pictures],
+        decoded=[one for one, _ in pictures if one.grids],
     )
 
 

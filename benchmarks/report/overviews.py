@@ -26,7 +26,7 @@ def aggregate(found: aggregates.Scores, frame: pd.DataFrame) -> Grid:
     told = "" if math.isnan(p) else f" Friedman's test that all rank alike: p = {p:.2g}."
     return Grid.of(
         ("method", "interquartile mean [resampled]", "average rank"),
-        [(r.method, f"{r.iqm:.3f} [{r.low:.3f}, {r.high:.3f}]", f"{r.rank:.2f}") for r in frame.itertuples()],
+        [(str(r.method), f"{r.iqm:.3f} [{r.low:.3f}, {r.high:.3f}]", f"{r.rank:.2f}") for r in frame.itertuples()],
         title="All tasks at once",
         notes=(
             f"Scores are shares of the labeler's own, on {', '.join(found.tasks)}, each at the smallest budget of its "
@@ -42,7 +42,7 @@ def aggregate(found: aggregates.Scores, frame: pd.DataFrame) -> Grid:
 def prices(frame: pd.DataFrame) -> Iterator[Grid]:
     """Time-to-accuracy, one table a group."""
     for key, rows in frame.groupby(list(Group._fields), sort=False):
-        group = Group(*key)
+        group = Group._make(key)
         goal = f"{100 * rows.target.iloc[0]:.1f} % {label(tasks.get(group.task).metric)}"
         lines = []
         for row in rows.to_dict("records"):
@@ -58,7 +58,7 @@ def diagnosed(frame: pd.DataFrame) -> Iterator[Grid]:
     for key, rows in frame.groupby(list(Group._fields), sort=False):
         shown = ["method", *(column for column in diagnostics.MEANING if rows[column].notna().any())]
         shown += ["alarms"] if rows.alarms.any() else []
-        yield Grid.of_frame(rows[shown].rename(columns={"alarms": "warnings"}), title=Group(*key).title)
+        yield Grid.of_frame(rows[shown].rename(columns={"alarms": "warnings"}), title=Group._make(key).title)
 
 
 def versus(found: list[Pair], alpha: float = pairwise.ALPHA) -> Grid:

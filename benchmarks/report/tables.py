@@ -29,7 +29,8 @@ def grid(group: Group, cells: Cells, beside: dict[str, dict[str, str]] | None = 
     beyond = summary.references(task, cells)  # what needs no student
     base = scores.get(BASELINE, {})
     top = beyond["teacher"][task.metric] if base and "teacher" in beyond else None
-    heads = ["method", *others, f"{label(task.metric)} %", *map(label, task.also), f"Δ {BASELINE}", "Δ best rival"]
+    also = task.also or ()
+    heads = ["method", *others, f"{label(task.metric)} %", *map(label, also), f"Δ {BASELINE}", "Δ best rival"]
     heads += ["gap closed %"] if top is not None else []
     heads += ["seconds", "labeler queries", "seeds"]
     rows = []
@@ -43,7 +44,7 @@ def grid(group: Group, cells: Cells, beside: dict[str, dict[str, str]] | None = 
         else:
             ours = scores[method]
             row.append(Cell(stats.interval(list(ours.values())).percent, bold=method == winner))
-            texts = [_mean(values(seeds, other)) for other in task.also]
+            texts = [_mean(values(seeds, other)) for other in also]
             texts.append(_delta(ours, base) if BASELINE in cells else "")
             texts.append(_delta(ours, scores[rival]) if rival else "")
             if top is not None:
@@ -54,7 +55,7 @@ def grid(group: Group, cells: Cells, beside: dict[str, dict[str, str]] | None = 
             row += [Cell(text) for text in [*texts, _count(seeds)]]
         rows.append(row)
     for name, judged in beyond.items():
-        known = [judged.get(score) for score in (task.metric, *task.also)]
+        known = [judged.get(score) for score in (task.metric, *also)]
         texts = ["n/a" if score is None else f"{100 * score:.1f}" for score in known]
         rows.append([Cell(text) for text in [name, *[""] * len(others), *texts]])
     return Grid.of(
@@ -108,7 +109,7 @@ def _notes(task: Task, group: Group, cells: Cells) -> Iterator[str]:
             "top-k: queries with a relevant passage among the first k (DPR's top-k accuracy). gap closed: of the "
             f"teacher's lead over {BASELINE}. Teacher and searches by words: one number each, on the whole test set."
         )
-    if "few_shot" in task.also:
+    if "few_shot" in (task.also or ()):
         yield f"Shots by training count: {SHOT_RULE}."
     yield from _of_runs(task, group, {method: list(finished(seeds).values()) for method, seeds in cells.items()})
     if warnings := diagnostics.of_group(cells):
