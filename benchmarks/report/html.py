@@ -146,11 +146,12 @@ def _target(task: str) -> str:
 
 
 def _run(record: Record, metric: str, environments: dict[str, dict[str, str]]) -> list[str | Cell]:
-    text = json.dumps(record.environment, indent=1, sort_keys=True)
+    text = json.dumps(record.environment, sort_keys=True)
     if text not in environments:
         packages = record.environment.get("packages", {})
         summary = f"commit {str(record.environment.get('commit'))[:8]}, torch {packages.get('torch')}"
-        environments[text] = {"id": f"environment-{len(environments) + 1}", "summary": summary, "text": text}
+        environments[text] = {"id": f"environment-{len(environments) + 1}", "summary": summary}
+        environments[text]["text"] = json.dumps(record.environment, indent=1, sort_keys=True)
     where = environments[text]["id"]
     value = record.metrics.get(metric)
     score = "n/a" if value is None else f"{100 * value:.2f}"
