@@ -226,7 +226,7 @@ def test_what_is_asked_beyond_a_claim_is_told_and_is_no_part_of_its_verdict(copy
     turned = {**own, "better": "one-hot", "worse": "distillation"}
     groups = Results.load(copy).groups()
     both = ledger.Claim(**claim, checks=[own, {**turned, "beyond": True}])
-    assert judged(both, groups) == ("holds", "1 holds; asked beyond it: 1 fails")
+    assert judged(both, groups) == ("holds", "1 holds; beyond it: 1 fails")
     assert judged(ledger.Claim(**claim, checks=[own, turned]), groups)[0] == "fails"
 
 

@@ -24,7 +24,7 @@ LEDGER = ROOT / "results" / "ledger"
 METHOD = (
     "A check is decided by its own 95 % interval: t over seeds, paired, or Welch's for gains of two tasks. A claim "
     "holds if all its checks do, for which none needs correcting; it fails if any fails by Holm's p over all of them. "
-    "What is asked beyond a claim is no part of its verdict. Confirmed, recalled or unknown: how surely the paper "
+    "Checks that go beyond a claim have no effect on its verdict. Confirmed, recalled or unknown: how surely the paper "
     "claims it; published: the paper's number, not available until someone who has the paper fills it in."
 )
 
@@ -58,7 +58,7 @@ class Check(BaseModel):
     worse_budget: int = 0
     than: Than | None = None
     within: float | None = None
-    beyond: bool = False  # asked here of the claim's method, and more than the claim says: no part of its verdict
+    beyond: bool = False  # goes beyond what the claim says: no effect on its verdict
 
     @model_validator(mode="after")
     def _whole(self) -> Check:
@@ -161,7 +161,7 @@ class Verdict:
 
 
 def verdicts(claim: Claim, groups: Groups) -> list[Verdict]:
-    """One a check. Corrected together are the claim's own checks, and those asked beyond it."""
+    """One a check. Corrected together are the claim's own checks, and those beyond it."""
     found = [_difference(check, groups) for check in claim.checks]
     p = [_p(check, one) for check, one in zip(claim.checks, found, strict=True)]
     corrected = [math.nan] * len(p)
@@ -260,7 +260,7 @@ def judge(claim: Claim, groups: Groups) -> Judged:
     own, beyond = (Counter(one.outcome for one in found if one.check.beyond == further) for further in (False, True))
     surely = sum(one.outcome == "fails" and one.corrected < 1 - stats.LEVEL for one in found if not one.check.beyond)
     told = _counted(own) + (f" ({surely} by Holm's p)" if own["fails"] else "")
-    told += f"; asked beyond it: {_counted(beyond)}" if beyond else ""
+    told += f"; beyond it: {_counted(beyond)}" if beyond else ""
     if surely:
         return Judged(claim, "fails", told, found)
     if own["undecided"] or own["fails"]:

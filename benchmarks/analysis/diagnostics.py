@@ -14,7 +14,7 @@ from benchmarks.records.record import Record
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What each number means; of samples where no unit is told, shares in [0, 1].
+#: What each number means; shares of samples in [0, 1] unless a unit is given.
 MEANING = {
     "held_out_agreement": "held-out samples on which student and labeler give the same class",
     "held_out_kl": "KL(labeler || student) on them, nats, temperature 1",

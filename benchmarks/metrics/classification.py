@@ -38,7 +38,7 @@ def classification(
 
     Args:
         predicted, labels: class indices (N,). train_counts: training samples of each class (C,).
-        coarse: the coarse class of each class (C,); with it the accuracy of coarse classes is told too.
+        coarse: the coarse class of each class (C,); with it the accuracy of coarse classes is given too.
     """
     tested = np.bincount(labels, minlength=classes)
     hits = np.bincount(labels[predicted == labels], minlength=classes)

@@ -35,7 +35,7 @@ def of(results: Results, choice: Choice, reference: Results | None = None) -> It
     """Each artefact that applies to a folder's records made with the choice's settings, or that another command left.
 
     Args:
-        reference: the committed reference's records, which one's own are set beside; may be `results` itself.
+        reference: the committed reference's records, for comparison; may be `results` itself.
 
     Raises:
         ValueError: records of different teachers meet.
@@ -194,7 +194,7 @@ def _whole(results: Results, reference: Results, choice: Choice, found: list[Art
     yield Artefact(
         "report",
         COMMAND.format("report"),
-        "one's own results beside the reference, and the verdicts on the claims",
+        "results compared with the reference, and the verdicts on the claims",
         texts={".md": lambda self: reproduction.text(results, reference, found, choice.settings)},
     )
     title = "TGT suite: " + ("the reference" if results is reference else "your results")

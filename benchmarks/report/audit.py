@@ -184,7 +184,7 @@ def _tables(results: Results, choice: Choice, needed: bool) -> Iterator[Problem]
     try:
         found = list(artefacts.of(results, choice))
     except ValueError:
-        return  # of mixed teachers there is no table; that is told already
+        return  # of mixed teachers there is no table; that is reported already
     for artefact in found:
         for file, text in artefact.csvs.items():
             if not (folder / file).exists():

@@ -106,7 +106,7 @@ def _mean(difference: stats.Difference | None) -> str:
 
 
 def reproduced(ours: Groups, theirs: Groups) -> Grid | None:
-    """One's own results beside the reference's, cell by cell; None where no cell is recorded in both."""
+    """Own results compared with the reference's, cell by cell; None where no cell is recorded in both."""
     rows, agree = [], 0
     for group, cells in ours.items():
         metric = tasks.get(group.task).metric

@@ -1,4 +1,4 @@
-"""report.md: one's own results beside the committed reference, the verdicts on the claims, the decoded texts."""
+"""report.md: results compared with the committed reference, verdicts on the claims, decoded texts."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _of_method(method: str, teacher: str) -> Iterator[str]:
         yield f"{method} sees {seen}: an oracle, not counted as a rival."
     if method not in METHODS or METHODS[method].packages:
         yield (
-            f"{method} comes from outside: unless `compare` searched them, its hyper-parameters are its defaults, "
+            f"{method} is a custom method: unless `compare` searched them, its hyper-parameters are its defaults, "
             "while those of the suite's own rows were searched."
         )
 
@@ -139,7 +139,7 @@ def _of_runs(task: Task, group: Group, runs: dict[str, list[Record]]) -> Iterato
             yield f"{method} trains another student, not counted as a rival: {_student(found[0])}."
     size = task.sizes[done[0].spec.size]
     if size.few:
-        yield f"Size {done[0].spec.size} has fewer examples than told above: it shows that all of it works."
+        yield f"Size {done[0].spec.size} has fewer examples than stated above: it shows that everything works."
     if group.teacher == "full" and size.keep_answers:
         yield "Labeler queries of the real samples are counted, but answered from a file: they take no time here."
     machines = {f"{e.get('cpu')}, {e.get('cores')} cores" for e in (record.environment for record in done) if e}
