@@ -21,7 +21,8 @@ class Artefact:
     """A table or a figure with its data, or a text. Its tables, further files and figure are made when asked for.
 
     Attributes:
-        name: the files' stem. command: what makes them. about: what they show, in one line.
+        name: the files' stem. about: what they show, in one line. target: of the command that makes them, with its
+            options; none of what has a page of its own.
         frames: its data, each a CSV, by the files' stems.
         tables: gives its tables as people read them. groups: the groups that these are of, one each, if they are.
         texts: gives the content of a further file, by suffix.
@@ -30,14 +31,18 @@ class Artefact:
     """
 
     name: str
-    command: str
-    about: str
+    about: str = ""
+    target: str = "report"
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     tables: Callable[[], Iterable[Grid]] = tuple
     groups: Groups = field(default_factory=dict)
     texts: dict[str, Callable[[Artefact], str]] = field(default_factory=dict)
     drawing: tuple[str, tuple[Any, ...]] | None = None
     lines: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        return f"./reproduce.sh {self.target}" if self.target else ""
 
     @cached_property
     def grids(self) -> list[Grid]:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.console import Group as Shown
 
-COMMAND = "./reproduce.sh {}"
-
 
 def of(results: Results, choice: Choice, reference: Results | None = None) -> Iterator[Artefact]:
     """Each artefact that applies to a folder's records made with the choice's settings, or that another command left.
@@ -65,37 +63,27 @@ def _of_records(results: Results, reference: Results | None, choice: Choice) -> 
     for files, (experiment, found) in results.tables(choice.settings).items():
         name = next(name for name, one in EXPERIMENTS.items() if one is experiment)
         yield _experiment(name, files, found, beside)
-    for name in ablation.ABLATIONS:
-        if varied := of_ablation(name, results, choice):
-            yield varied
+    yield from filter(None, (of_ablation(name, results, choice) for name in ablation.ABLATIONS))
     if scores := aggregate.scores(groups):
         frame = aggregate.frame(scores)
         yield Artefact(
             "aggregate",
-            COMMAND.format("report"),
             "all tasks at once: means, ranks and performance profile",
-            {"aggregate": frame},
-            lambda: [overviews.aggregate(scores, frame)],
+            frames={"aggregate": frame},
+            tables=lambda: [overviews.aggregate(scores, frame)],
             texts={".md": lambda self: self.grids[0].markdown(breaks=False)},
             drawing=("aggregate", (scores,)),
         )
     if len(seen := diagnostics.frame(groups)):
         about = "what students agree on with their labeler, and what methods show them"
-        yield Artefact(
-            "diagnostics",
-            COMMAND.format("report"),
-            about,
-            {"diagnostics": seen},
-            lambda: overviews.diagnosed(seen),
-        )
+        yield Artefact("diagnostics", about, frames={"diagnostics": seen}, tables=lambda: overviews.diagnosed(seen))
     if len(paid := time_to_accuracy.frame(groups)):
         head = "\n".join(["# Time-to-accuracy", "", time_to_accuracy.NOTE, "", ""])
         yield Artefact(
             "price",
-            COMMAND.format("report"),
             "what a run pays until it is as good as distillation at its end",
-            {"price": paid},
-            lambda: overviews.prices(paid),
+            frames={"price": paid},
+            tables=lambda: overviews.prices(paid),
             texts={".md": lambda self: head + "\n".join(grid.markdown() for grid in self.grids)},
         )
 
@@ -105,7 +93,7 @@ def of_ablation(name: str, results: Results, choice: Choice) -> Artefact | None:
     one, frame = ablation.ABLATIONS[name], ablation.frame(name, results, choice)
     if frame.empty:
         return None
-    return Artefact(name, COMMAND.format(name), TARGETS[name].about, {name: frame}, drawing=("ablation", (one, frame)))
+    return Artefact(name, TARGETS[name].about, name, {name: frame}, drawing=("ablation", (one, frame)))
 
 
 def of_experiment(
@@ -151,17 +139,17 @@ def _experiment(
     further = files.removeprefix(name).removeprefix("-")
     return Artefact(
         files,
-        COMMAND.format(name) + (f" --tasks {further}" if further else ""),
         TARGETS[name].about,
+        name + (f" --tasks {further}" if further else ""),
         frames,
         grids,
         groups,
-        {
+        texts={
             ".md": lambda self: "\n".join([*(grid.markdown() for grid in self.grids), *missing]),
             ".tex": lambda self: "\n".join(grid.latex() for grid in self.grids),
         },
-        (draw, tuple(frames.values())) if draw else None,
-        (*lines, *missing),
+        drawing=(draw, tuple(frames.values())) if draw else None,
+        lines=(*lines, *missing),
     )
 
 
@@ -171,9 +159,8 @@ def _left(folder: Path, made: set[str]) -> Iterator[Artefact]:
     def left(stem: str, tables: Callable[[], Iterable[Grid]] = tuple) -> Artefact:
         target, _, task = stem.partition("-")
         if target not in TARGETS or TARGETS[target].words:  # such as a comparison, which has a page of its own
-            return Artefact(stem, "", "", tables=tables)
-        words = f"{target} --tasks {task}" if task else target
-        return Artefact(stem, COMMAND.format(words), TARGETS[target].about, tables=tables)
+            return Artefact(stem, target="", tables=tables)
+        return Artefact(stem, TARGETS[target].about, target + (f" --tasks {task}" if task else ""), tables=tables)
 
     for path in sorted(folder.glob("fig1-*.png")):
         yield left(path.stem, partial(_texts, path.with_suffix(".csv")))
@@ -193,17 +180,13 @@ def _whole(results: Results, reference: Results, choice: Choice, found: list[Art
     """The report and the page, which are of all the others."""
     yield Artefact(
         "report",
-        COMMAND.format("report"),
         "results compared with the reference, and the verdicts on the claims",
         texts={".md": lambda self: reproduction.text(results, reference, found, choice.settings)},
     )
     title = "TGT suite: " + ("the reference" if results is reference else "your results")
     folder = folder_of(results.folder, choice.settings)
     yield Artefact(
-        "index",
-        COMMAND.format("report"),
-        "all of it as one page",
-        texts={".html": lambda self: html.page(results, found, folder, title, choice.settings)},
+        "index", "all of it", texts={".html": lambda self: html.page(results, found, folder, title, choice.settings)}
     )
 
 

@@ -71,7 +71,7 @@ def comparison(groups: Groups, title: str, said: list[str], versus: list[Grid], 
         said=said,
         versus=versus,
         tables=[(tables.grid(group, cells), _drawn(group)) for group, cells in groups.items()],
-        figures=[(Artefact(figure.stem, "", ""), _inline(figure))],
+        figures=[(Artefact(figure.stem, target=""), _inline(figure))],
         prices=[*overviews.prices(paid)] if len(paid) else [],
         seen=[*overviews.diagnosed(seen)],
     )
