@@ -14,7 +14,7 @@ from benchmarks.records.groups import Group, values
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
-from benchmarks.report import tables
+from benchmarks.report import artefacts, tables
 from benchmarks.report.grid import to_csv
 
 FOLDER = paths.REFERENCE / "small"
@@ -37,6 +37,12 @@ def test_committed_tables_are_what_the_committed_records_give(files):
     assert (FOLDER / f"{files}.csv").read_text() == to_csv(summary.frame(TABLES[files]))
     if EXPERIMENTS[name].figure == "curve":
         assert (FOLDER / f"{files}-multiplier.csv").read_text() == to_csv(multipliers.frame(TABLES[files]))
+
+
+def test_every_committed_csv_is_what_the_committed_records_give():
+    found = {file: text for one in artefacts.of(RESULTS, Choice()) for file, text in one.csvs.items()}
+    assert {"aggregate.csv", "price.csv", "diagnostics.csv", "ablation-sigma.csv", "theory-slopes.csv"} <= set(found)
+    assert [file for file, text in found.items() if (FOLDER / file).read_text() != text] == []
 
 
 def test_the_readme_quotes_the_reference():
