@@ -6,8 +6,8 @@ import ast
 
 from benchmarks.analysis import claims as ledger
 from benchmarks.core import paths
+from benchmarks.records import Results
 from benchmarks.registry.methods import METHODS
-from benchmarks.report import reproduction as report
 
 
 def imported(folder: str) -> set[str]:
@@ -37,7 +37,7 @@ def test_every_claim_of_the_ledger_names_methods_there_are():
 
 
 def test_every_check_of_the_ledger_is_of_runs_that_the_reference_holds():
-    groups = report.cells(paths.REFERENCE / "small")
+    groups = Results.load(paths.REFERENCE / "small").groups()
     for claim in ledger.load():
         assert [one.check for one in ledger.verdicts(claim, groups) if one.outcome == "not run"] == []
 

@@ -181,7 +181,7 @@ def conclusion(ours: str, name: Group, group: Cells, found: list[Pair], alpha: f
         beaten = [pair.rival for pair in tgt if pair.verdict(alpha) == BETTER]
         lost = [pair.rival for pair in tgt if pair.verdict(alpha) == WORSE]
         answer = "Yes" if len(beaten) == len(tgt) else "No" if lost else "Not shown"
-        out.append(f"Is it better than TGT here? {answer}: better than {len(beaten)} of {len(tgt)} rows of TGT.")
+        out.append(f"Is it better than TGT here? {answer}: better than {len(beaten)} of {len(tgt)} variants of TGT.")
     costs = ", ".join(
         f"{method} {summary.mean_cost(seeds, 'seconds'):.0f} s and "
         f"{summary.mean_cost(seeds, 'labeler_queries'):,.0f} labeler queries"
