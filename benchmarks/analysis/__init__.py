@@ -1,4 +1,4 @@
 """Statistics over records: summaries, comparisons, aggregates, curves, verdicts on claims.
 
-Frames in, frames out; nothing is drawn and nothing is trained.
+Groups of records in (`records.groups`), data frames out; nothing is drawn and nothing is trained.
 """

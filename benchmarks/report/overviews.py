@@ -34,7 +34,7 @@ def aggregate(found: aggregates.Scores, frame: pd.DataFrame) -> Grid:
             "a pool and the same without one count as one. [2.5 % and 97.5 % of resamplings of the seeds of each "
             "task]: of so few seeds narrower than a 95 % interval. Average ranks nearer than "
             f"{found.critical_difference:.2f} are not significantly different (Nemenyi).{told} Means over tasks hide "
-            "where a method fails: the tables tell.",
+            "where a method fails: the tables show it.",
         ),
     )
 
