@@ -271,7 +271,8 @@ def test_what_a_custom_task_says_stands_in_place_of_its_base(register):
         "    def data(self):\n"
         "        inputs = np.arange(60 * 784, dtype=np.uint8).reshape(60, 1, 28, 28)\n"
         "        labels = np.arange(60) % 10\n"
-        "        return {'train_inputs': inputs, 'train_labels': labels, 'test_inputs': inputs, 'test_labels': labels}\n"
+        "        return {f'{side}_{part}': value for side in ('train', 'test')\n"
+        "                for part, value in (('inputs', inputs), ('labels', labels))}\n"
     )
     task = tasks.TASKS[name]
     assert (task.title, task.sizes["small"].budget, task.sizes["small"].steps) == ("Mine", 20, 7)

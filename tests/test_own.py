@@ -11,6 +11,7 @@ import sys
 
 import pandas as pd
 import pytest
+from test_cli import one_job
 
 from benchmarks.core import paths
 
@@ -18,6 +19,7 @@ from benchmarks.core import paths
 def call(*words: str, cwd) -> subprocess.CompletedProcess:
     """The command from a folder outside, as `reproduce.sh` starts it."""
     options = [] if words[0] == "new" else ["--size", "smoke", "--results", str(cwd / "out")]
+    words = (*one_job(*words),)
     return subprocess.run(
         [sys.executable, "-P", "-m", "benchmarks", *words, *options],
         cwd=cwd,

@@ -47,7 +47,7 @@ def test_a_run_with_dropout_gives_the_same_record_whatever_came_before(run):
 @pytest.mark.parametrize("part", PARTS)
 def test_kept_answers_are_the_networks_own_and_are_counted(run, part):
     examples = run.task.examples()
-    module = freeze(teachers.load(run.task, run.recipes[part]))
+    module = freeze(teachers.load(run.task, run.recipes[part])[part])
     costs = Costs()
     plain = teacher_and_data(run, costs)
     given = {"inputs": plain.inputs, "labels": plain.labels, "num_classes": examples.classes, "teacher": plain.teacher}

@@ -116,10 +116,16 @@ def parse(targets: list[str], rest: list[str]) -> Any:
 
 
 def _one_line(box: str) -> str:
-    """What the parser says in its box, up to the box's first rule."""
-    lines = [line.strip("│ ").strip() for line in box.splitlines() if line.startswith("│")]
-    said = lines[: next((i for i, line in enumerate(lines) if not line or set(line) == {"─"}), len(lines))]
-    return " ".join(said) or box.strip()
+    """What the parser says in its box: the part between the box's title and its next rule or empty line."""
+    parts: list[list[str]] = [[]]
+    for line in box.splitlines():
+        text = line.strip("│| ")
+        if not text.strip("─-") or line.startswith(("╭", "╰")):
+            parts.append([])
+        else:
+            parts[-1].append(text)
+    said = [" ".join(part) for part in parts if part]
+    return said[0 if "╭" in box else min(1, len(said) - 1)] if said else "bad options"
 
 
 def _no_such_option(word: str, targets: list[str]) -> str:

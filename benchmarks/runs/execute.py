@@ -158,7 +158,7 @@ def _diagnose(run: Run, student: torch.nn.Module, method: Method, data: Training
 def teacher_and_data(run: Run, costs: Costs) -> RunData:
     """The run's frozen teacher and training samples."""
     task, examples, indices = run.task, run.task.examples(), run.split.indices
-    parts = {part: store.load(task, recipe) for part, recipe in run.recipes.items()}
+    parts = store.load(task, *run.recipes.values())
     given: dict[str, Any] = {
         "inputs": task.tensor(examples.pool_inputs[indices]),
         "labels": torch.from_numpy(examples.pool_labels[indices]),

@@ -31,7 +31,7 @@ def pool_answers(task: Task, part: str, recipe: Recipe) -> np.ndarray:
     path = _path(recipe)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
-            module = freeze(store.load(task, recipe))
+            module = freeze(store.load(task, recipe)[part])
             ask = getattr(module, "embed", module) if part == "labeler" else module.encode
             with torch.no_grad():
                 chunks = task.tensor(task.examples().pool_inputs).split(_CHUNK)

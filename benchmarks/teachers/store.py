@@ -35,14 +35,19 @@ def networks_of(task: Task) -> dict[str, nn.Module]:
     return {name: module.to(memory_format=torch.channels_last) for name, module in parts.items()}
 
 
-def load(task: Task, recipe: Recipe) -> nn.Module:
-    """The trained network. Raises ValueError if the file's weights do not have the hash written when they were made."""
-    tensors = load_file(recipe.path)
-    if content_sha256(tensors) != metadata(recipe)["sha256"]:
-        raise ValueError(f"{recipe.path} was changed since it was trained; delete it and it is trained anew")
-    module = networks_of(task)[recipe.part]
-    module.load_state_dict(tensors)
-    return module.eval()
+def load(task: Task, *recipes: Recipe) -> dict[str, nn.Module]:
+    """The trained networks of recipes of one task, by part.
+
+    Raises:
+        ValueError: a file's weights do not have the hash that was written when they were made.
+    """
+    modules = networks_of(task)
+    for recipe in recipes:
+        tensors = load_file(recipe.path)
+        if content_sha256(tensors) != metadata(recipe)["sha256"]:
+            raise ValueError(f"{recipe.path} was changed since it was trained; delete it and it is trained anew")
+        modules[recipe.part].load_state_dict(tensors)
+    return {recipe.part: modules[recipe.part].eval() for recipe in recipes}
 
 
 def metadata(recipe: Recipe) -> dict[str, Any]:
