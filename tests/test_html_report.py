@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 
 import pytest
+from rich.console import Console
 
 from benchmarks.analysis import learning_curves
 from benchmarks.analysis import pairwise as comparison
@@ -61,6 +63,18 @@ def test_the_page_holds_every_claim_figure_and_run(page):
 
 def test_the_same_records_give_the_same_page(page):
     assert whole_page() == page.read_text()
+
+
+def test_the_page_of_few_records_has_the_sections_that_they_fill(tmp_path):
+    recorded = Results.load(FOLDER).groups()["movie-5", "full", 250, "samples"]
+    records = [record for method in ("one-hot", "distillation") for record in recorded[method].values()]
+    results = Results(tmp_path, records)
+    artefacts.write(results, Choice(), Console(file=io.StringIO()), Results.load(FOLDER))
+    text = (tmp_path / "index.html").read_text()
+    assert 'id="records"' in text
+    assert 'id="gallery"' not in text
+    assert {"table2.csv", "table2.md", "price.csv", "report.md"} <= {path.name for path in tmp_path.iterdir()}
+    assert not (tmp_path / "aggregate.csv").exists()
 
 
 @pytest.fixture(scope="module")
