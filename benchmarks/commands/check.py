@@ -47,7 +47,7 @@ def _one(results, size: str, console: Console) -> int:
         console.print(f"  {mark} {problem.told}{count}", markup=False)
     wrong = any(problem.wrong for problem in found)
     if not wrong:
-        console.print("  records and tables are whole, and of today's code", markup=False)
+        console.print("  records and tables are whole", markup=False)
     try:
         groups = results.groups()
     except ValueError:

@@ -107,11 +107,11 @@ def _causes(record: Record, tuned: dict[str, Any]) -> Iterator[tuple[str, bool]]
         if now.get(name) == then.get(name):
             continue
         if name == "data_sha256" and run.task.computed:
-            yield f"not looked at: {spec.task}: its data are computed, and their last bits differ here", False
+            yield "not looked at: data that are computed, whose last bits differ on this processor", False
         else:
             yield f"stale: {where}: {_cause(name, then.get(name), now.get(name))}", True
     if not run.has_teachers:
-        yield f"not looked at: {spec.task}: its teachers are not trained here, so they cannot be compared", False
+        yield "not looked at: teachers that are not trained here, so that their weights cannot be compared", False
     elif {part: info["sha256"] for part, info in run.teachers.items()} != then["teacher_sha256"]:
         yield f"stale: {where}: {CAUSES['teacher_sha256']}", True
 
