@@ -7,8 +7,6 @@ import importlib.util
 
 from benchmarks.records.record import Record
 
-#: Libraries that share `init`, `log` and `finish`.
-TRACKERS = ("trackio", "wandb")
 PROJECT = "tgt-suite"
 
 
