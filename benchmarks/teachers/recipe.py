@@ -65,7 +65,7 @@ def recipe(task: Task, part: str, kind: str, split: Split) -> Recipe:
         size=task.scale,
         part=part,
         kind=kind,
-        network=task.teachers.get(part, ""),
+        network=task.teachers.get(part) or f"{task.name}.v{task.version}",
         data_sha256=_data_sha256(task, part, kind, split),
         steps=task.size.generator_steps if part == "generator" else task.size.labeler_steps,
         lr=task.lr[PARTS.index(part)],
