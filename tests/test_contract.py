@@ -40,7 +40,7 @@ PLAIN = f"return {{'supervised': {TERM}}}"
 
 @pytest.fixture
 def register(tmp_path, monkeypatch):
-    """Registers a file of one's own for the length of a test. Names are new each time: modules stay loaded."""
+    """Registers a custom file for the length of a test. Names are new each time: modules stay loaded."""
     before = dict(METHODS), dict(tasks.TASKS)
 
     def write(source: str, name: str | None = None) -> str:

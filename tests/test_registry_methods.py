@@ -96,7 +96,7 @@ def test_rows_of_a_task_in_the_order_of_tables():
     assert rows_of(unheard_of) == tuple(name for name in of_images if METHODS[name].only_for != "image")
 
 
-# --- files of one's own folder
+# --- files of another folder
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def test_a_pooled_twins_config_refuses_what_either_parent_refuses():
         PooledInverseCloze.Config(renew=-1)
 
 
-# --- what is not known here, and files of a person's own
+# --- what is not known here, and custom files
 
 
 def test_of_an_unknown_name_nothing_is_told():
@@ -232,7 +232,7 @@ def test_of_an_unknown_name_nothing_is_told():
 
 @pytest.fixture
 def register(tmp_path):
-    """Registers a file of one's own for the length of a test."""
+    """Registers a custom file for the length of a test."""
     before = set(METHODS)
 
     def write(stem: str, variants: str = "", doc: str = "Mine it is.") -> Row:

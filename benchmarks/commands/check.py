@@ -18,7 +18,7 @@ class Options(CustomFiles):
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
-    """Of the committed reference, and of one's own records where there are any."""
+    """Of the committed reference, and of the records in a results folder where there are any."""
     from benchmarks.records import Results
 
     choice_of(options)

@@ -210,7 +210,7 @@ def _installed() -> dict[str, Row]:
     return found
 
 
-#: Every row by its name, in the order of tables. Files of a person's own are added to it (`registry.custom`).
+#: Every row by its name, in the order of tables. Custom files are added to it (`registry.custom`).
 METHODS: dict[str, Row] = read()
 METHODS.update({name: row for name, row in _installed().items() if name not in METHODS})
 

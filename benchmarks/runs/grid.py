@@ -59,7 +59,7 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
 
 
 def overrides(method: str, task: Task, choice: Choice) -> tuple[tuple[str, Any], ...] | None:
-    """The chosen hyper-parameters of a method with a person's own settings over those it has; None: as chosen."""
+    """The chosen hyper-parameters of a method with settings over those it has; None: as chosen."""
     known = {found.name for found in fields(METHODS[method].load().Config)}
     outside = choice.tuned.get(task.tuned_on, {}).get(method, {}).get("params", {})
     if searched(method, task, choice.size):

@@ -39,7 +39,7 @@ def mine(tmp_path):
 
 
 @pytest.mark.parametrize("task", ["fashion-lt", "movie-5", "wiki-titles"])
-def test_a_method_of_ones_own_is_compared(task, mine, tmp_path):
+def test_a_custom_method_is_compared(task, mine, tmp_path):
     words = ["compare", mine.name, "--task", task, "--seeds", "2", "--no-search", "--against", "distillation"]
     done = call(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -69,7 +69,7 @@ def test_a_method_of_ones_own_is_compared(task, mine, tmp_path):
 
 
 def test_its_hyper_parameters_are_searched_as_its_rivals_are(mine, tmp_path):
-    """The committed search knows no smoke size, as it knows no task of one's own: there rivals are searched as well."""
+    """The committed search knows no smoke size, as it knows no custom task: there rivals are searched as well."""
     done = call("compare", mine.name, "--seeds", "2", "--against", "one-hot", "--jobs", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
     assert "hyper-parameters of stranger, one-hot on fashion-lt: 4 settings" in done.stdout
@@ -105,7 +105,7 @@ def test_a_method_that_cannot_run_ends_with_its_search(mine, tmp_path):
     assert not (tmp_path / "out" / "smoke" / "records.jsonl").exists()
 
 
-def test_a_task_of_ones_own_runs_every_fitting_row(tmp_path):
+def test_a_custom_task_runs_every_fitting_row(tmp_path):
     (tmp_path / "digits_of_mine.py").write_text((paths.ROOT / "examples" / "my_task.py").read_text())
     done = call("table1", "--tasks", "digits_of_mine.py", "--seeds", "1", cwd=tmp_path)
     frame = pd.read_csv(tmp_path / "out" / "smoke" / "table1-digits-of-mine.csv")
