@@ -12,6 +12,7 @@ from test_stats_and_tables import record
 from benchmarks.analysis import claims as ledger
 from benchmarks.commands.main import main
 from benchmarks.core import paths
+from benchmarks.core.environment import code_sha256
 from benchmarks.core.fingerprint import digest
 from benchmarks.records import Results
 from benchmarks.records.groups import grouped
@@ -20,7 +21,7 @@ from benchmarks.registry.experiments import Choice
 from benchmarks.registry.methods import METHODS
 from benchmarks.report import artefacts
 from benchmarks.report import audit as check
-from benchmarks.runs.run import Run, code_sha256
+from benchmarks.runs.run import Run
 from benchmarks.teachers import store as teachers
 
 FOLDER = paths.REFERENCE / "small"
@@ -127,13 +128,15 @@ def test_a_torn_line_and_code_edited_since_are_notes(copy):
     with (copy / "records.jsonl").open("a") as file:
         file.write('{"task": "mov')
     keys = [record.key for record in Results.load(copy).records]
-    outcomes = {keys[0]: "equal", keys[1]: "DIFFERS", "0" * 24: "equal"}  # the last is no record of this folder
-    (copy / "verified.json").write_text(json.dumps({code_sha256(): {"cells": outcomes}}))
+    outcomes = {keys[0]: "equal", keys[1]: "agrees", "0" * 24: "equal"}  # the last is no record of this folder
+    (copy / "verified.json").write_text(json.dumps({code_sha256(): outcomes}))
     assert wrong(copy) == []
     torn, code = (next(p for p in notes(copy) if p.told.startswith(word)) for word in ("torn", "same key"))
     assert torn.count == 1
     assert code.count == len(keys)
-    assert "1 of 2 cells" in code.told
+    assert "verified by 2 of 2 cells" in code.told
+    (copy / "verified.json").write_text(json.dumps({code_sha256(): {**outcomes, keys[1]: "DIFFERS"}}))
+    assert [told for told in wrong(copy) if "verified by 1 of 2 cells" in told]  # a number that came out otherwise
 
 
 def test_a_changed_method_file_and_a_changed_teacher_are_found(tmp_path, monkeypatch):

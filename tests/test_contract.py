@@ -287,3 +287,38 @@ def test_a_task_that_lacks_a_part_is_refused_as_bad_input(tmp_path, capsys):
     path.write_text("from benchmarks.task import Task\n\nclass Half(Task):\n    pass\n")
     assert main(["table1", "--tasks", str(path), "--plan"]) == 2
     assert "Half has no data, student, teacher, and names no `base`" in capsys.readouterr().err
+
+
+def test_a_custom_task_that_derives_from_one_of_the_suite_has_data_of_its_own(register):
+    name = register(
+        "import numpy as np\n"
+        "from torch import nn\n"
+        "from benchmarks.tasks.fashion import FashionLT\n"
+        "class Mine(FashionLT):\n"
+        "    def data(self):\n"
+        "        inputs, labels = np.zeros((60, 1, 28, 28), np.uint8), np.arange(60) % 10\n"
+        "        return {'train_inputs': inputs, 'train_labels': labels, 'test_inputs': inputs, 'test_labels': labels}\n"
+        "    def student(self, classes):\n"
+        "        return nn.Flatten()\n"
+        "    def teacher(self, classes):\n"
+        "        return nn.Flatten(), nn.Flatten()\n"
+    )
+    assert len(tasks.get("fashion-lt").examples().pool_labels) == 60_000
+    assert len(tasks.TASKS[name].examples().pool_labels) == 60
+    assert (tasks.TASKS[name].family, tasks.TASKS[name].name) == (name, name)
+
+
+def test_code_behind_relative_imports_counts(tmp_path, monkeypatch):
+    package = tmp_path / "relative_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "idea.py").write_text("from .helper import SCALE\nfrom relative_package import other\n")
+    for name in ("helper", "other"):
+        (package / f"{name}.py").write_text("SCALE = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = [modules_digest("relative_package.idea", ("relative_package",))]
+    for name in ("helper", "other"):
+        (package / f"{name}.py").write_text("SCALE = 2\n")
+        modules_digest.cache_clear()
+        found.append(modules_digest("relative_package.idea", ("relative_package",)))
+    assert len(set(found)) == 3

@@ -262,7 +262,8 @@ def test_a_persons_file_may_declare_the_facts_of_its_row(register):
     two = '    variants = {"other": {"order": 1}, "declared-two": {"about": "the second", "only_for": "text"}}'
     row = register("declared_two", two)
     assert (row.about, row.domain, row.order) == ("the second", "text", 1000)
-    assert register("declared_none", '    variants = {"a": {"order": 1}, "b": {"order": 2}}').order == 1000
+    with pytest.raises(BadInput, match="of its variants a, b none is called declared-none"):
+        register("declared_none", '    variants = {"a": {"order": 1}, "b": {"order": 2}}')
     with pytest.raises(BadInput, match=r"Mine: a row has no 'colur'; did you mean 'colour'\?"):
         register("declared_badly", '    variants = {"a": {"colur": "#123456"}}')
     with pytest.raises(BadInput, match="variants must be a dict of rows"):

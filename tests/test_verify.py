@@ -12,10 +12,10 @@ from baselines.distillation import Distillation
 from benchmarks.analysis import stats
 from benchmarks.commands import verify
 from benchmarks.core import paths
+from benchmarks.core.environment import code_sha256
 from benchmarks.records import Results
 from benchmarks.records.record import Spec, Store, key_of
 from benchmarks.report import verification
-from benchmarks.runs import run as runs
 from benchmarks.runs.execute import execute
 from benchmarks.runs.run import Run
 from benchmarks.teachers import store
@@ -48,7 +48,7 @@ def options(reference, tmp_path, monkeypatch) -> verify.Options:
 
 
 def noted(options) -> dict:
-    return verification.noted(options.results / "smoke")[runs.code_sha256()]["cells"]
+    return verification.noted(options.results / "smoke")[code_sha256()]
 
 
 def test_runs_made_again_are_equal_and_noted(options):
@@ -68,7 +68,7 @@ def test_a_changed_loss_without_a_raised_version_is_found(options, monkeypatch):
     monkeypatch.setattr(Distillation, "terms", changed)
     assert verify.run("verify", [], options, CONSOLE) == 1
     told = sorted(noted(options).values())
-    assert told[:1] == ["DIFFERS on the recorded platform from the same data and teacher"]
+    assert told[:1] == ["DIFFERS on the recorded platform, from the same data and teacher"]
     assert told[1:] == ["equal", "equal"]
 
 
@@ -99,11 +99,12 @@ def test_of_another_platform_a_number_within_the_seeds_interval_agrees(reference
 def test_the_sample_is_spread_over_tasks_and_methods_and_fits_the_time():
     results = Results.load(paths.REFERENCE / "small")
     free = {name for name in {r.spec.task for r in results.records} if name.startswith("manifold")}
-    chosen = verification.chosen(results, 9, 60, seed=0, jobs=1)  # whatever is trained here, manifolds need nothing
+    chosen, absent = verification.chosen(results, 9, 60, seed=0, jobs=1)  # manifolds need no teachers to be trained
     assert sum(sum(r.phases.values()) + 1 for r in chosen) <= 60
     assert {r.spec.task for r in chosen} & free
+    assert not absent.keys() & free
     assert len({r.spec.method for r in chosen}) > 1
-    assert [r.key for r in chosen] == [r.key for r in verification.chosen(results, 9, 60, seed=0, jobs=1)]
+    assert [r.key for r in chosen] == [r.key for r in verification.chosen(results, 9, 60, seed=0, jobs=1)[0]]
     assert len({r.key for r in chosen}) == len(chosen)
 
 
@@ -125,4 +126,28 @@ def test_a_key_names_what_a_person_can_read_and_no_code(reference):
     assert not any(word in identity for word in ("benchmarks.", "baselines.", "tgt."))
     record = Results.load(reference / "smoke").records[0]
     assert record.key == key_of(record.identity)
-    assert record.code_sha256 == runs.code_sha256()
+    assert record.code_sha256 == code_sha256()
+
+
+def test_another_teacher_on_the_recorded_platform_is_told(reference):
+    results = Results.load(reference / "smoke")
+    recorded = next(r for r in results.records if r.spec.method == "distillation")
+    other = {**recorded.metrics, "balanced_accuracy": recorded.metrics["balanced_accuracy"] + 1e-4}
+    identity = {**recorded.identity, "teacher_sha256": {"generator": "a", "labeler": "b"}}
+    again = recorded.model_copy(update={"metrics": other, "identity": identity})
+    (outcome,) = verification.compared([recorded], {recorded.key: again}, results, recorded.environment)
+    assert outcome.told == "DIFFERS on the recorded platform, and so does its teacher"
+    assert not verification.good(outcome.told)
+
+
+def test_teachers_of_other_code_are_named(reference, monkeypatch):
+    records = Results.load(reference / "smoke").records
+    assert verification.of_other_code(records) <= {"fashion-lt"}
+    monkeypatch.setattr(verification, "code_sha256", lambda: "another")
+    assert verification.of_other_code(records) == {"fashion-lt"}
+
+
+def test_a_file_that_verify_did_not_write_is_one_line(tmp_path):
+    (tmp_path / verification.FILE).write_text('{"abc": 1}')
+    with pytest.raises(ValueError, match=r"verified.json is not what `verify` writes"):
+        verification.noted(tmp_path)

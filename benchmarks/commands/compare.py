@@ -57,7 +57,9 @@ def rivals(task: Task, ours: str) -> tuple[str, ...]:
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
     """Everything from a method's name or file to the verdict; the exit status."""
     choice, folder = choice_of(options), folder_of(options)
-    (ours,) = named(words[0])
+    if len(given := named(words[0])) != 1:
+        raise BadInput(f"compare takes one method, not {words[0]!r}; its rivals are named by --against")
+    (ours,) = given
     against = named(options.against)
     for name in (ours, *against):
         known("method", name, METHODS)

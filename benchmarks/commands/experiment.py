@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from benchmarks.commands.options import Cells, Methods, Runs, Settings, Tasks, Where, choice_of, execution, folder_of
+from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
 from benchmarks.data.asset import Unavailable
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
@@ -23,7 +24,10 @@ class Options(Settings, Runs, Cells, Methods, Tasks, Where):
 
 
 def refuse(target: str, options: Options) -> None:
-    choice_of(options, EXPERIMENTS[target].tasks)
+    experiment = EXPERIMENTS[target]
+    for task in choice_of(options, experiment.tasks).tasks:
+        if experiment.figure == "slopes" and task not in experiment.tasks:
+            raise BadInput(f"{target} is of manifolds whose dimensions are known; {task} is none")
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:

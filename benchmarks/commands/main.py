@@ -43,6 +43,8 @@ def _run(arguments: list[str]) -> int:
         return 0
     targets, more = split(words, helped=bool({"-h", "--help"} & set(rest)))
     options = parse(targets, rest)
+    if "all" in words and vars(options).get("set"):
+        raise BadInput("--set has no effect on fig1, which is part of all: name the tables and figures it is for")
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -62,6 +64,8 @@ def split(words: list[str], helped: bool = False) -> tuple[list[str], list[str]]
     for number, word in enumerate(words):
         if word not in TARGETS:
             raise BadInput(f"unknown target {word!r}; there are {', '.join(TARGETS)}")
+        if not TARGETS[word].command:
+            raise BadInput(f"{word} stands first and alone: ./reproduce.sh {word}")
         if wanted := TARGETS[word].words:
             if number:
                 raise BadInput(f"{word} stands first and alone, followed by {wanted}")

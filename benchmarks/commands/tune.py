@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from benchmarks.commands.options import Methods, Runs, Size, Tasks, choice_of, execution
+from benchmarks.core import paths
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
 from benchmarks.registry import tasks
@@ -18,6 +19,8 @@ class Options(Runs, Methods, Tasks, Size):
 
 
 def refuse(target: str, options: Options) -> None:
+    if getattr(options, "results", paths.LOCAL) != paths.LOCAL:
+        raise BadInput("tune writes what all results are made with, results/reference/SIZE/tuned.json: no --results")
     for name in choice_of(options).tasks:
         if (other := tasks.get(name).tuned_on) != name:
             raise BadInput(f"tune: {name} takes what {other} chose; a search of its own would be read nowhere")

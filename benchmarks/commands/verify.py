@@ -6,13 +6,16 @@ import random
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
 from benchmarks.core import paths
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
+
+if TYPE_CHECKING:
+    from benchmarks.records.record import Record
 
 
 @dataclass
@@ -40,29 +43,38 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         raise BadInput(f"--seconds must be at least 0, not {options.seconds}")
     from benchmarks.core.environment import environment
     from benchmarks.records import Results
-    from benchmarks.records.record import Record
     from benchmarks.report import verification
-    from benchmarks.runs.fill import Execution, fill
 
     results = Results.load(REFERENCE / options.size)
+    if not len(results):
+        raise BadInput(f"verify: there are no committed records of size {options.size}")
     seed = random.randrange(10**6) if options.seed is None else options.seed
-    chosen = verification.chosen(results, options.sample, options.seconds or None, seed, options.jobs)
+    chosen, absent = verification.chosen(results, options.sample, options.seconds or None, seed, options.jobs)
+    for task, reason in absent.items():
+        console.print(f"task {task} is unavailable: {reason}", markup=False)
     if not chosen:
         raise ValueError(f"nothing can be made again in {options.seconds} seconds: teachers must be trained first")
     told = f"{len(chosen)} of {len(results)} committed runs of {len({r.spec.task for r in chosen})} tasks, again"
-    console.print(f"{told} (--seed {seed} draws the same)", markup=False)
-    runs = [verification.run_of(record) for record in chosen]
-    today: dict[str, Record] = {}
-    with tempfile.TemporaryDirectory(prefix="tgt-verify.") as folder:
-        plan, _ = fill(runs, Path(folder), Execution(options.size, options.jobs), console)
-        for record, one in zip(chosen, plan.runs, strict=True):
-            if again := plan.record(one):
-                today[record.key] = again
-    outcomes = list(verification.compared(chosen, today, results, environment()))
+    console.print(f"{told} (--seed {seed} draws the same with the same teachers trained)", markup=False)
+    if kept := verification.of_other_code(chosen):
+        told = "by other code than today's; training them is not verified"
+        console.print(f"teachers of {', '.join(sorted(kept))} are kept from a training {told}", markup=False)
+    outcomes = list(verification.compared(chosen, _again(chosen, options, console), results, environment()))
     for outcome in outcomes:
         console.print(f"  {outcome.recorded.spec.label:60} {outcome.told}", markup=False)
-    folder_of = options.results / options.size
-    written = verification.note(outcomes, folder_of)
-    good = sum(outcome.good for outcome in outcomes)
+    written = verification.note(outcomes, options.results / options.size)
+    good = sum(verification.good(outcome.told) for outcome in outcomes)
     console.print(f"{good} of {len(outcomes)} are as committed; written: {written}", markup=False, style="bold")
     return 0 if good == len(outcomes) else 1
+
+
+def _again(chosen: list[Record], options: Options, console: Console) -> dict[str, Record]:
+    """What today's code makes of recorded cells, by the recorded keys."""
+    from benchmarks.report import verification
+    from benchmarks.runs.fill import Execution, fill
+
+    runs = [verification.run_of(record) for record in chosen]
+    with tempfile.TemporaryDirectory(prefix="tgt-verify.") as folder:
+        plan, _ = fill(runs, Path(folder), Execution(options.size, options.jobs), console)
+        made = [(record.key, plan.record(one)) for record, one in zip(chosen, plan.runs, strict=True)]
+    return {key: again for key, again in made if again is not None}

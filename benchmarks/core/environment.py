@@ -10,8 +10,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks.core.fingerprint import folders_digest
 from benchmarks.core.paths import ROOT
 
+#: What can change a number; where a record's code came from, not part of its key.
+CODE = (
+    "tgt", "baselines", "benchmarks/core/fingerprint.py", "benchmarks/data", "benchmarks/metrics", "benchmarks/task.py",
+    "benchmarks/networks", "benchmarks/teachers", "benchmarks/tasks", "benchmarks/registry/hyperparameters.py",
+    "benchmarks/runs/run.py", "benchmarks/runs/execute.py", "benchmarks/runs/loop.py",
+)  # fmt: skip
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "safetensors")
 
 
@@ -30,6 +37,11 @@ def environment() -> dict[str, Any]:
         "packages": {name: metadata.version(name) for name in PACKAGES},
         **_git(),
     }
+
+
+def code_sha256() -> str:
+    """Hash of today's code as far as it can change a number."""
+    return folders_digest(ROOT, CODE)
 
 
 def _has_bfloat16() -> bool:

@@ -58,12 +58,16 @@ def modules_digest(module: str, packages: tuple[str, ...]) -> str:
     queue = [module]
     while queue:
         name = queue.pop()
-        spec = None if name in seen else importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
+        try:
+            spec = None if name in seen else importlib.util.find_spec(name)
+        except ModuleNotFoundError:  # what is imported from a module may be no module itself
+            continue
+        if spec is None or spec.origin is None or Path(spec.origin).suffix != ".py":
             continue
         source = Path(spec.origin).read_text()
         seen[name] = code_digest(source)
-        queue += [found for found in imports_of(source) if found.split(".")[0] in packages]
+        parent = name if spec.submodule_search_locations else name.rpartition(".")[0]
+        queue += [found for found in imports_of(source, parent) if found.split(".")[0] in packages]
     return digest(seen)
 
 
@@ -74,10 +78,16 @@ def folders_digest(root: Path, names: tuple[str, ...]) -> str:
     return digest({str(path.relative_to(root)): code_digest(path.read_text()) for path in files})
 
 
-def imports_of(source: str) -> Iterable[str]:
-    """Names of the modules that Python source imports, wherever in it."""
+def imports_of(source: str, package: str = "") -> Iterable[str]:
+    """Names of the modules that Python source imports, wherever in it, and of what it imports from them.
+
+    package: what relative imports are meant from.
+    """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*parents, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)

@@ -9,7 +9,8 @@ from typing import Any
 
 def of(values: Mapping[str, Any]) -> str:
     """The line of some values; empty of none."""
-    return ",".join(f"{name}={value}" for name, value in sorted(values.items()))
+    texts = ((name, value if isinstance(value, str) else json.dumps(value)) for name, value in sorted(values.items()))
+    return ",".join(f"{name}={text}" for name, text in texts)
 
 
 def parse(line: str) -> dict[str, Any]:

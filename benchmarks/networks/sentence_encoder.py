@@ -65,7 +65,8 @@ def passage_vectors(texts: tuple[str, ...]) -> Tensor:
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             vocabulary = vocabulary_of(pieces, SPECIAL_TOKENS, 1)
-            encoder = SentenceEncoder(vocabulary).eval().requires_grad_(False)
+            with torch.random.fork_rng(devices=[]):  # whoever asks first must not draw other weights for it
+                encoder = SentenceEncoder(vocabulary).eval().requires_grad_(False)
             tokens = torch.from_numpy(in_vocabulary(pieces, vocabulary)).long()
             with torch.no_grad():
                 found = torch.cat([encoder(chunk) for chunk in tokens.split(_CHUNK)]).numpy()

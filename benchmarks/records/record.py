@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -122,7 +121,10 @@ class Store:
         if not self.path.exists():
             return {}
         status = self.path.stat()
-        return dict(_read(self.path, status.st_mtime_ns, status.st_size))
+        version = status.st_mtime_ns, status.st_size, status.st_ino
+        if (kept := _READ.get(self.path)) is None or kept[0] != version:
+            kept = _READ[self.path] = version, _read(self.path)
+        return dict(kept[1])
 
     def get(self, key: str) -> Record | None:
         """The latest record of a key; only lines that name it are parsed."""
@@ -146,9 +148,11 @@ class Store:
             os.fsync(file.fileno())
 
 
-@lru_cache(maxsize=8)
-def _read(path: Path, stamp: int, size: int) -> dict[str, Record]:
-    """Records of a file as it stands: a file that was written to since is read again."""
+#: What was read of a file last, by its version: a file that was written to since is read again.
+_READ: dict[Path, tuple[tuple[int, ...], dict[str, Record]]] = {}
+
+
+def _read(path: Path) -> dict[str, Record]:
     records = {}
     for number, line in enumerate(path.read_text().split("\n")[:-1], 1):
         if not line:

@@ -67,7 +67,7 @@ def task_of(name: str, cls: type[Task], code: tuple[str, ...]) -> Task:
     if not cls.base:
         if absent := sorted({"data", "student", "teacher"} - given):
             raise ValueError(f"{cls.__name__} has no {', '.join(absent)}, and names no `base` to take them from")
-        cls.name, cls.code = name, code
+        cls.name, cls.code, cls.dataset, cls.family, cls.tuned_on = name, code, name, "", ""
         cls.note = cls.note or f"a task of the file {cls.__module__}.py"
         return cls()
     if cls.base not in TASKS:
@@ -82,9 +82,12 @@ def task_of(name: str, cls: type[Task], code: tuple[str, ...]) -> Task:
     task.name = task.family = name
     task.title, task.code = cls.title or f"{base.title} ({name})", code
     task.defaults = {**base.defaults, **cls.defaults}
-    sizes = {part: own[part] for part in ("budget", "budgets", "steps", "batch") if part in own}
-    if sizes:
-        task.sizes = {**base.sizes, "small": replace(base.sizes["small"], **sizes)}
+    small: dict[str, Any] = {part: own[part] for part in ("budget", "budgets", "steps", "batch") if part in own}
+    if {"budget", "budgets"} & small.keys():
+        small["table"] = ()  # of the base's budgets
+    smoke = {"steps": own["smoke_steps"]} if "smoke_steps" in own else {}
+    given_sizes = {"small": small, "smoke": smoke}
+    task.sizes = {size: replace(values, **given_sizes.get(size, {})) for size, values in base.sizes.items()}
     if "data" in given:
         task.dataset = name
     if "student" in given:
@@ -132,6 +135,8 @@ def _own(module: ModuleType, base: type) -> list[Any]:
 def _facts(cls: Any, name: str) -> dict[str, Any]:
     """What a class's own `variants` say of the file's row: the entry of its name, or the only one."""
     variants = vars(cls).get("variants", {})
+    if len(variants) > 1 and name not in variants:
+        raise ValueError(f"a file is one row: of its variants {', '.join(variants)} none is called {name}")
     only = next(iter(variants.values())) if len(variants) == 1 else {}
     return {"about": (inspect.getdoc(cls) or "").split("\n")[0], **variants.get(name, only)}
 

@@ -40,7 +40,7 @@ class Row:
         tables: domains whose tables show it unless a person names others.
         only_for: the only domain it can run on; "" means any.
         long_tail: it differs from other rows only where classes are not equally frequent.
-        student: which of a task's `Networks` it trains, "student" or "pretrained".
+        student: which of a task's students it trains, "student" or "pretrained".
         pool_of: of a row with its samples in a pool, the name of the same without one; "" of all others.
         order: its place in tables, the lowest first; rows of equal order stand by name.
         colour: in all figures, as "#rrggbb"; "" leaves it to the figure.

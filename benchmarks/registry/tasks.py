@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import Any
 
 from benchmarks import tasks
 from benchmarks.task import Task
@@ -17,6 +18,10 @@ def _built_in() -> dict[str, Task]:
         for cls in vars(importlib.import_module(info.name)).values():
             if isinstance(cls, type) and issubclass(cls, Task) and cls.name and cls.__module__ == info.name:
                 found += cls.all()
+    read: dict[str, Any] = {}
+    for task in found:
+        if read.setdefault(task.dataset, type(task).data) is not type(task).data:
+            raise ValueError(f"{type(task).__module__}: {task.name} reads other data by the name {task.dataset!r}")
     found.sort(key=lambda task: DOMAINS.index(task.domain) if task.domain in DOMAINS else len(DOMAINS))
     return {task.name: task for task in found}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.core.environment import code_sha256
 from benchmarks.core.paths import LOCAL, REFERENCE
 from benchmarks.data.asset import Unavailable
 from benchmarks.records.groups import Group, group_of, grouped
@@ -19,7 +20,7 @@ from benchmarks.registry.methods import METHODS
 from benchmarks.report import artefacts, verification
 from benchmarks.runs import search
 from benchmarks.runs.grid import overrides
-from benchmarks.runs.run import Run, code_sha256
+from benchmarks.runs.run import Run
 
 #: What a difference in a part of a run's identity means.
 CAUSES = {
@@ -131,12 +132,16 @@ def _other_code(records: list[Record], size: str, folder: Path) -> Iterator[Prob
     count = sum(record.code_sha256 != today for record in records)
     if not count:
         return
-    noted = [verification.noted(where).get(today, {}).get("cells", {}) for where in (LOCAL / size, folder)]
     keys = {record.key for record in records}
-    cells = [told for found in noted for key, told in found.items() if key in keys]
-    equal = sum(told.startswith("equal") for told in cells)
-    told = f"{equal} of {len(cells)} cells that today's code made again are equal" if cells else "not tried since"
-    yield Problem(f"same key, code changed since: {told} (./reproduce.sh verify)", count, wrong=False)
+    noted = {
+        key: told
+        for where in dict.fromkeys((LOCAL / size, folder))
+        for key, told in verification.noted(where).get(today, {}).items()
+        if key in keys
+    }
+    good = sum(map(verification.good, noted.values()))
+    told = f"verified by {good} of {len(noted)} cells" if noted else "not verified since"
+    yield Problem(f"same key, code changed since: {told} (./reproduce.sh verify)", count, wrong=good < len(noted))
 
 
 def _of_groups(records: list[Record], settings: str, reference: bool) -> Iterator[Problem]:

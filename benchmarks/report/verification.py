@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from benchmarks.analysis import stats
 from benchmarks.core import paths
+from benchmarks.core.environment import code_sha256
+from benchmarks.data.asset import Unavailable
 from benchmarks.records import Results
 from benchmarks.records.groups import Groups, group_of, values
 from benchmarks.records.record import Record
@@ -19,7 +23,8 @@ from benchmarks.registry import tasks
 from benchmarks.registry.experiments import Choice
 from benchmarks.registry.methods import METHODS
 from benchmarks.runs.grid import overrides
-from benchmarks.runs.run import Run, code_sha256
+from benchmarks.runs.run import Run
+from benchmarks.teachers import store
 
 #: What must be as recorded for a run to repeat bit by bit, beside the version of torch.
 PLATFORM = ("platform", "cpu", "cpu_model", "bfloat16")
@@ -33,12 +38,17 @@ def run_of(record: Record) -> Run:
     return Run(spec, overrides(spec.method, tasks.get(spec.task), choice))
 
 
-def chosen(results: Results, sample: int, seconds: float | None, seed: int, jobs: int) -> list[Record]:
+def chosen(
+    results: Results, sample: int, seconds: float | None, seed: int, jobs: int
+) -> tuple[list[Record], dict[str, str]]:
     """Random finished cells, one a task in turn, each task's cheapest first and its methods evenly.
 
     Args:
         sample: how many at most. seconds: what running them may take, the training of missing teachers included, by the
             times that the records hold; None: as long as it takes.
+
+    Returns:
+        the cells, and tasks whose data cannot be had, with the reason.
     """
     records = [r for r in results.records if r.status == "ok" and tasks.known(r.spec.task) and r.spec.method in METHODS]
     random.Random(seed).shuffle(records)
@@ -47,9 +57,16 @@ def chosen(results: Results, sample: int, seconds: float | None, seed: int, jobs
     for record in sorted(one_each.values(), key=lambda r: sum(r.phases.values())):
         waiting.setdefault(record.spec.task, []).append(record)
     found: list[Record] = []
+    absent: dict[str, str] = {}
     trained: set[Path] = set()
     left = float("inf") if seconds is None else seconds * jobs
     shown: Counter[str] = Counter()
+    for task in list(waiting):
+        try:
+            _teachers(waiting[task][0], trained)
+        except Unavailable as error:
+            absent[task] = str(error)
+            del waiting[task]
     while waiting and len(found) < sample:
         for task in sorted(waiting, key=lambda name: (_teachers(waiting[name][0], trained)[0], name)):
             record = min(waiting[task], key=lambda r: shown[r.spec.method])
@@ -65,7 +82,7 @@ def chosen(results: Results, sample: int, seconds: float | None, seed: int, jobs
             trained |= files
             left -= cost
             shown[record.spec.method] += 1
-    return found
+    return found, absent
 
 
 def _teachers(record: Record, trained: set[Path]) -> tuple[float, set[Path]]:
@@ -76,6 +93,17 @@ def _teachers(record: Record, trained: set[Path]) -> tuple[float, set[Path]]:
         if not recipe.trained and recipe.path not in trained
     }
     return sum(record.teachers[part]["seconds"] for part in missing), set(missing.values())
+
+
+def of_other_code(records: Iterable[Record]) -> set[str]:
+    """Tasks whose teachers were trained here by other code than today's: that they come out as before is not shown."""
+    today = code_sha256()
+    return {
+        record.spec.task
+        for record in records
+        for recipe in run_of(record).recipes.values()
+        if recipe.trained and store.metadata(recipe).get("code_sha256") != today
+    }
 
 
 @dataclass(frozen=True)
@@ -89,9 +117,10 @@ class Outcome:
     today: Record | None
     told: str
 
-    @property
-    def good(self) -> bool:
-        return self.told.startswith(("equal", "agrees"))
+
+def good(told: str) -> bool:
+    """Whether what came of a cell is as it was recorded."""
+    return told.startswith(("equal", "agrees"))
 
 
 def compared(
@@ -120,16 +149,21 @@ def _told(record: Record, again: Record | None, groups: Groups, here: dict[str, 
     if again.metrics == record.metrics and (again.hits == record.hits or not record.hits):
         return "equal"
     other = _other_machine(record.environment, here)
-    if not other and not changed:
-        return "DIFFERS on the recorded platform from the same data and teacher"
-    if not other and "cpu_model" in record.environment:
-        return f"DIFFERS on the recorded platform: {', '.join(sorted(changed))} came out otherwise"
+    if not other and "data_sha256" in changed and "cpu_model" not in record.environment:
+        other = "computed data with other last bits"  # which kind of processor it was is not recorded
+    if not other:
+        same = "from the same data and teacher" if not changed else "and so does its " + _named(changed)
+        return f"DIFFERS on the recorded platform, {same}"
     reference = list(values(groups[group_of(record.spec)][record.spec.method], task.metric).values())
     value = again.metrics.get(task.metric)
     within = None if value is None else stats.reproduced([value], reference)
     if within:
-        return f"agrees within the seeds' interval ({other or 'another processor'})"
+        return f"agrees within the seeds' interval ({other})"
     return "OUTSIDE the seeds' interval" if within is False else "too few seeds to judge by"
+
+
+def _named(changed: set[str]) -> str:
+    return " and ".join({"teacher_sha256": "teacher", "data_sha256": "data"}[name] for name in sorted(changed))
 
 
 def _other_machine(there: dict[str, Any], here: dict[str, Any]) -> str:
@@ -144,20 +178,18 @@ def _other_machine(there: dict[str, Any], here: dict[str, Any]) -> str:
 def note(outcomes: Iterable[Outcome], folder: Path) -> Path:
     """Add to `folder`/verified.json which cells today's code was tried on, and what came out."""
     found = noted(folder)
-    entry = found.setdefault(code_sha256(), {"cells": {}})
-    entry["cells"] |= {outcome.recorded.key: outcome.told for outcome in outcomes}
+    found.setdefault(code_sha256(), {}).update({outcome.recorded.key: outcome.told for outcome in outcomes})
     with paths.atomic(folder / FILE) as temporary:
         temporary.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     return folder / FILE
 
 
-def noted(folder: Path) -> dict[str, Any]:
-    """What was noted: by the hash of the code, the cells with what came out. Raises ValueError for another file."""
+def noted(folder: Path) -> dict[str, dict[str, str]]:
+    """What was noted: by the hash of the code, what came of each cell by its key. ValueError for another file."""
     path = folder / FILE
+    if not path.exists():
+        return {}
     try:
-        found = json.loads(path.read_text()) if path.exists() else {}
-    except ValueError as error:
-        raise ValueError(f"{path} is not what `verify` writes: {error}") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} is not what `verify` writes")
-    return found
+        return TypeAdapter(dict[str, dict[str, str]]).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ValueError(f"{path} is not what `verify` writes; delete it") from error

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.core.environment import environment
+from benchmarks.core.environment import code_sha256, environment
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.records.record import Checkpoint, Record, Spec, pack
 from benchmarks.registry.custom import place
 from benchmarks.runs import loop
 from benchmarks.runs.diagnose import diagnose
 from benchmarks.runs.memory import peak_memory_mb, reset_peak_memory
-from benchmarks.runs.run import Run, code_sha256
+from benchmarks.runs.run import Run
 from benchmarks.teachers import store
 from benchmarks.teachers.answer_cache import LentData, RunData
 from benchmarks.teachers.recipe import unlabelled

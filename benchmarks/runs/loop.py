@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-# From their own files, not from `tgt`: a run's key holds the hash of all that this file imports.
 from tgt.costs import Costs
 from tgt.method import Batch, Method, TrainingData
 

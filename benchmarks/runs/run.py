@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.core import paths
-from benchmarks.core.fingerprint import array_digest, folders_digest, modules_digest
+from benchmarks.core.fingerprint import array_digest, modules_digest
 from benchmarks.data import splits
 from benchmarks.records.record import Spec, key_of
 from benchmarks.registry import hyperparameters, tasks
@@ -22,12 +21,6 @@ from benchmarks.teachers.recipe import PARTS, Recipe, recipe
 #: of it gives other numbers.
 PROTOCOL = 1
 PRECISION = "float32"
-#: What can change a number; where a record's code came from, not part of its key.
-CODE = (
-    "tgt", "baselines", "benchmarks/core/fingerprint.py", "benchmarks/data", "benchmarks/metrics", "benchmarks/task.py",
-    "benchmarks/networks", "benchmarks/teachers", "benchmarks/tasks", "benchmarks/registry/hyperparameters.py",
-    "benchmarks/runs/run.py", "benchmarks/runs/execute.py", "benchmarks/runs/loop.py",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,6 +85,7 @@ class Run:
             "steps": size.steps,
             "batch": size.batch,
             "test_limit": size.test_limit,
+            **({} if PRECISION == "float32" else {"precision": PRECISION}),
         }
         if row.packages:
             found["method_sha256"] = modules_digest(row.module, row.packages)
@@ -102,11 +96,6 @@ class Run:
     @cached_property
     def key(self) -> str:
         return key_of(self.identity)
-
-
-def code_sha256() -> str:
-    """Hash of today's code as far as it can change a number."""
-    return folders_digest(paths.ROOT, CODE)
 
 
 @cache

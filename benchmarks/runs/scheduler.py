@@ -69,7 +69,7 @@ def _history(records: Iterable[Record]) -> dict[tuple[str, str, str], float]:
     """Mean seconds, evaluation and loading included, of finished runs by task, method and size."""
     spent: dict[tuple[str, str, str], list[float]] = {}
     for record in records:
-        if record.status == "ok":
+        if record.status == "ok" and not record.spec.settings:
             cell = record.spec.task, record.spec.method, record.spec.size
             spent.setdefault(cell, []).append(sum(record.phases.values()) + 1.0)
     return {cell: sum(values) / len(values) for cell, values in spent.items()}

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from benchmarks.core import paths
+from benchmarks.core.environment import code_sha256
 from benchmarks.core.fingerprint import array_digest, seed_of
 from benchmarks.data.splits import Split
 from benchmarks.task import Task
@@ -76,6 +77,7 @@ def train(task: Task, recipe: Recipe, split: Split) -> dict[str, Any]:
                 "recipe": asdict(recipe),
                 "metrics": metrics,
                 "seconds": round(time.perf_counter() - start, 1),
+                "code_sha256": code_sha256(),
             }
             with paths.atomic(recipe.path) as temporary:
                 save_file(tensors, temporary, metadata={"teacher": json.dumps(info)})
