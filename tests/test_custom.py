@@ -63,9 +63,17 @@ def test_a_custom_method_is_compared(task, mine, tmp_path):
     again = call(*words, cwd=tmp_path)  # all is recorded
     assert again.returncode == 0
     assert not re.search(r"^\[\d+/\d+\]", again.stdout, re.MULTILINE)
-    mine.write_text(mine.read_text() + "\nEDITED = True\n")  # its own code is part of its runs' keys
-    edited = call(*words, cwd=tmp_path)
-    assert re.findall(r"^\[\d+/\d+\] \S+ \S+ \S+ (\S+)", edited.stdout, re.MULTILINE) == ["stranger", "stranger"]
+
+
+def test_an_edited_method_runs_again_and_nothing_else_does(mine, tmp_path):
+    """Its own code is part of its runs' keys: nobody raises a version while trying ideas."""
+    words = ["table1", "--tasks", "fashion-lt", "--methods", f"one-hot,{mine.name}", "--seeds", "1"]
+    made = []
+    for edit in ("", "# a word\n", "EDITED = True\n", ""):
+        mine.write_text(mine.read_text() + edit)
+        done = call(*words, cwd=tmp_path)
+        made.append(re.findall(r"^\[\d+/\d+\] \S+ \S+ \S+ (\S+)", done.stdout, re.MULTILINE))
+    assert made == [["one-hot", "stranger"], [], ["stranger"], []]
 
 
 def test_its_hyper_parameters_are_searched_as_its_rivals_are(mine, tmp_path):

@@ -53,6 +53,11 @@ class SentenceEncoder(MiniLM):
         return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 
 
+def passage_encoder(pieces: np.ndarray) -> SentenceEncoder:
+    """The encoder over all word pieces of passages (L, T)."""
+    return SentenceEncoder(vocabulary_of(pieces, SPECIAL_TOKENS, 1)).eval().requires_grad_(False)
+
+
 def passage_vectors(texts: tuple[str, ...]) -> Tensor:
     """The encoder's vectors (L, 384) of passages, computed once and kept on disk.
 
@@ -66,7 +71,7 @@ def passage_vectors(texts: tuple[str, ...]) -> Tensor:
         if not path.exists():
             vocabulary = vocabulary_of(pieces, SPECIAL_TOKENS, 1)
             with torch.random.fork_rng(devices=[]):  # whoever asks first must not draw other weights for it
-                encoder = SentenceEncoder(vocabulary).eval().requires_grad_(False)
+                encoder = passage_encoder(pieces)
             tokens = torch.from_numpy(in_vocabulary(pieces, vocabulary)).long()
             with torch.no_grad():
                 found = torch.cat([encoder(chunk) for chunk in tokens.split(_CHUNK)]).numpy()
