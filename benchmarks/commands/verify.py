@@ -70,10 +70,10 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
 
 def _again(chosen: list[Record], options: Options, console: Console) -> dict[str, Record]:
     """What today's code makes of recorded cells, by the recorded keys."""
-    from benchmarks.report import verification
     from benchmarks.runs.fill import Execution, fill
+    from benchmarks.runs.grid import rerun_of
 
-    runs = [verification.run_of(record) for record in chosen]
+    runs = [rerun_of(record.spec, {}) for record in chosen]
     with tempfile.TemporaryDirectory(prefix="tgt-verify.") as folder:
         plan, _ = fill(runs, Path(folder), Execution(options.size, options.jobs), console)
         made = [(record.key, plan.record(one)) for record, one in zip(chosen, plan.runs, strict=True)]

@@ -19,8 +19,7 @@ from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.registry.methods import METHODS
 from benchmarks.report import artefacts, verification
 from benchmarks.runs import search
-from benchmarks.runs.grid import overrides
-from benchmarks.runs.run import Run
+from benchmarks.runs.grid import rerun_of
 
 #: What a difference in a part of a run's identity means.
 CAUSES = {
@@ -94,8 +93,7 @@ def _causes(record: Record, tuned: dict[str, Any]) -> Iterator[tuple[str, bool]]
         yield f"not looked at: {where}: its method is not known here; name its file with --methods", False
         return
     try:
-        choice = Choice(size=spec.size, tuned=tuned, settings=spec.settings)
-        run = Run(spec, overrides(spec.method, tasks.get(spec.task), choice))
+        run = rerun_of(spec, tuned)
         now = run.made_of
     except Unavailable as error:
         yield f"not looked at: {spec.task}: {error}", False

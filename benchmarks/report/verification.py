@@ -20,22 +20,13 @@ from benchmarks.records import Results
 from benchmarks.records.groups import Groups, group_of, values
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
-from benchmarks.registry.experiments import Choice
 from benchmarks.registry.methods import METHODS
-from benchmarks.runs.grid import overrides
-from benchmarks.runs.run import Run
+from benchmarks.runs.grid import rerun_of
 from benchmarks.teachers import store
 
 #: What must be as recorded for a run to repeat bit by bit, beside the version of torch.
 PLATFORM = ("platform", "cpu", "cpu_model", "bfloat16")
 FILE = "verified.json"
-
-
-def run_of(record: Record) -> Run:
-    """The run that makes a recorded cell today."""
-    spec = record.spec
-    choice = Choice(size=spec.size, settings=spec.settings)
-    return Run(spec, overrides(spec.method, tasks.get(spec.task), choice))
 
 
 def chosen(
@@ -89,7 +80,7 @@ def _teachers(record: Record, trained: set[Path]) -> tuple[float, set[Path]]:
     """Seconds that the teachers take that are not trained here yet, and their files."""
     missing = {
         part: recipe.path
-        for part, recipe in run_of(record).recipes.items()
+        for part, recipe in rerun_of(record.spec, {}).recipes.items()
         if not recipe.trained and recipe.path not in trained
     }
     return sum(record.teachers[part]["seconds"] for part in missing), set(missing.values())
@@ -101,7 +92,7 @@ def of_other_code(records: Iterable[Record]) -> set[str]:
     return {
         record.spec.task
         for record in records
-        for recipe in run_of(record).recipes.values()
+        for recipe in rerun_of(record.spec, {}).recipes.values()
         if recipe.trained and store.metadata(recipe).get("code_sha256") != today
     }
 

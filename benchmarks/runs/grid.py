@@ -58,6 +58,12 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
     ]
 
 
+def rerun_of(spec: Spec, tuned: dict[str, Any]) -> Run:
+    """The run that makes a recorded cell today. tuned: what a search of the records' own folder chose."""
+    choice = Choice(size=spec.size, tuned=tuned, settings=spec.settings)
+    return Run(spec, overrides(spec.method, tasks.get(spec.task), choice))
+
+
 def overrides(method: str, task: Task, choice: Choice) -> tuple[tuple[str, Any], ...] | None:
     """The chosen hyper-parameters of a method with settings over those it has; None: as chosen."""
     known = {found.name for found in fields(METHODS[method].load().Config)}

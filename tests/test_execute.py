@@ -1,0 +1,61 @@
+"""One run and what identifies it: failures are records, and the key follows all that can change the number."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.records.record import Spec, Store
+from benchmarks.runs.execute import execute
+from benchmarks.runs.run import Run
+from benchmarks.teachers import store as teachers
+
+
+@pytest.fixture(scope="module")
+def smoke_run() -> Run:
+    run = Run(Spec(task="fashion-lt", size="smoke", teacher="full", budget=120, seed=0, method="one-hot"))
+    for recipe in run.recipes.values():
+        teachers.train(run.task, recipe, run.split)
+    return run
+
+
+def test_a_diverging_run_is_a_failed_record_with_its_reason(smoke_run, tmp_path):
+    broken = Run(smoke_run.spec, (("lr", 1e30),))
+    record = execute(broken)
+    assert record.status == "failed"
+    assert record.reason.startswith("Diverged")
+    Store(tmp_path).append(record)
+    assert Store(tmp_path).read()[broken.key] == record
+
+
+def test_an_unknown_hyper_parameter_is_named(smoke_run):
+    with pytest.raises(ValueError, match=r"one-hot: .*unexpected keyword argument 'sigma'"):
+        _ = Run(smoke_run.spec, (("sigma", 1.0),)).key
+
+
+def test_the_key_follows_everything_that_can_change_the_number(smoke_run):
+    changes = {"seed": 1, "method": "distillation", "budget": 100, "match": "real", "teacher": "same-data"}
+    keys = {smoke_run.key, Run(smoke_run.spec, (("lr", 1e-4),)).key}
+    for name, value in changes.items():
+        run = Run(smoke_run.spec.model_copy(update={name: value}))
+        for recipe in run.recipes.values():
+            teachers.train(run.task, recipe, run.split)
+        keys.add(run.key)
+    assert len(keys) == 2 + len(changes)
+    assert smoke_run.key == Run(smoke_run.spec).key
+
+
+def test_a_changed_teacher_file_is_refused(smoke_run, tmp_path, monkeypatch):
+    from safetensors.torch import load_file, save_file
+
+    recipe = smoke_run.recipes["labeler"]
+    info = teachers.metadata(recipe)
+    weights = load_file(recipe.path)
+    monkeypatch.setenv("TGT_CACHE", str(tmp_path))
+    recipe.path.parent.mkdir(parents=True)
+    name = next(name for name, tensor in weights.items() if tensor.is_floating_point())
+    weights[name] = weights[name] + 1e-3
+    save_file(weights, recipe.path, metadata={"teacher": json.dumps(info)})
+    with pytest.raises(ValueError, match="was changed since it was trained"):
+        teachers.load(smoke_run.task, recipe)
