@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from benchmarks.analysis import stats
 from benchmarks.core.paths import ROOT
 from benchmarks.metrics.classification import label
-from benchmarks.records.groups import Group, Groups, values
+from benchmarks.records.groups import Group, Groups, Unit, values
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C where it is there: ten times as fast
 LEDGER = ROOT / "results" / "ledger"
@@ -202,12 +202,12 @@ def _difference(check: Check, groups: Groups) -> stats.Difference | None:
     return stats.paired(gain, other)
 
 
-def _gain(check: Check, groups: Groups, than: Than | None = None) -> dict[int, float]:
+def _gain(check: Check, groups: Groups, than: Than | None = None) -> dict[Unit, float]:
     """`better` less `worse`, by seed, where the check is or where `than` says."""
     than = than or Than()
     task, budget, metric = than.task or check.task, than.budget or check.budget, than.metric or check.metric
 
-    def scores(method: str, budget: int) -> dict[int, float]:
+    def scores(method: str, budget: int) -> dict[Unit, float]:
         cells = groups.get(Group(task, check.teacher, budget, "samples"), {})
         return values(cells.get(method, {}), metric)
 

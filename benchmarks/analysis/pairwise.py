@@ -15,7 +15,7 @@ from benchmarks.analysis import stats, summary
 from benchmarks.metrics.classification import label
 from benchmarks.records import checkpoints
 from benchmarks.records.checkpoints import COSTS, RULES
-from benchmarks.records.groups import Cells, Group, Seeds, finished, values
+from benchmarks.records.groups import Cells, Group, Seeds, Unit, finished, values
 from benchmarks.records.record import unpack
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import fact
@@ -116,7 +116,7 @@ def _pair(
 def _at_equal_cost(ours: Seeds, theirs: Seeds, metric: str, cost: str) -> tuple[float, stats.Difference | None]:
     """The difference where each seed's two runs had paid what the cheaper of them does in the end; the mean of that."""
     amounts: list[float] = []
-    reached: tuple[dict[int, float], dict[int, float]] = {}, {}
+    reached: tuple[dict[Unit, float], dict[Unit, float]] = {}, {}
     mine, others = finished(ours), finished(theirs)
     for seed in sorted(mine.keys() & others.keys()):
         amounts.append(min(COSTS[cost](record.curve[-1]) for record in (mine[seed], others[seed])))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -80,7 +82,7 @@ class Difference(Interval):
     freedom: float
 
 
-def paired(ours: dict[int, float], theirs: dict[int, float], level: float = LEVEL) -> Difference | None:
+def paired(ours: Mapping[Any, float], theirs: Mapping[Any, float], level: float = LEVEL) -> Difference | None:
     """Difference ours - theirs over the seeds that both have; None without a common seed."""
     seeds = sorted(ours.keys() & theirs.keys())
     if not seeds:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from benchmarks.analysis import stats
-from benchmarks.records.groups import Cells, Groups, Seeds, first_finished, values
+from benchmarks.records.groups import Cells, Groups, Seeds, Unit, first_finished, values
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import fact
@@ -58,7 +58,7 @@ def _difference(found: stats.Difference | None, name: str, p: str) -> dict[str, 
     return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high, p: found.p}
 
 
-def scores(cells: Cells, metric: str) -> dict[str, dict[int, float]]:
+def scores(cells: Cells, metric: str) -> dict[str, dict[Unit, float]]:
     """A metric by method and seed, of the methods that have any."""
     return {method: found for method, seeds in cells.items() if (found := values(seeds, metric))}
 
@@ -92,7 +92,7 @@ def clear_winner(cells: Cells, metric: str) -> str | None:
     return order[0] if difference and difference.n > 1 and difference.low > 0 else None
 
 
-def gap_closed(ours: dict[int, float], base: dict[int, float], top: float) -> float | None:
+def gap_closed(ours: dict[Unit, float], base: dict[Unit, float], top: float) -> float | None:
     """How much of the lead of `top` over `base` is made up for: mean over seeds of shares; None without a seed."""
     shares = [(ours[seed] - base[seed]) / (top - base[seed]) for seed in ours.keys() & base.keys() if top > base[seed]]
     return sum(shares) / len(shares) if shares else None

@@ -72,6 +72,8 @@ class Cells:
     """Images of the most frequent class of an exponential task, in place of --budgets."""
     seeds: int | None = None
     """Replications, seeds 0 to N - 1."""
+    draws: int = 1
+    """Draws of each teacher, every one trained from seeds of its own and crossed with the students' seeds."""
     teacher: Literal["full", "same-data", "both"] = "full"
     """What the teacher was trained on: the whole training pool, or the student's own samples."""
     match: Literal["samples", "real"] = "samples"
@@ -101,7 +103,7 @@ def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:
     Args:
         default_tasks: tasks that a target takes where none are named, to look whether the methods fit them.
     """
-    for name in ("seeds", "jobs", "ratio", "n_max"):
+    for name in ("seeds", "draws", "jobs", "ratio", "n_max"):
         value = getattr(options, name, None)
         if isinstance(value, int) and value < 1:
             raise BadInput(f"--{name.replace('_', '-')} must be at least 1, not {value}")
@@ -120,6 +122,7 @@ def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:
         methods=chosen_methods,
         budgets=_budgets(options, chosen_tasks),
         seeds=seeds if isinstance(seeds, int) else None,
+        draws=getattr(options, "draws", 1),
         teachers=("full", "same-data") if teacher == "both" else (teacher,),
         match=getattr(options, "match", "samples"),
         ratio=getattr(options, "ratio", None),

@@ -30,8 +30,15 @@ class Group(NamedTuple):
         return f"{self.task}, teacher {self.teacher}, {self.budget:,} samples{told}"
 
 
-#: A method's records by seed; None where a run is still to come.
-Seeds = dict[int, Record | None]
+class Unit(NamedTuple):
+    """A replication: what methods are paired by."""
+
+    seed: int
+    draw: int = 0  # of the teacher
+
+
+#: A method's records by replication; None where a run is still to come.
+Seeds = dict[Unit, Record | None]
 #: The records of a group by method.
 Cells = dict[str, Seeds]
 Groups = dict[Group, Cells]
@@ -47,10 +54,10 @@ def grouped(pairs: Iterable[tuple[Spec, Record | None]]) -> Groups:
     teachers: dict[tuple, dict] = {}
     for spec, record in pairs:
         group = group_of(spec)
-        groups.setdefault(group, {}).setdefault(spec.method, {})[spec.seed] = record
+        groups.setdefault(group, {}).setdefault(spec.method, {})[Unit(spec.seed, spec.draw)] = record
         if record is not None:
-            # A same-data teacher is made anew from each seed's samples; a full one serves all seeds.
-            unit = (*group, spec.seed if spec.teacher == "same-data" else None)
+            # A same-data teacher is made anew from each seed's samples; a draw of a full one serves all seeds.
+            unit = (*group, spec.draw, spec.seed if spec.teacher == "same-data" else None)
             found = record.identity["teacher_sha256"]
             if teachers.setdefault(unit, found) != found:
                 raise ValueError(
@@ -60,15 +67,15 @@ def grouped(pairs: Iterable[tuple[Spec, Record | None]]) -> Groups:
     return groups
 
 
-def finished(seeds: Seeds) -> dict[int, Record]:
-    """A method's finished runs by seed."""
-    return {seed: record for seed, record in seeds.items() if record is not None and record.status == "ok"}
+def finished(seeds: Seeds) -> dict[Unit, Record]:
+    """A method's finished runs by replication."""
+    return {unit: record for unit, record in seeds.items() if record is not None and record.status == "ok"}
 
 
-def values(seeds: Seeds, metric: str) -> dict[int, float]:
-    """A metric by seed, of the finished runs that have it."""
-    found = {seed: record.metrics.get(metric) for seed, record in finished(seeds).items()}
-    return {seed: value for seed, value in found.items() if value is not None}
+def values(seeds: Seeds, metric: str) -> dict[Unit, float]:
+    """A metric by replication, of the finished runs that have it."""
+    found = {unit: record.metrics.get(metric) for unit, record in finished(seeds).items()}
+    return {unit: value for unit, value in found.items() if value is not None}
 
 
 def first_finished(cells: Cells) -> Record | None:

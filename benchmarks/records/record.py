@@ -24,17 +24,21 @@ class Spec(BaseModel):
     size: str
     teacher: Literal["full", "same-data"]
     budget: int
-    seed: int
+    seed: int  # of the split, the student's start and its batches
+    draw: int = 0  # of the teacher: its networks' start and training; crossed with `seed`
     method: str
     match: Literal["samples", "real"] = "samples"
     settings: str = ""  # NAME=VALUE,...: hyper-parameters in place of the chosen ones, see `core.settings`
     trial: int | None = None  # of a hyper-parameter search
+    steps: int | None = None  # updates of a shortened run of a search; None: the task's, times the row's schedule
 
     @property
     def label(self) -> str:
         more = f" {self.settings}" if self.settings else ""
         more += "" if self.trial is None else f" trial {self.trial}"
-        return f"{self.task} {self.teacher} n={self.budget} {self.method} seed {self.seed}{more}"
+        more += "" if self.steps is None else f" of {self.steps} steps"
+        seed = f"seed {self.seed}" + (f" draw {self.draw}" if self.draw else "")
+        return f"{self.task} {self.teacher} n={self.budget} {self.method} {seed}{more}"
 
 
 class Checkpoint(BaseModel):

@@ -77,6 +77,7 @@ class Choice:
     methods: tuple[str, ...] = ()
     budgets: tuple[int, ...] = ()
     seeds: int | None = None
+    draws: int = 1
     teachers: tuple[str, ...] = ("full",)
     match: str = "samples"
     ratio: int | None = None

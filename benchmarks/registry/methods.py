@@ -42,6 +42,7 @@ class Row:
         long_tail: it differs from other rows only where classes are not equally frequent.
         student: which of a task's students it trains, "student" or "pretrained".
         pool_of: of a row with its samples in a pool, the name of the same without one; "" of all others.
+        schedule: its steps are so many times the task's: a method at the length that its paper asks for.
         order: its place in tables, the lowest first; rows of equal order stand by name.
         colour: in all figures, as "#rrggbb"; "" leaves it to the figure.
         packages: of a method from outside, further packages and modules whose code is the method's own.
@@ -58,6 +59,7 @@ class Row:
     long_tail: bool = False
     student: str = "student"
     pool_of: str = ""
+    schedule: int = 1
     order: int = 1000
     colour: str = ""
     packages: tuple[str, ...] = ()
@@ -109,7 +111,7 @@ class Row:
 #: What `variants` may say of a row, and what kind of literal says it.
 FACTS: dict[str, type] = {
     "about": str, "role": str, "fixed": dict, "search": dict, "defaults": dict, "tables": list, "only_for": str,
-    "long_tail": bool, "student": str, "pool_of": str, "order": int, "colour": str,
+    "long_tail": bool, "student": str, "pool_of": str, "schedule": int, "order": int, "colour": str,
 }  # fmt: skip
 
 
@@ -135,6 +137,8 @@ def _wrong(name: str, value: Any) -> str:
     known = {"role": ROLES, "student": STUDENTS}.get(name)
     if known and value not in known:
         return f"{name} must be one of {', '.join(known)}, not {value!r}"
+    if isinstance(value, int) and name == "schedule" and value < 1:
+        return f"schedule must be at least 1, not {value}"
     if name == "colour" and not re.fullmatch("(#[0-9a-fA-F]{6})?", str(value)):
         return f"colour must be written as #rrggbb, not {value!r}"
     return ""

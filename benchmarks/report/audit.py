@@ -159,12 +159,14 @@ def _of_groups(records: list[Record], settings: str, reference: bool) -> Iterato
 
 
 def _missing_seeds(group: Group, records: list[Record]) -> Iterator[Problem]:
-    """Seeds that other rows of a group have, and gaps before the last one."""
-    wanted = set(range(max(record.spec.seed for record in records) + 1))
-    for method in dict.fromkeys(record.spec.method for record in records):
-        absent = sorted(wanted - {record.spec.seed for record in records if record.spec.method == method})
-        if absent:
-            yield Problem(f"missing: {group.label}: {method} has no seed {', '.join(map(str, absent))}")
+    """Seeds that other rows of a group have with the same draw of the teacher, and gaps before the last one."""
+    for draw in sorted({record.spec.draw for record in records}):
+        of_draw = [record.spec for record in records if record.spec.draw == draw]
+        wanted = set(range(max(spec.seed for spec in of_draw) + 1))
+        told = f" of draw {draw}" if draw else ""
+        for method in dict.fromkeys(spec.method for spec in of_draw):
+            if absent := sorted(wanted - {spec.seed for spec in of_draw if spec.method == method}):
+                yield Problem(f"missing: {group.label}: {method} has no seed {', '.join(map(str, absent))}{told}")
 
 
 def _rows_of(group: Group) -> set[str]:

@@ -124,7 +124,7 @@ def _runs(group: Group, method: str, seeds: Seeds, environments: dict[str, dict[
     done = {seed: record for seed, record in sorted(seeds.items()) if record is not None}
     metric = tasks.get(group.task).metric
     words = f"./reproduce.sh {_target(group.task)} --tasks {group.task} --methods {method} --budgets {group.budget}"
-    words += f" --seeds {max(done) + 1}"
+    words += f" --seeds {max(unit.seed for unit in done) + 1}"
     words += "" if group.teacher == "full" else f" --teacher {group.teacher}"
     words += "" if group.match == "samples" else f" --match {group.match}"
     first = seeds[next(seed for seed in seeds if seed in done)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks.analysis import diagnostics, stats, summary
 from benchmarks.metrics.classification import SHOT_RULE, label
-from benchmarks.records.groups import Cells, Group, Seeds, finished, values
+from benchmarks.records.groups import Cells, Group, Seeds, Unit, finished, values
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
@@ -84,11 +84,11 @@ def _count(seeds: Seeds) -> str:
     return f"{good}" if good == len(seeds) else f"{good}/{len(seeds)}" + (f", {failed} FAILED" if failed else "")
 
 
-def _mean(scores: dict[int, float]) -> str:
+def _mean(scores: dict[Unit, float]) -> str:
     return f"{100 * sum(scores.values()) / len(scores):.1f}" if scores else "n/a"
 
 
-def _delta(ours: dict[int, float], theirs: dict[int, float]) -> str:
+def _delta(ours: dict[Unit, float], theirs: dict[Unit, float]) -> str:
     if ours == theirs:
         return "–"
     difference = stats.paired(ours, theirs)
@@ -146,7 +146,9 @@ def _of_runs(task: Task, group: Group, runs: dict[str, list[Record]]) -> Iterato
     if machines:
         yield f"Seconds: training alone, evaluation excluded, one thread; {'; '.join(sorted(machines))}."
     # Of a same-data teacher each seed has its own; a full one is the same for all.
-    labelers = {r.spec.seed: r.teachers["labeler"]["metrics"]["test"][task.metric] for r in done if r.teachers}
+    labelers = {
+        (r.spec.seed, r.spec.draw): r.teachers["labeler"]["metrics"]["test"][task.metric] for r in done if r.teachers
+    }
     if labelers:
         mean = sum(labelers.values()) / len(labelers)
         yield f"Labeler: {100 * mean:.1f} % {label(task.metric)} on the same test set."

@@ -31,7 +31,7 @@ def diagnose(run: Run, student: nn.Module, method: Any, data: TrainingData) -> d
     real = torch.randperm(len(data), generator=rng)[:SAMPLES]
     size = run.task.size
     asked = {"held_out": _held_out(run, data), "real": (data.inputs[real], _known(data, real))}
-    if (made := made_samples(method, student, data, loop.Schedule(size.steps, size.batch, run.spec.match))) is not None:
+    if (made := made_samples(method, student, data, loop.Schedule(run.steps, size.batch, run.spec.match))) is not None:
         asked["made"] = made
     found: dict[str, float] = {}
     answers = {}

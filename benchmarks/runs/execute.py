@@ -77,11 +77,11 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
             student,
             method,
             data,
-            loop.Schedule(size.steps, size.batch, run.spec.match),
+            loop.Schedule(run.steps, size.batch, run.spec.match),
             generator("batches", run.spec),
             costs,
             evaluation,
-            lambda step, loss: watch(step, size.steps, loss),
+            lambda step, loss: watch(step, run.steps, loss),
         )
     weights = torch.cat([parameter.detach().flatten() for parameter in student.parameters()])
     if not math.isfinite(weights.sum().item()):
@@ -110,7 +110,7 @@ class Evaluation:
     def __init__(self, run: Run, student: torch.nn.Module, costs: Costs) -> None:
         self.task, self.student, self.costs, size = run.task, student, costs, run.task.size
         self.examples = examples = run.task.examples()
-        self.last, self.limit = size.steps, size.test_limit
+        self.last, self.limit = run.steps, size.test_limit
         self.counts = np.bincount(examples.pool_labels[run.split.indices], minlength=examples.classes)
         self.held_out = {"test": (examples.test_inputs[: self.limit], examples.test_labels[: self.limit])}
         if not np.isin(examples.validation, run.split.indices).any():

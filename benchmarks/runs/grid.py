@@ -37,6 +37,7 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
     cells = product(
         choice.teachers,
         choice.budgets or experiment.budgets(size),
+        range(choice.draws),
         range(choice.seeds or size.seeds or experiment.seeds),
         choice.methods or experiment.methods(task),
     )
@@ -48,13 +49,14 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
                 teacher=teacher,  # type: ignore[arg-type]
                 budget=budget,
                 seed=seed,
+                draw=draw,
                 method=method,
                 match=choice.match,  # type: ignore[arg-type]
                 settings=choice.settings,
             ),
             overrides(method, task, choice),
         )
-        for teacher, budget, seed, method in cells
+        for teacher, budget, draw, seed, method in cells
     ]
 
 

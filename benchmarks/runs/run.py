@@ -40,7 +40,7 @@ class Run:
 
     @cached_property
     def recipes(self) -> dict[str, Recipe]:
-        return {part: recipe(self.task, part, self.spec.teacher, self.split) for part in PARTS}
+        return {part: recipe(self.task, part, self.spec.teacher, self.split, self.spec.draw) for part in PARTS}
 
     @cached_property
     def config(self) -> Any:
@@ -50,6 +50,11 @@ class Run:
     @property
     def row(self) -> Row:
         return METHODS[self.spec.method]
+
+    @property
+    def steps(self) -> int:
+        """Updates of the student."""
+        return self.spec.steps or self.task.size.steps * self.row.schedule
 
     @property
     def has_teachers(self) -> bool:
@@ -75,14 +80,16 @@ class Run:
         spec, size, row = self.spec, self.task.size, self.row
         found = {
             "protocol": PROTOCOL,
-            **spec.model_dump(exclude={"trial"} if spec.settings else {"trial", "settings"}),
+            **spec.model_dump(
+                exclude={"trial", *(() if spec.settings else ("settings",)), *(() if spec.draw else ("draw",))}
+            ),
             "task_version": self.task.version,
             "method_version": version_of(row.load()),
             "student": self.task.students[row.student],
             "config": asdict(self.config),
             "data_sha256": _data_sha256(spec.task, spec.size),
             "split_sha256": self.split.sha256,
-            "steps": size.steps,
+            "steps": self.steps,
             "batch": size.batch,
             "test_limit": size.test_limit,
             **({} if PRECISION == "float32" else {"precision": PRECISION}),

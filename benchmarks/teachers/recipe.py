@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,11 +31,16 @@ class Recipe:
     lr: float
     beta: float
     code_sha256: str  # of a custom task's own code; empty of the suite's, whose versions tell
+    draw: int = 0  # of its start and its training's random numbers
 
     @property
     def path(self) -> Path:
-        name = f"{self.dataset}-{self.part}-{self.kind}-{digest(asdict(self))[:16]}"
+        name = f"{self.dataset}-{self.part}-{self.kind}-{digest(self.made_of)[:16]}"
         return paths.cache() / "teachers" / f"{name}.safetensors"
+
+    @property
+    def made_of(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name != "draw" or value}
 
     @property
     def trained(self) -> bool:
@@ -56,7 +62,7 @@ def unlabelled(examples: Examples, kind: str, split: Split) -> np.ndarray:
     return inputs
 
 
-def recipe(task: Task, part: str, kind: str, split: Split) -> Recipe:
+def recipe(task: Task, part: str, kind: str, split: Split, draw: int = 0) -> Recipe:
     """The recipe of one network of a task at its size. Raises ValueError for an unknown part or kind."""
     if part not in PARTS or kind not in KINDS:
         raise ValueError(f"no teacher {kind!r} {part!r}: parts are {', '.join(PARTS)}; kinds are {', '.join(KINDS)}")
@@ -71,6 +77,7 @@ def recipe(task: Task, part: str, kind: str, split: Split) -> Recipe:
         lr=task.lr[PARTS.index(part)],
         beta=task.beta if part == "generator" else 0.0,
         code_sha256=modules_digest(task.code[0], task.code) if task.code else "",
+        draw=draw,
     )
 
 

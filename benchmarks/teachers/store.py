@@ -24,13 +24,13 @@ from benchmarks.data.splits import Split
 from benchmarks.task import Task
 from benchmarks.teachers.pretrained import as_given, judged
 from benchmarks.teachers.recipe import PARTS, Recipe
-from benchmarks.teachers.training import Fit
+from benchmarks.teachers.training import Fit, drawn
 
 
-def networks_of(task: Task) -> dict[str, nn.Module]:
-    """Fresh, untrained generator and labeler of a task, from a fixed start (and a custom task's as they come)."""
+def networks_of(task: Task, draw: int = 0) -> dict[str, nn.Module]:
+    """Fresh, untrained generator and labeler of a task, from each draw's fixed start (a custom task's as they come)."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of("teacher", f"{task.data_name}_examples") % 2**32)
+        torch.manual_seed(seed_of("teacher", f"{task.data_name}_examples", *drawn(draw)) % 2**32)
         with torch.enable_grad():  # a custom teacher may be trained here
             parts = dict(zip(PARTS, task.teacher(task.examples().classes), strict=True))
     return {name: module.to(memory_format=torch.channels_last) for name, module in parts.items()}
@@ -67,7 +67,7 @@ def train(task: Task, recipe: Recipe, split: Split) -> dict[str, Any]:
     with FileLock(recipe.path.with_suffix(".lock")):
         if not recipe.trained:
             start = time.perf_counter()
-            module = networks_of(task)[recipe.part]
+            module = networks_of(task, recipe.draw)[recipe.part]
             fits: dict[str, Fit] = {"generator": as_given, "labeler": judged, **task.fits()}
             metrics = fits[recipe.part](module, task, task.examples(), recipe, split)
             # Copies: a file cannot hold two names of one tensor, which a custom network may have.

@@ -20,9 +20,14 @@ Fit = Callable[[Any, Task, Examples, Recipe, Split], dict[str, Any]]
 BATCH = 128
 
 
+def drawn(draw: int) -> tuple[int, ...]:
+    """The axis of a seed that a draw of the teacher adds; the first adds none."""
+    return (draw,) if draw else ()
+
+
 def generator_of(part: str, recipe: Recipe) -> torch.Generator:
     """Random numbers of one training; of its data, so that the same data give the same network."""
-    return torch.Generator().manual_seed(seed_of(part, recipe.data_sha256) % 2**63)
+    return torch.Generator().manual_seed(seed_of(part, recipe.data_sha256, *drawn(recipe.draw)) % 2**63)
 
 
 def batches(count: int, steps: int, rng: torch.Generator, size: int = BATCH) -> Iterator[Tensor]:
