@@ -35,10 +35,15 @@ class Size:
     test_limit: int | None = None  # evaluate on the first so many test samples
     table: tuple[int, ...] = ()  # budgets of a table; none: `budget` alone
     defaults: dict[str, Any] = field(default_factory=dict)  # hyper-parameters in place of the task's
-    search_budget: int | None = None  # labelled samples of the search; None: `budget`
-    trials: int = 8  # settings that the search tries, of every method alike, its defaults the first
+    search_budgets: tuple[int, ...] = ()  # labelled samples of its searches, one a band of budgets; none: `budget`
+    trials: int = 24  # settings that a search tries, of every method alike, its defaults the first
     few: int | None = None  # examples in place of all there are; what they are examples of, the task says
     keep_answers: bool = False  # the teacher's logits and latents of the whole pool are computed once, kept on disk
+
+    @property
+    def searched(self) -> tuple[int, ...]:
+        """Budgets that hyper-parameters are searched at; a run takes those of the nearest one."""
+        return self.search_budgets or (self.budget,)
 
 
 @dataclass(frozen=True)

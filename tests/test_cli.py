@@ -94,7 +94,7 @@ def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
         ("report --plan", "--plan has no effect on report"),
         ("table1 --no-search", "--no-search has no effect on table1; it goes with compare"),
         ("check --methods one-hot", "--tasks and --methods name files of custom ones, not one-hot"),
-        ("tune --tasks emoji-lt", "tune: emoji-lt takes what fashion-lt chose"),
+        ("tune --tasks amazon-food", "tune: amazon-food takes what movie-5 chose"),
         ("ablation-teacher --teacher same-data", "ablation-teacher sets --teacher itself"),
         ("ablation-sigma --set sigma=1", "--set sigma: the ablation sets it itself"),
         ("ablation-steps --set ascent_steps=1", "--set ascent_steps: the ablation sets it itself"),

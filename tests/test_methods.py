@@ -18,16 +18,13 @@ from baselines.substitution import Substitution, SubstitutionConfig
 from baselines.uda import UDA, UDAConfig
 from benchmarks.core import paths
 from benchmarks.registry import tasks
-from benchmarks.registry.hyperparameters import config
 from benchmarks.registry.methods import METHODS
-from benchmarks.runs.grid import trials
 from benchmarks.runs.loop import Diverged, Schedule, index_batches, train
 from benchmarks.validation import method_checks as contract
 from benchmarks.validation.toys import rng
 from tgt import Batch, Costs, Method, PooledTGT, PooledTGTConfig
 
 TASK = {"image": tasks.get("fashion-lt"), "text": tasks.get("movie-5"), "retrieval": tasks.get("wiki-titles")}
-TRIALS = TASK["image"].sizes["small"].trials
 #: Every row on every modality that it is for.
 FITTING = [(name, modality) for name, row in METHODS.items() for modality, task in TASK.items() if not row.unfit(task)]
 #: Where samples enter and leave a generator.
@@ -76,15 +73,6 @@ def test_counters_are_true(name, modality, data, student):
     ascents = {"tgt-gradient": 24, "tgt-gradient-balanced": 24, "tgt-gradient-pool": 4, "tgt-gradient-passages-pool": 4}
     expected = {"data-free": 16, **ascents}.get(name, 0)
     assert counts["gradient_evaluations"] == expected
-
-
-@pytest.mark.parametrize(("name", "modality"), FITTING)
-def test_every_method_tries_equally_many_distinct_settings_its_defaults_first(name, modality):
-    task = TASK[modality]
-    tried = trials(name, task, TRIALS)
-    assert len(tried) == TRIALS
-    assert tried[0] == {}
-    assert len({config(name, task, "small", setting) for setting in tried}) == TRIALS
 
 
 def test_a_row_says_why_it_is_not_for_a_task():

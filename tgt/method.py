@@ -97,7 +97,7 @@ class Batch:
 
 
 #: Learning rates that every method's search tries alike: no setting decides more, so none may have a better choice.
-LEARNING_RATES = [4e-3, 8e-3, 1.6e-2]
+LEARNING_RATES = [1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2]
 #: What every method that distils tries alike; each adds what is its own.
 DISTILLATION_SEARCH: dict[str, list[Any]] = {
     "lr": LEARNING_RATES,

@@ -23,7 +23,7 @@ from benchmarks.commands.options import (
 from benchmarks.core.errors import BadInput
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
-from benchmarks.registry.hyperparameters import chosen, searched
+from benchmarks.registry.hyperparameters import Place, chosen, place_of
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.task import Task
 
@@ -83,36 +83,57 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
 def search(
     wanted: tuple[str, ...], choice: Choice, folder: Path, options: Options, console: Console
 ) -> tuple[Choice, int]:
-    """Choose hyper-parameters on validation samples for the rows that the committed search left out.
+    """Choose hyper-parameters on validation samples for the rows that the committed searches left out.
 
-    Those are custom methods, and on a custom task their rivals as well: all are tried equally often.
+    Those are custom methods, and on a custom task their rivals as well: all by the same search as the suite's own rows.
 
     Raises:
         ValueError: no setting of a row could be trained.
     """
     from benchmarks.runs import search as searching
     from benchmarks.runs.fill import fill
-    from benchmarks.runs.grid import search as grid_of
 
-    task = tasks.get(choice.tasks[0])
-    rows = tuple(row for row in wanted if not searched(row, task, choice.size))
+    rows = [
+        searching.Row(place, row)
+        for place in _places(choice)
+        for row in wanted
+        if chosen(row, place, choice.size, choice.tuned) is None
+    ]
     if not rows:
         return choice, 0
-    runs = grid_of(replace(choice, tasks=(task.tuned_on,), methods=rows))
-    told = f"choosing hyper-parameters of {', '.join(rows)} on {task.tuned_on}"
-    console.print(f"{told}: {len(runs)} settings, validation samples", markup=False)
-    plan, status = fill(runs, folder / "tuning", execution(options), console)
+    first, plans = searching.first(rows, choice.size), []
+    told = f"choosing hyper-parameters of {', '.join(dict.fromkeys(row.method for row in rows))} on validation samples"
+    console.print(f"{told}: {len(first)} settings", markup=False)
+
+    def run_all(runs: list[Run]) -> Plan:
+        plans.append(fill(runs, folder / "tuning", execution(options), console)[0])
+        return plans[-1]
+
     if options.plan:
-        return choice, status
-    found = searching.choose(plan)
-    for row in rows:
-        if row not in found.get(task.tuned_on, {}):
-            first = next(record.reason for run in runs if run.spec.method == row and (record := plan.record(run)))
-            raise ValueError(f"no setting of {row} could be trained: {first}")
+        run_all(first)
+        return choice, 0
+    found = searching.search(rows, choice.size, run_all)
+    for place, method in rows:
+        if method not in found.get(str(place), {}):
+            tried = (plans[0].record(run) for run in plans[0].runs if run.spec.method == method)
+            reason = next(record.reason for record in tried if record)
+            raise ValueError(f"no setting of {method} could be trained: {reason}")
     for line in searching.lines(found):
         console.print(line, markup=False)
     searching.write(found, folder)
-    return replace(choice, tuned=searching.read(folder)), status
+    return replace(choice, tuned=searching.read(folder)), 0
+
+
+def _places(choice: Choice) -> list[Place]:
+    """Where the hyper-parameters of a comparison's runs come from."""
+    task = tasks.get(choice.tasks[0])
+    cells = ((teacher, budget) for teacher in choice.teachers for budget in _budgets(task, choice))
+    return list(dict.fromkeys(place_of(task, choice.size, *cell) for cell in cells))
+
+
+def _budgets(task: Task, choice: Choice) -> tuple[int, ...]:
+    size = task.sizes[choice.size]
+    return choice.budgets or size.table or (size.budget,)
 
 
 def _on_task(
@@ -144,10 +165,8 @@ def grid(wanted: tuple[str, ...], task: Task, choice: Choice) -> list[Run]:
     """Runs of the methods on a task, at its table's budgets unless the choice names others."""
     from benchmarks.runs.grid import grid as grid_of
 
-    size = task.sizes[choice.size]
-    budgets = choice.budgets or size.table or (size.budget,)
     name = next(iter(EXPERIMENTS))  # any will do: tasks, methods and budgets are all given
-    return grid_of(name, replace(choice, methods=wanted, budgets=budgets))
+    return grid_of(name, replace(choice, methods=wanted, budgets=_budgets(task, choice)))
 
 
 def _decided(ours: str, plan: Plan, alpha: float) -> bool:
@@ -171,15 +190,17 @@ def _how(wanted: tuple[str, ...], looks: tuple[int, ...], seeds: int, alpha: flo
             f"{', '.join(str(n) for n in looks if n <= seeds)} seeds, and tested at {alpha:.4f} each time, the level "
             f"of {ALPHA:.2f} shared out over {len(looks)} planned looks (Bonferroni)."
         )
-    own = choice.tuned.get(task.tuned_on, {})
-    without = [row for row in wanted if row not in own and not searched(row, task, choice.size)]
+    places = _places(choice)
+    found = {(row, place): chosen(row, place, choice.size, choice.tuned) for row in wanted for place in places}
+    without = [row for row in wanted if any(found[row, place] is None for place in places)]
     if not without:
-        params = own[ours]["params"] if ours in own else chosen(ours, task, choice.size)
-        told = ", ".join(f"{name} {value}" for name, value in params.items()) or "its defaults"
         out.append(
-            f"Hyper-parameters of all rows were chosen alike, on validation samples of {task.tuned_on} by "
-            f"{task.sizes[choice.size].trials} trials at most; of {ours}: {told}."
+            f"Hyper-parameters of all rows were chosen alike, on validation samples of {task.tuned_on}, from up to "
+            f"{task.sizes[choice.size].trials} settings by successive halving."
         )
+        for place in places:
+            told = ", ".join(f"{name} {value}" for name, value in (found[ours, place] or {}).items()) or "its defaults"
+            out.append(f"Of {ours} with teacher {place.teacher} and {place.budget:,} samples: {told}.")
     elif len(without) == len(wanted):
         out.append("Hyper-parameters of all rows are their defaults: no search was made.")
     else:

@@ -3,40 +3,67 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
-from benchmarks.commands.options import Methods, Runs, Size, Tasks, choice_of, execution
-from benchmarks.core import paths
+from benchmarks.commands.options import Methods, Runs, Tasks, Where, choice_of, execution, folder_of
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
 from benchmarks.registry import tasks
 
 
 @dataclass
-class Options(Runs, Methods, Tasks, Size):
-    pass
+class Options(Runs, Methods, Tasks, Where):
+    results: Path = REFERENCE
+    """Folder for the trials and for what they chose, SIZE/tuned.json; runs whose results go there use it."""
+    budgets: str = ""
+    """Comma-separated numbers of labelled samples, of those that a task is searched at; all of them by default."""
+    teacher: Literal["full", "same-data", "both"] = "full"
+    """What the teacher was trained on: a setting found for one kind is not used for the other."""
+    search_seed: int = 0
+    """Of the points that are tried: another one is another search."""
 
 
 def refuse(target: str, options: Options) -> None:
-    if getattr(options, "results", paths.LOCAL) != paths.LOCAL:
-        raise BadInput("tune writes what all results are made with, results/reference/SIZE/tuned.json: no --results")
     for name in choice_of(options).tasks:
         if (other := tasks.get(name).tuned_on) != name:
             raise BadInput(f"tune: {name} takes what {other} chose; a search of its own would be read nowhere")
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
+    from benchmarks.registry.hyperparameters import Place
+    from benchmarks.registry.methods import rows_of
     from benchmarks.runs import search
     from benchmarks.runs.fill import fill
-    from benchmarks.runs.grid import search as grid_of
 
-    folder = REFERENCE / options.size
-    plan, status = fill(grid_of(choice_of(options)), folder / "tuning", execution(options), console)
+    choice, folder = choice_of(options), folder_of(options)
+    rows = []
+    for name in choice.tasks or tuple(dict.fromkeys(task.tuned_on for task in tasks.TASKS.values())):
+        task = tasks.get(name)
+        searched = task.sizes[choice.size].searched
+        if unknown := sorted(set(choice.budgets) - set(searched)):
+            raise BadInput(f"--budgets: {name} is searched at {', '.join(map(str, searched))}, not at {unknown[0]}")
+        rows += [
+            search.Row(Place(name, teacher, budget), method)
+            for teacher in choice.teachers
+            for budget in choice.budgets or searched
+            for method in choice.methods or rows_of(task)
+        ]
     if options.plan:
+        fill(search.first(rows, choice.size, options.search_seed), folder / "tuning", execution(options), console)
+        console.print("these are the short runs; the best third of them is then tried in whole runs, and so on")
         return 0
-    chosen = search.choose(plan)
+    chosen = search.search(
+        rows,
+        choice.size,
+        lambda runs: fill(runs, folder / "tuning", execution(options), console)[0],
+        options.search_seed,
+    )
     for line in search.lines(chosen):
         console.print(line, markup=False)
-    console.print(f"written: {search.write(chosen, folder)}")
-    return status
+    console.print(f"written: {search.write(chosen, folder)}", markup=False)
+    if failed := [row for row in rows if row.method not in chosen.get(str(row.place), {})]:
+        console.print("no setting could be trained: " + ", ".join(f"{p} {m}" for p, m in failed), markup=False)
+    return 1 if failed else 0

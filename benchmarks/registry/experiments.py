@@ -82,5 +82,5 @@ class Choice:
     match: str = "samples"
     ratio: int | None = None
     settings: str = ""  # NAME=VALUE,...: hyper-parameters in place of the chosen ones
-    #: What a search chose for methods from outside, and for any method on a task that the committed search left out.
-    tuned: dict[str, Any] = field(default_factory=dict)
+    #: What a search in the results' own folder chose (`hyperparameters.Tuned`); it goes before the committed ones.
+    tuned: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)

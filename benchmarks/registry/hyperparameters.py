@@ -1,25 +1,48 @@
-"""A method's resolved hyper-parameters: defaults, what the search chose, what a row fixes."""
+"""A method's resolved hyper-parameters: defaults, what a search chose, what a row fixes."""
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.core.paths import REFERENCE
+from benchmarks.registry import tasks
 from benchmarks.registry.methods import METHODS
 from benchmarks.task import Task
 
 
+class Place(NamedTuple):
+    """What a search is made for: a task, a kind of teacher, and about so many labelled samples."""
+
+    task: str
+    teacher: str
+    budget: int
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.teacher} {self.budget}"
+
+
+#: What searches chose: by place (as text) and method, {"params": ..., ...}.
+Tuned = dict[str, dict[str, dict[str, Any]]]
+
+
+def place_of(task: Task, size: str, teacher: str, budget: int) -> Place:
+    """The search that serves a run: of the task it is tuned on, its teacher's kind, the nearest budget by ratio."""
+    home = tasks.get(task.tuned_on).sizes[size]
+    return Place(task.tuned_on, teacher, min(home.searched, key=lambda one: abs(math.log(one / budget))))
+
+
 @cache
-def tuned(size: str) -> dict[str, Any]:
-    """Hyper-parameters chosen on validation data by the target `tune`: {task: {method: {"params": ..., ...}}}."""
+def tuned(size: str) -> Tuned:
+    """What the committed searches chose on validation data, by the target `tune`."""
     return read_tuned(REFERENCE / size / "tuned.json")
 
 
-def read_tuned(path: Path) -> dict[str, Any]:
+def read_tuned(path: Path) -> Tuned:
     """What a search left in a file; empty where there is no file. Raises ValueError naming one that is not that."""
     try:
         found = json.loads(path.read_text()) if path.exists() else {}
@@ -30,30 +53,24 @@ def read_tuned(path: Path) -> dict[str, Any]:
     return found
 
 
-def chosen(method: str, task: Task, size: str) -> dict[str, Any]:
-    """Hyper-parameters that the search chose for a method on a task, or on the one that the task is tuned on."""
-    return tuned(size).get(task.tuned_on, {}).get(method, {}).get("params", {})
+def chosen(method: str, place: Place, size: str, other: Tuned | None = None) -> dict[str, Any] | None:
+    """What a search chose for a method at a place, `other` before the committed ones; None if none has looked."""
+    for found in (other or {}, tuned(size)):
+        if method in (rows := found.get(str(place), {})):
+            return rows[method]["params"]
+    return None
 
 
-def searched(method: str, task: Task, size: str) -> bool:
-    """Whether the committed search has chosen for a method on a task, or on the one that the task is tuned on."""
-    return method in tuned(size).get(task.tuned_on, {})
-
-
-def config(method: str, task: Task, size: str, overrides: dict[str, Any] | None = None) -> Any:
-    """A method's resolved hyper-parameters: its defaults, the task's, the row's, the tuned ones, what the row fixes.
-
-    Args:
-        overrides: settings of a search or a user in place of the tuned ones.
+def config(method: str, task: Task, params: dict[str, Any]) -> Any:
+    """A method's resolved hyper-parameters: its defaults, the task's, the row's, `params`, what the row fixes.
 
     Raises:
         ValueError: a hyper-parameter that the method does not have, or a value it refuses.
     """
     row = METHODS[method]
     known = {field.name for field in fields(row.load().Config)}
-    given = {**task.defaults, **(task.sizes[size].defaults if size in task.sizes else {})}
+    given = {**task.defaults, **(task.size.defaults if task.scale in task.sizes else {})}
     defaults = {name: value for name, value in given.items() if name in known} | row.defaults
-    params = chosen(method, task, size) if overrides is None else overrides
     try:
         return row.load().Config(**{**defaults, **params, **row.fixed})
     except TypeError as error:

@@ -32,7 +32,7 @@ FILE = "verified.json"
 def chosen(
     results: Results, sample: int, seconds: float | None, seed: int, jobs: int
 ) -> tuple[list[Record], dict[str, str]]:
-    """Random finished cells, one a task in turn, each task's cheapest first and its methods evenly.
+    """Random finished cells of today's versions, one a task in turn, each task's cheapest first, its methods evenly.
 
     Args:
         sample: how many at most. seconds: what running them may take, the training of missing teachers included, by the
@@ -41,7 +41,7 @@ def chosen(
     Returns:
         the cells, and tasks whose data cannot be had, with the reason.
     """
-    records = [r for r in results.records if r.status == "ok" and tasks.known(r.spec.task) and r.spec.method in METHODS]
+    records = current(results.records)
     random.Random(seed).shuffle(records)
     one_each = {(r.spec.task, r.spec.method, r.spec.settings): r for r in records}
     waiting: dict[str, list[Record]] = {}
@@ -84,6 +84,19 @@ def _teachers(record: Record, trained: set[Path]) -> tuple[float, set[Path]]:
         if not recipe.trained and recipe.path not in trained
     }
     return sum(record.teachers[part]["seconds"] for part in missing), set(missing.values())
+
+
+def current(records: Iterable[Record]) -> list[Record]:
+    """Finished runs that today's code claims to give again: of known rows, every version and setting as recorded.
+
+    Data or weights that changed without a word are no reason to leave a run out: that is what is to be found.
+    """
+    known = (r for r in records if r.status == "ok" and tasks.known(r.spec.task) and r.spec.method in METHODS)
+    return [r for r in known if all(r.identity.get(name) == value for name, value in _declared(r).items())]
+
+
+def _declared(record: Record) -> dict[str, Any]:
+    return rerun_of(record.spec, {}).declared
 
 
 def of_other_code(records: Iterable[Record]) -> set[str]:

@@ -100,7 +100,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
         "curve": evaluation.curve,
         "costs": paid,
         "phases": {name: round(seconds, 3) for name, seconds in sorted(costs.seconds.items())},
-        "diagnostics": _diagnose(run, student, method, data),
+        "diagnostics": {} if evaluation.searching else _diagnose(run, student, method, data),
     }
 
 
@@ -111,8 +111,11 @@ class Evaluation:
         self.task, self.student, self.costs, size = run.task, student, costs, run.task.size
         self.examples = examples = run.task.examples()
         self.last, self.limit = run.steps, size.test_limit
+        self.searching = run.spec.trial is not None  # a search sees no test sample
         self.counts = np.bincount(examples.pool_labels[run.split.indices], minlength=examples.classes)
-        self.held_out = {"test": (examples.test_inputs[: self.limit], examples.test_labels[: self.limit])}
+        self.held_out = {}
+        if not self.searching:
+            self.held_out["test"] = examples.test_inputs[: self.limit], examples.test_labels[: self.limit]
         if not np.isin(examples.validation, run.split.indices).any():
             inputs = examples.pool_inputs[examples.validation]
             self.held_out["validation"] = inputs, examples.pool_answers[examples.validation]
@@ -120,10 +123,12 @@ class Evaluation:
         self.hits = ""
 
     def __call__(self, step: int) -> None:
+        if self.searching and step < self.last:
+            return
         scores = {
             name: self._judge(*held, keep=name == "test" and step == self.last) for name, held in self.held_out.items()
         }
-        if step == self.last:
+        if step == self.last and not self.searching:
             for name, (inputs, labels) in self.examples.other_tests.items():
                 found = self._judge(inputs[: self.limit], labels[: self.limit])
                 scores["test"] |= {f"{name}_{metric}": value for metric, value in found.items()}
@@ -133,7 +138,7 @@ class Evaluation:
                 seconds=round(sum(s for phase, s in self.costs.seconds.items() if phase != "evaluate"), 3),
                 labeler_queries=self.costs.counts["labeler_queries"],
                 validation=scores.get("validation"),
-                test=scores["test"],
+                test=scores.get("test", {}),
             )
         )
 

@@ -44,8 +44,11 @@ class Run:
 
     @cached_property
     def config(self) -> Any:
-        overrides = None if self.overrides is None else dict(self.overrides)
-        return hyperparameters.config(self.spec.method, self.task, self.spec.size, overrides)
+        params = None if self.overrides is None else dict(self.overrides)
+        if params is None:
+            place = hyperparameters.place_of(self.task, self.spec.size, self.spec.teacher, self.spec.budget)
+            params = hyperparameters.chosen(self.spec.method, place, self.spec.size) or {}
+        return hyperparameters.config(self.spec.method, self.task, params)
 
     @property
     def row(self) -> Row:
@@ -73,22 +76,24 @@ class Run:
 
     @cached_property
     def made_of(self) -> dict[str, Any]:
-        """The identity without the teachers: what a person can read, and hashes of data. No file's name or place.
+        """The identity without the teachers: what a person can read, and hashes of data. No file's name or place."""
+        data = {"data_sha256": _data_sha256(self.spec.task, self.spec.size), "split_sha256": self.split.sha256}
+        return {**self.declared, **data}
+
+    @cached_property
+    def declared(self) -> dict[str, Any]:
+        """What is known of the identity without the data: names, versions, settings.
 
         Custom methods and tasks alone are also known by their code: nobody raises a version while trying ideas.
         """
         spec, size, row = self.spec, self.task.size, self.row
         found = {
             "protocol": PROTOCOL,
-            **spec.model_dump(
-                exclude={"trial", *(() if spec.settings else ("settings",)), *(() if spec.draw else ("draw",))}
-            ),
+            **spec.model_dump(exclude={"trial", *(name for name in ("settings", "draw") if not getattr(spec, name))}),
             "task_version": self.task.version,
             "method_version": version_of(row.load()),
             "student": self.task.students[row.student],
             "config": asdict(self.config),
-            "data_sha256": _data_sha256(spec.task, spec.size),
-            "split_sha256": self.split.sha256,
             "steps": self.steps,
             "batch": size.batch,
             "test_limit": size.test_limit,

@@ -59,20 +59,25 @@ def plan(runs: Iterable[Run], store: Store, jobs: int, history: Iterable[Record]
         for part, recipe in run.recipes.items():
             if not recipe.trained:
                 untrained[recipe.path] = run, part, recipe.steps
-    work = sum(seconds.get((run.spec.task, run.spec.method, run.spec.size), GUESS_SECONDS) for run in missing)
+    work = sum(_estimate(run, seconds) for run in missing)
     work += sum(0.06 * steps for _, _, steps in untrained.values())
     parts = tuple((run, part) for run, part, _ in untrained.values())
     return Plan(runs, records, parts, tuple(missing), work / jobs)
 
 
 def _history(records: Iterable[Record]) -> dict[tuple[str, str, str], float]:
-    """Mean seconds, evaluation and loading included, of finished runs by task, method and size."""
+    """Mean seconds a step, evaluation included, of finished runs by task, method and size."""
     spent: dict[tuple[str, str, str], list[float]] = {}
     for record in records:
         if record.status == "ok" and not record.spec.settings:
             cell = record.spec.task, record.spec.method, record.spec.size
-            spent.setdefault(cell, []).append(sum(record.phases.values()) + 1.0)
+            spent.setdefault(cell, []).append(sum(record.phases.values()) / record.identity["steps"])
     return {cell: sum(values) / len(values) for cell, values in spent.items()}
+
+
+def _estimate(run: Run, history: dict[tuple[str, str, str], float]) -> float:
+    known = history.get((run.spec.task, run.spec.method, run.spec.size))
+    return 1.0 + (GUESS_SECONDS * run.steps / run.task.size.steps if known is None else known * run.steps)
 
 
 def train_teachers(plan: Plan, jobs: int, done: Callable[[str], None]) -> None:

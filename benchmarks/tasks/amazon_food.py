@@ -26,6 +26,7 @@ class AmazonFood(TextTask):
         ),
     }  # fmt: skip
     students = {**TextTask.students, "pretrained": "minilm-1-layer.v1"}
+    tuned_on = "movie-5"
 
     def corpus(self) -> Examples:
         """The source's own testing set; copies of its texts are not trained on."""

@@ -67,7 +67,12 @@ class Fashion(FashionLT):
     profile = Profile("balanced")
     sizes = {
         "smoke": replace(SMOKE, budget=50, budgets=(50, 100)),
-        "small": replace(SMALL, budget=500, budgets=(50, 150, 500, 1500, 5000, 15000, 60000)),
+        "small": replace(
+            SMALL,
+            budget=500,
+            budgets=(50, 150, 500, 1500, 5000, 15000, 60000),
+            search_budgets=(150, 1500, 15000),
+        ),
     }
     metric = "accuracy"
     also = ()

@@ -44,7 +44,6 @@ class ImageTask(Task):
 
     metric = "balanced_accuracy"
     also: tuple[str, ...] = ("many_shot", "medium_shot", "few_shot")
-    tuned_on = "fashion-lt"
     beta = 0.1
     lr = (2e-3, 4e-3)
     augment = staticmethod(flip_and_shift)

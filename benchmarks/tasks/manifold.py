@@ -58,7 +58,7 @@ class Manifold(Task):
     defaults = {"lr": 4e-3, "temperature": 1.0, "sigma": 0.5, "step_size": 0.5}
     sizes = {
         "smoke": Size(budget=32, budgets=(16, 32), steps=10, batch=16, seeds=2, test_limit=500),
-        "small": Size(budget=128, budgets=(32, 128, 512, 2048), steps=1000, batch=32),
+        "small": Size(budget=128, budgets=(32, 128, 512, 2048), steps=1000, batch=32, search_budgets=(64, 1024)),
     }
     computed = True
     students = {"student": "perceptron-64-64.v1"}

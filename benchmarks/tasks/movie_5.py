@@ -23,7 +23,7 @@ class Movie5(TextTask):
         "smoke": SMOKE,
         "small": Size(
             budget=500, budgets=(250, 500, 2500, 8510), table=(500, 2500), steps=400, batch=32, labeler_steps=500,
-            generator_steps=700, keep_answers=True,
+            generator_steps=700, keep_answers=True, search_budgets=(500, 2500),
         ),
     }  # fmt: skip
     students = {**TextTask.students, "pretrained": "minilm-1-layer.v1"}

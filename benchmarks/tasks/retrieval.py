@@ -61,11 +61,9 @@ class RetrievalTask(Task):
     metric = "success_20"
     also: tuple[str, ...] = ("success_1", "success_100", "mrr_10", "ndcg_10")
     profile = Profile("uniform")
-    tuned_on = "wiki-titles"
     references = {"teacher": "test", "BM25": "bm25", "TF-IDF": "tf-idf"}
     defaults = {"lr": 8e-3, "temperature": 1.0, "sigma": 0.5, "step_size": 5.0, "every": 20}
     search = {
-        "lr": [4e-3, 8e-3, 1.6e-2],
         "temperature": [0.5, 1.0, 2.0],
         "sigma": [0.25, 0.5, 1.0],
         "step_size": [2.5, 5.0, 10.0],
@@ -78,7 +76,7 @@ class RetrievalTask(Task):
 
     def __init__(self, suffix: str = "") -> None:
         more, self.pca, self.tied = STUDENTS[suffix]
-        self.family = self.name
+        self.family = self.tuned_on = self.name
         self.name, self.title = self.name + suffix, self.title + more
         self.students = {"student": f"bag-of-words{suffix}.v1"}
         super().__init__()

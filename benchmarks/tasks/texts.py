@@ -41,9 +41,8 @@ class TextTask(Task):
     metric = "accuracy"
     also: tuple[str, ...] = ("macro_f1",)
     profile = Profile("natural")
-    tuned_on = "movie-5"
     defaults = {"lr": 2e-3, "sigma": 2.0, "step_size": 30.0}
-    search = {"lr": [1e-3, 2e-3, 4e-3, 8e-3], "sigma": [1.0, 2.0, 3.0, 5.0], "step_size": [10.0, 30.0, 60.0, 120.0]}
+    search = {"sigma": [1.0, 2.0, 3.0, 5.0], "step_size": [10.0, 30.0, 60.0, 120.0]}
     lr = (2e-3, 2e-4)
     students = {"student": "transformer-64-1.v1"}
     teachers = {"generator": "autoencoder-96-192-2.v1", "labeler": "minilm-3.v1"}

@@ -28,11 +28,10 @@ class Trec50(TextTask):
         "small": Size(
             budget=4271, budgets=(500, 1000, 4271), table=(4271,), steps=400, batch=32, labeler_steps=400,
             generator_steps=500, keep_answers=True,
-            search_budget=1000,  # the whole pool would leave no validation samples
+            search_budgets=(3000,),  # the whole pool would leave no validation samples
         ),
     }  # fmt: skip
     also = ("macro_f1", "coarse_accuracy", "many_shot", "medium_shot", "few_shot")
-    tuned_on = "trec-50"  # what suits movie-5 ignores the labels, which classes of few questions need
 
     def corpus(self) -> Examples:
         """Fine classes with at least `MIN_QUESTIONS`; near duplicates stand on one side."""

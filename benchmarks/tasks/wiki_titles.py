@@ -22,7 +22,13 @@ class WikiTitles(RetrievalTask):
     sizes = {
         "smoke": SMOKE,
         "small": Size(
-            budget=500, budgets=(250, 500, 2000, 6904), steps=500, batch=32, generator_steps=1500, keep_answers=True
+            budget=500,
+            budgets=(250, 500, 2000, 6904),
+            steps=500,
+            batch=32,
+            generator_steps=1500,
+            keep_answers=True,
+            search_budgets=(500, 2000),
         ),
     }
 

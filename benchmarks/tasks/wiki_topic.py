@@ -23,7 +23,7 @@ class WikiTopic(TextTask):
         "smoke": SMOKE,
         "small": Size(
             budget=250, budgets=(250, 1000, 7232), table=(250, 7232), steps=400, batch=32, labeler_steps=500,
-            generator_steps=500, keep_answers=True,
+            generator_steps=500, keep_answers=True, search_budgets=(250, 5000),
         ),
     }  # fmt: skip
 

@@ -1,0 +1,75 @@
+"""What a search is worth, from records of searches whose worth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.analysis.search_value import SearchedRow, SearchValue, Tried
+from benchmarks.records.record import Store
+from benchmarks.registry.hyperparameters import Place
+from benchmarks.runs import search
+from benchmarks.runs.execute import execute
+from benchmarks.runs.scheduler import plan
+
+PLACE = Place("manifold-4-in-128", "full", 32)
+
+
+def row(scores, name="mine", promoted=8, finalists=4):
+    """Settings whose whole runs score as their short ones, halved as a search does."""
+    order = sorted(range(len(scores)), key=lambda i: -scores[i])
+    tried = []
+    for i, score in enumerate(scores):
+        rank = order.index(i)
+        seeds = search.SEEDS if rank < finalists else search.SEEDS[:1] if rank < promoted else ()
+        tried.append(Tried(i, score, dict.fromkeys(seeds, score)))
+    return SearchedRow(PLACE, name, tuple(tried))
+
+
+def test_the_expected_best_is_that_of_all_draws():
+    scores = [0.1, 0.5, 0.4]
+    best = row(scores).expected_best()
+    draws = np.array(np.meshgrid(scores, scores, scores)).reshape(3, -1)
+    assert best[0] == pytest.approx(np.mean(scores))
+    assert best[1] == pytest.approx(np.array(np.meshgrid(scores, scores)).max(0).mean())
+    assert best[2] == pytest.approx(draws.max(0).mean())
+
+
+def test_another_search_finds_the_best_setting_as_often_as_it_is_drawn():
+    scores = np.linspace(0, 1, 24)
+    found = row(scores).resampled(4000)
+    assert np.mean(found == 1.0) == pytest.approx(1 - (23 / 24) ** 24, abs=0.03)
+    assert set(found) <= set(scores[-8:])
+
+
+def test_what_was_found_beyond_the_axes_comes_with_the_setting_it_was_found_from():
+    base = row(np.linspace(0, 1, 24))
+    more = SearchedRow(PLACE, "mine", (*base.tried, Tried(10_000, None, dict.fromkeys(search.SEEDS, 2.0))))
+    found = more.resampled(4000)
+    assert set(found) <= {2.0, *np.linspace(0, 1, 24)[-8:-1]}
+    assert np.mean(found == 2.0) == pytest.approx(1 - (23 / 24) ** 24, abs=0.03)
+
+
+def test_an_order_turns_where_one_lucky_setting_made_it():
+    lucky, steady = np.full(24, 0.5), np.full(24, 0.6)
+    lucky[3] = 0.7
+    value = SearchValue([])
+    value.rows = {(PLACE, name): row(scores, name) for name, scores in (("lucky", lucky), ("steady", steady))}
+    assert value.turned(PLACE, "lucky", "steady") == pytest.approx((23 / 24) ** 24, abs=0.04)
+    assert value.turned(PLACE, "steady", "steady") == 0.0
+    assert value.turned(PLACE, "lucky", "absent") is None
+
+
+def test_it_reads_what_a_search_wrote(tmp_path):
+    store = Store(tmp_path / "tuning")
+
+    def fill(runs):
+        for run in plan(runs, store, 1).missing:
+            store.append(execute(run))
+        return plan(runs, store, 1)
+
+    chosen = search.search([search.Row(PLACE, "one-hot")], "smoke", fill)[str(PLACE)]["one-hot"]
+    (found,) = SearchValue.load(tmp_path).rows.values()
+    assert len(found.drawn) == chosen["settings"]
+    assert max(t.mean for t in found.tried if len(t.whole) == 3) == pytest.approx(chosen["validation"]["accuracy"])
+    assert found.resampled(50).max() <= chosen["validation"]["accuracy"] + 0.1
