@@ -52,10 +52,8 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     chosen, absent = verification.chosen(results, options.sample, options.seconds or None, seed, options.jobs)
     for task, reason in absent.items():
         console.print(f"task {task} is unavailable: {reason}", markup=False)
-    if old := sum(verification.outdated(record) for record in results.records):
-        console.print(
-            f"{old} of {len(results)} committed runs are of earlier versions or settings: left out (see check)"
-        )
+    if old := len(results) - len(verification.current(results.records)):
+        console.print(f"left out: {old} of {len(results)} committed runs, of other versions or settings (see check)")
     if not chosen:
         raise ValueError(f"nothing can be made again in {options.seconds} seconds: teachers must be trained first")
     told = f"{len(chosen)} of {len(results)} committed runs of {len({r.spec.task for r in chosen})} tasks, again"
