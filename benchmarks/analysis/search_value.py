@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,11 @@ from benchmarks.core.fingerprint import seed_of
 from benchmarks.records.record import Record, Store
 from benchmarks.registry import tasks
 from benchmarks.registry.hyperparameters import Place
+from benchmarks.registry.methods import METHODS
 from benchmarks.runs.search import FINAL, SEEDS, WHOLE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESAMPLES = 2000
 #: A pair of rows whose order another search would turn round more often than this is decided by the search.
@@ -52,6 +57,11 @@ class SearchedRow:
         """Those with a short run, by trial: the others were added beyond the ends of axes."""
         return tuple(sorted((t for t in self.tried if t.short is not None), key=lambda t: t.trial))
 
+    @property
+    def best(self) -> float:
+        """Validation score of what was chosen, over the tuning seeds."""
+        return max(t.mean for t in self.tried if len(t.whole) == max(len(other.whole) for other in self.tried))
+
     def expected_best(self) -> list[float]:
         """Expected highest score of the short runs after 1, 2, ... trials (Dodge et al. 2019, equation 1)."""
         scores = np.sort([t.short for t in self.drawn])  # type: ignore[type-var]
@@ -64,23 +74,27 @@ class SearchedRow:
         A setting that had no whole run cannot win; the one that did win brings what was found beyond its axes' ends.
         """
         drawn, size = self.drawn, len(self.drawn)
-        rank = np.argsort(np.argsort([-(t.short or 0.0) for t in drawn], kind="stable"))
         promoted = np.array([bool(t.whole) for t in drawn])
         first = np.array([t.whole.get(SEEDS[0], -np.inf) for t in drawn])
         final = np.array([t.mean if t.whole else -np.inf for t in drawn])
         finalists = [i for i, t in enumerate(drawn) if len(t.whole) > 1]
         if finalists:
-            final[max(finalists, key=lambda i: final[i])] = max(t.mean for t in self.tried if len(t.whole) > 1)
+            final[max(finalists, key=lambda i: final[i])] = self.best
         rng = np.random.default_rng(seed_of("search-value", *self.place, seed))
-        found = np.full(count, np.nan)
-        for number in range(count):
-            there = np.unique(rng.integers(size, size=size))
-            there = there[np.argsort(rank[there])][: max(size // WHOLE, 1)]
-            there = there[promoted[there]]
-            if len(there):
-                best = there[np.argsort(-first[there], kind="stable")[: max(size // FINAL, 1)]]
-                found[number] = final[best].max()
-        return found[~np.isnan(found)]
+        there = np.zeros((count, size), bool)
+        there[np.arange(count)[:, None], rng.integers(size, size=(count, size))] = True
+        there = _highest(there, np.array([t.short for t in drawn]), max(size // WHOLE, 1)) & promoted
+        there = _highest(there, first, max(size // FINAL, 1))
+        found = np.where(there, final, -np.inf).max(1)
+        return found[np.isfinite(found)]
+
+
+def _highest(there: np.ndarray, scores: np.ndarray, count: int) -> np.ndarray:
+    """Of the settings that are there (searches, settings) the `count` of the highest scores (settings,)."""
+    order = np.argsort(-scores, kind="stable")
+    kept = np.zeros_like(there)
+    kept[:, order] = there[:, order] & (there[:, order].cumsum(1) <= count)
+    return kept
 
 
 class SearchValue:
@@ -99,7 +113,8 @@ class SearchValue:
                 setting.whole[spec.seed] = score
             else:
                 setting.short = score
-        self.rows = {key: SearchedRow(*key, tuple(row.values())) for key, row in found.items()}
+        rows = [SearchedRow(*key, tuple(row.values())) for key, row in found.items()]
+        self.rows = {(row.place, row.method): row for row in rows if any(t.whole for t in row.drawn)}
         self._resampled: dict[tuple[Place, str], np.ndarray] = {}
 
     @classmethod
@@ -122,3 +137,37 @@ class SearchValue:
         if key not in self._resampled and key in self.rows:
             self._resampled[key] = self.rows[key].resampled()
         return self._resampled.get(key)
+
+    def by_place(self) -> dict[Place, list[SearchedRow]]:
+        """The searched rows of each place, in the order of tables."""
+        order = list(METHODS)
+        found: dict[Place, list[SearchedRow]] = {}
+        for row in sorted((r for r in self.rows.values() if r.method in METHODS), key=lambda r: order.index(r.method)):
+            found.setdefault(row.place, []).append(row)
+        return dict(sorted(found.items()))
+
+    def expected(self) -> pd.DataFrame:
+        """Expected best score of the short runs against the number of trials, a line each."""
+        import pandas as pd
+
+        lines = [
+            (*place, row.method, trials, best)
+            for place, rows in self.by_place().items()
+            for row in rows
+            for trials, best in enumerate(row.expected_best(), 1)
+        ]
+        return pd.DataFrame(lines, columns=[*Place._fields, "method", "trials", "expected_best"])
+
+    def orders(self) -> pd.DataFrame:
+        """Each pair of rows by what the search chose for them, and how often another search would turn them round."""
+        import pandas as pd
+
+        lines = []
+        for place, rows in self.by_place().items():
+            ranked = sorted(rows, key=lambda row: -row.best)
+            for number, ahead in enumerate(ranked):
+                for behind in ranked[number + 1 :]:
+                    turned = self.turned(place, ahead.method, behind.method)
+                    lines.append((*place, ahead.method, behind.method, ahead.best, behind.best, turned))
+        names = ["ahead", "behind", "validation_ahead", "validation_behind", "turned"]
+        return pd.DataFrame(lines, columns=[*Place._fields, *names])

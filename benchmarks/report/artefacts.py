@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmarks.analysis import ablation, aggregate, claims, diagnostics, multipliers, slopes, summary, time_to_accuracy
+from benchmarks.analysis.search_value import SearchValue
 from benchmarks.core import paths
 from benchmarks.records.groups import Groups, grouped
 from benchmarks.records.record import Record, Spec
@@ -78,6 +79,13 @@ def _of_records(results: Results, reference: Results | None, choice: Choice) -> 
     if len(seen := diagnostics.frame(groups)):
         about = "what students agree on with their labeler, and what methods show them"
         yield Artefact("diagnostics", about, frames={"diagnostics": seen}, tables=lambda: overviews.diagnosed(seen))
+    if not choice.settings and len(expected := (value := SearchValue.load(results.folder)).expected()):
+        yield Artefact(
+            "search",
+            "what the search is worth: its expected best score by its number of trials, and orders it decides",
+            frames={"search": expected, "search-order": value.orders()},
+            drawing=("search", (expected,)),
+        )
     if len(paid := time_to_accuracy.frame(groups)):
         head = "\n".join(["# Time-to-accuracy", "", time_to_accuracy.NOTE, "", ""])
         yield Artefact(

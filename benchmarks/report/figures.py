@@ -200,6 +200,23 @@ def ablation(ablation: Ablation, frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def search(expected: pd.DataFrame) -> Figure:
+    """Expected best validation score of a search against its number of trials: one panel a place."""
+    places = list(expected.groupby(["task", "teacher", "budget"], sort=False))
+    columns = min(len(places), 3)
+    figure = Figure(figsize=(5.2 * columns, 4.6 * -(-len(places) // columns)), layout="constrained")
+    axes = figure.subplots(-(-len(places) // columns), columns, squeeze=False).ravel()
+    for ((task, teacher, budget), rows), axis in zip(places, axes, strict=False):
+        for method, line in _lines(rows):
+            axis.plot(line.trials, 100 * line.expected_best, lw=width(method), color=colour(method), label=method)
+        axis.set(xlabel="settings tried", ylabel=f"expected best {label(tasks.get(str(task)).metric)} (%)")
+        _head(axis, f"{task}, {budget:,} samples, teacher {teacher}")
+        axis.legend(fontsize=6, ncol=2)
+    for axis in axes[len(places) :]:
+        axis.set_axis_off()
+    return figure
+
+
 def aggregate(found: Scores) -> Figure:
     """Left the performance profile, right the average ranks with the critical difference as a bar."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
