@@ -11,6 +11,10 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.records.record import Store
+from benchmarks.runs import scheduler
+from benchmarks.runs.execute import execute
+from benchmarks.teachers import store as teachers
 from benchmarks.validation import toys
 from tgt import TrainingData
 
@@ -36,3 +40,19 @@ def data(modality) -> TrainingData:
 @pytest.fixture
 def student(modality) -> nn.Module:
     return toys.student(modality)
+
+
+@pytest.fixture
+def fill(tmp_path):
+    """Makes here and now the runs that a search asks for; `asked` holds them call by call, `store` their records."""
+
+    def made(runs):
+        made.asked.append(runs)
+        for run in scheduler.plan(runs, made.store, 1).missing:
+            for recipe in run.recipes.values():
+                teachers.train(run.task, recipe, run.split)
+            made.store.append(execute(run))
+        return scheduler.plan(runs, made.store, 1)
+
+    made.asked, made.store = [], Store(tmp_path / "tuning")  # type: ignore[attr-defined]
+    return made

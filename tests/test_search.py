@@ -7,13 +7,10 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.records.record import Store
 from benchmarks.registry import tasks
 from benchmarks.registry.hyperparameters import Place, chosen, config, place_of, read_tuned
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.runs import search
-from benchmarks.runs.execute import execute
-from benchmarks.runs.scheduler import plan
 from benchmarks.runs.trials import SHARED, beyond, trials
 
 TASKS = [tasks.get(name) for name in ("fashion-lt", "movie-5", "wiki-titles")]
@@ -62,50 +59,35 @@ def test_an_axis_goes_on_beyond_its_ends_where_it_can():
     assert beyond(["kl", "l1"], "l1") is None
 
 
-@pytest.fixture
-def runner(tmp_path):
-    """Runs here and now what a search asks for; `asked` holds the runs by call."""
-    store, asked = Store(tmp_path), []
-
-    def fill(runs):
-        asked.append(runs)
-        for run in plan(runs, store, 1).missing:
-            store.append(execute(run))
-        return plan(runs, store, 1)
-
-    fill.asked, fill.store = asked, store
-    return fill
-
-
-def test_halving_ends_with_the_highest_mean_over_the_tuning_seeds(runner):
+def test_halving_ends_with_the_highest_mean_over_the_tuning_seeds(fill):
     row = search.Row(PLACE, "distillation")
-    found = search.search([row], "smoke", runner)
+    found = search.search([row], "smoke", fill)
     entry = found[str(PLACE)]["distillation"]
     tried = entry["settings"]
-    assert [len(runs) for runs in runner.asked[:3]] == [tried, tried // 3, 3 * (tried // 6)]
-    assert {run.steps for run in runner.asked[0]} == {2}  # of the smoke size's 10
-    assert {run.steps for runs in runner.asked[1:] for run in runs} == {10}
-    assert {run.spec.seed for run in runner.asked[2]} == set(search.SEEDS)
+    assert [len(runs) for runs in fill.asked[:3]] == [tried, tried // 3, 3 * (tried // 6)]
+    assert {run.steps for run in fill.asked[0]} == {2}  # of the smoke size's 10
+    assert {run.steps for runs in fill.asked[1:] for run in runs} == {10}
+    assert {run.spec.seed for run in fill.asked[2]} == set(search.SEEDS)
     scores = {}
-    for runs in runner.asked[2:]:
+    for runs in fill.asked[2:]:
         for run in runs:
-            value = runner.store.get(run.key).curve[-1].validation["accuracy"]
+            value = fill.store.get(run.key).curve[-1].validation["accuracy"]
             scores.setdefault(run.overrides, []).append(value)
     means = {params: sum(values) / 3 for params, values in scores.items()}
     assert entry["validation"]["accuracy"] == pytest.approx(max(means.values()))
     assert means[tuple(sorted(entry["params"].items()))] == pytest.approx(max(means.values()))
 
 
-def test_a_search_looks_at_no_test_sample(runner):
-    search.search([search.Row(PLACE, "tgt-random")], "smoke", runner)
-    for record in runner.store.read().values():
+def test_a_search_looks_at_no_test_sample(fill):
+    search.search([search.Row(PLACE, "tgt-random")], "smoke", fill)
+    for record in fill.store.read().values():
         assert record.status == "ok"
         assert record.metrics == {}
         assert record.hits == ""
         assert [point.test for point in record.curve] == [{}]
 
 
-def test_a_winner_at_an_end_of_its_axis_is_tried_beyond_it(runner, monkeypatch):
+def test_a_winner_at_an_end_of_its_axis_is_tried_beyond_it(monkeypatch):
     """Scores that rise with the learning rate up to 0.25, beyond the axis: found, and then inside."""
     monkeypatch.setattr(search, "_score", lambda plan, run: -abs(run.config.lr - 0.25))
     entry = search.search([search.Row(PLACE, "one-hot")], "smoke", lambda runs: None)[str(PLACE)]["one-hot"]
@@ -116,7 +98,7 @@ def test_a_winner_at_an_end_of_its_axis_is_tried_beyond_it(runner, monkeypatch):
     assert "lr" in entry["edges"]  # it never ends: the tables' notes tell
 
 
-def test_a_setting_that_fails_never_wins(runner, monkeypatch):
+def test_a_setting_that_fails_never_wins(monkeypatch):
     monkeypatch.setattr(search, "_score", lambda plan, run: None if run.config.lr > 2e-3 else run.config.lr)
     entry = search.search([search.Row(PLACE, "one-hot")], "smoke", lambda runs: None)[str(PLACE)]["one-hot"]
     assert entry["params"]["lr"] == pytest.approx(2e-3)

@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.analysis.search_value import SearchedRow, SearchValue, Tried
-from benchmarks.records.record import Store
 from benchmarks.registry.hyperparameters import Place
 from benchmarks.runs import search
-from benchmarks.runs.execute import execute
-from benchmarks.runs.scheduler import plan
 
 PLACE = Place("manifold-4-in-128", "full", 32)
 
@@ -38,15 +35,15 @@ def test_the_expected_best_is_that_of_all_draws():
 def test_another_search_finds_the_best_setting_as_often_as_it_is_drawn():
     scores = np.linspace(0, 1, 24)
     found = row(scores).resampled(4000)
-    assert np.mean(found == 1.0) == pytest.approx(1 - (23 / 24) ** 24, abs=0.03)
-    assert set(found) <= set(scores[-8:])
+    assert np.mean(found > 0.99) == pytest.approx(1 - (23 / 24) ** 24, abs=0.03)
+    assert found.min() > scores[-9]
 
 
 def test_what_was_found_beyond_the_axes_comes_with_the_setting_it_was_found_from():
     base = row(np.linspace(0, 1, 24))
     more = SearchedRow(PLACE, "mine", (*base.tried, Tried(10_000, None, dict.fromkeys(search.SEEDS, 2.0))))
     found = more.resampled(4000)
-    assert set(found) <= {2.0, *np.linspace(0, 1, 24)[-8:-1]}
+    assert not np.any((found > np.linspace(0, 1, 24)[-2] + 1e-6) & (found < 2.0))
     assert np.mean(found == 2.0) == pytest.approx(1 - (23 / 24) ** 24, abs=0.03)
 
 
@@ -60,14 +57,7 @@ def test_an_order_turns_where_one_lucky_setting_made_it():
     assert value.turned(PLACE, "lucky", "absent") is None
 
 
-def test_it_reads_what_a_search_wrote(tmp_path):
-    store = Store(tmp_path / "tuning")
-
-    def fill(runs):
-        for run in plan(runs, store, 1).missing:
-            store.append(execute(run))
-        return plan(runs, store, 1)
-
+def test_it_reads_what_a_search_wrote(fill, tmp_path):
     chosen = search.search([search.Row(PLACE, "one-hot")], "smoke", fill)[str(PLACE)]["one-hot"]
     (found,) = SearchValue.load(tmp_path).rows.values()
     assert len(found.drawn) == chosen["settings"]
