@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 from benchmarks.registry.hyperparameters import Place, chosen, config, place_of, read_tuned
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.runs import search
+from benchmarks.runs.grid import rerun_of
 from benchmarks.runs.trials import SHARED, beyond, trials
 
 TASKS = [tasks.get(name) for name in ("fashion-lt", "movie-5", "wiki-titles")]
@@ -57,6 +60,17 @@ def test_an_axis_goes_on_beyond_its_ends_where_it_can():
     assert beyond([0.0, 0.1, 1.0], 1.0) == 10.0
     assert beyond([8, 16, 64], 64) == 256
     assert beyond(["kl", "l1"], "l1") is None
+
+
+def test_a_longer_schedule_takes_what_its_row_chose(monkeypatch):
+    long = replace(METHODS["distillation"], schedule=4, tuned_as="distillation")
+    monkeypatch.setitem(METHODS, "distillation-long", long)
+    tuned = {str(PLACE): {"distillation": {"params": {"lr": 0.5}}}}
+    spec = Spec(task=PLACE.task, size="smoke", teacher="full", budget=32, seed=0, method="distillation-long")
+    run = rerun_of(spec, tuned)
+    assert run.config.lr == 0.5
+    assert run.steps == 4 * 10
+    assert run.declared["steps"] == 40
 
 
 def test_halving_ends_with_the_highest_mean_over_the_tuning_seeds(fill):

@@ -23,7 +23,7 @@ from benchmarks.commands.options import (
 from benchmarks.core.errors import BadInput
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
-from benchmarks.registry.hyperparameters import Place, chosen, place_of
+from benchmarks.registry.hyperparameters import Place, chosen, place_of, searched_as
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.task import Task
 
@@ -96,7 +96,7 @@ def search(
     rows = [
         searching.Row(place, row)
         for place in _places(choice)
-        for row in wanted
+        for row in dict.fromkeys(map(searched_as, wanted))
         if chosen(row, place, choice.size, choice.tuned) is None
     ]
     if not rows:

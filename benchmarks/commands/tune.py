@@ -33,7 +33,7 @@ def refuse(target: str, options: Options) -> None:
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
-    from benchmarks.registry.hyperparameters import Place
+    from benchmarks.registry.hyperparameters import Place, searched_as
     from benchmarks.registry.methods import rows_of
     from benchmarks.runs import search
     from benchmarks.runs.fill import fill
@@ -49,7 +49,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
             search.Row(Place(name, teacher, budget), method)
             for teacher in choice.teachers
             for budget in choice.budgets or searched
-            for method in choice.methods or rows_of(task)
+            for method in dict.fromkeys(searched_as(name) for name in choice.methods or rows_of(task))
         ]
     if options.plan:
         fill(search.first(rows, choice.size, options.search_seed), folder / "tuning", execution(options), console)

@@ -56,9 +56,14 @@ def read_tuned(path: Path) -> Tuned:
 def chosen(method: str, place: Place, size: str, other: Tuned | None = None) -> dict[str, Any] | None:
     """What a search chose for a method at a place, `other` before the committed ones; None if none has looked."""
     for found in (other or {}, tuned(size)):
-        if method in (rows := found.get(str(place), {})):
-            return rows[method]["params"]
+        if (source := searched_as(method)) in (rows := found.get(str(place), {})):
+            return rows[source]["params"]
     return None
+
+
+def searched_as(method: str) -> str:
+    """The row whose search a row's hyper-parameters come from: itself, but for longer schedules."""
+    return METHODS[method].tuned_as or method
 
 
 def config(method: str, task: Task, params: dict[str, Any]) -> Any:
