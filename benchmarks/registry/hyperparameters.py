@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.core.paths import REFERENCE
 from benchmarks.registry import tasks
-from benchmarks.registry.methods import METHODS
+from benchmarks.registry.methods import METHODS, fact
 from benchmarks.task import Task
 
 
@@ -63,7 +63,7 @@ def chosen(method: str, place: Place, size: str, other: Tuned | None = None) -> 
 
 def searched_as(method: str) -> str:
     """The row whose search a row's hyper-parameters come from: itself, but for longer schedules."""
-    return METHODS[method].tuned_as or method
+    return fact(method).tuned_as or method
 
 
 def config(method: str, task: Task, params: dict[str, Any]) -> Any:
