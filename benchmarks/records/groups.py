@@ -1,4 +1,4 @@
-"""Records that may be compared: a group is everything but method and seed."""
+"""Records that may be compared: a group is everything but method, seed and the teacher's draw."""
 
 from __future__ import annotations
 
@@ -30,11 +30,28 @@ class Group(NamedTuple):
         return f"{self.task}, teacher {self.teacher}, {self.budget:,} samples{told}"
 
 
-#: A method's records by seed; None where a run is still to come.
+#: A method's records by replication, see `unit`; None where a run is still to come.
 Seeds = dict[int, Record | None]
 #: The records of a group by method.
 Cells = dict[str, Seeds]
 Groups = dict[Group, Cells]
+
+#: Above any seed.
+_STRIDE = 1_000_000
+
+
+def unit(seed: int, draw: int = 0) -> int:
+    """One number for a replication, by which methods are paired: a seed under a draw of the teacher.
+
+    Under draw 0 it is the seed itself.
+    """
+    return draw * _STRIDE + seed
+
+
+def seed_and_draw(unit: int) -> tuple[int, int]:
+    """What `unit` made one number of."""
+    draw, seed = divmod(unit, _STRIDE)
+    return seed, draw
 
 
 def group_of(spec: Spec) -> Group:
@@ -42,17 +59,17 @@ def group_of(spec: Spec) -> Group:
 
 
 def grouped(pairs: Iterable[tuple[Spec, Record | None]]) -> Groups:
-    """Group records. Raises ValueError if records of different teachers would meet in one group."""
+    """Group records. Raises ValueError if records of different teachers would meet in one draw of a group."""
     groups: Groups = {}
     teachers: dict[tuple, dict] = {}
     for spec, record in pairs:
         group = group_of(spec)
-        groups.setdefault(group, {}).setdefault(spec.method, {})[spec.seed] = record
+        groups.setdefault(group, {}).setdefault(spec.method, {})[unit(spec.seed, spec.draw)] = record
         if record is not None:
             # A same-data teacher is made anew from each seed's samples; a full one serves all seeds.
-            unit = (*group, spec.seed if spec.teacher == "same-data" else None)
+            one = (*group, spec.draw, spec.seed if spec.teacher == "same-data" else None)
             found = record.identity["teacher_sha256"]
-            if teachers.setdefault(unit, found) != found:
+            if teachers.setdefault(one, found) != found:
                 raise ValueError(
                     f"records of different teachers meet in {spec.task} ({spec.teacher}, n={spec.budget}): "
                     "they are not comparable; delete the records of one of them"
@@ -61,14 +78,14 @@ def grouped(pairs: Iterable[tuple[Spec, Record | None]]) -> Groups:
 
 
 def finished(seeds: Seeds) -> dict[int, Record]:
-    """A method's finished runs by seed."""
-    return {seed: record for seed, record in seeds.items() if record is not None and record.status == "ok"}
+    """A method's finished runs by replication."""
+    return {one: record for one, record in seeds.items() if record is not None and record.status == "ok"}
 
 
 def values(seeds: Seeds, metric: str) -> dict[int, float]:
-    """A metric by seed, of the finished runs that have it."""
-    found = {seed: record.metrics.get(metric) for seed, record in finished(seeds).items()}
-    return {seed: value for seed, value in found.items() if value is not None}
+    """A metric by replication, of the finished runs that have it."""
+    found = {one: record.metrics.get(metric) for one, record in finished(seeds).items()}
+    return {one: value for one, value in found.items() if value is not None}
 
 
 def first_finished(cells: Cells) -> Record | None:

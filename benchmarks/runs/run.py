@@ -73,9 +73,10 @@ class Run:
         Custom methods and tasks alone are also known by their code: nobody raises a version while trying ideas.
         """
         spec, size, row = self.spec, self.task.size, self.row
+        left_out = {"trial"} | {name for name in ("settings", "draw") if not getattr(spec, name)}
         found = {
             "protocol": PROTOCOL,
-            **spec.model_dump(exclude={"trial"} if spec.settings else {"trial", "settings"}),
+            **spec.model_dump(exclude=left_out),
             "task_version": self.task.version,
             "method_version": version_of(row.load()),
             "student": self.task.students[row.student],
