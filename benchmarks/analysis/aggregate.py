@@ -79,13 +79,14 @@ def _of_tables(groups: Groups) -> Iterator[tuple[str, int, dict[str, dict[int, f
         task = tasks.get(group.task)
         size = task.sizes[record.spec.size]
         if group.budget in (size.table or (size.budget,)):
-            top = record.teachers["labeler"]["metrics"]["test"][task.metric]
+            top = summary.of_labeler(cells)[task.metric]
+            assert top is not None  # the metric that a task leads with is always there
             found = summary.scores(cells, task.metric)
             yield (
                 group.task,
                 group.budget,
                 {
-                    fact(m).pool_of or m: {seed: value / top for seed, value in ours.items()}
+                    fact(m).pool_of or m: {seed: value / top for seed, value in ours.by_seed.items()}
                     for m, ours in found.items()
                 },
             )
