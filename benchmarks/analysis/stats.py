@@ -114,6 +114,13 @@ def unpaired(ours: list[float], theirs: list[float], level: float = LEVEL) -> Di
     return Difference(n, mean, mean - half, mean + half, two_sided(mean / error, freedom), freedom)
 
 
+def shifted(found: Difference, by: float, level: float = LEVEL) -> Difference:
+    """The difference from another one than zero: `by` is added, and p is of the sum being zero."""
+    error = found.half / quantile(found.freedom, level)
+    p = two_sided((found.mean + by) / error, found.freedom) if error > 0 else math.nan
+    return Difference(found.n, found.mean + by, found.low + by, found.high + by, p, found.freedom)
+
+
 def margin(found: Difference, within: float, level: float = LEVEL) -> float:
     """Two-sided p of a difference's size being on the side of `within` that it is on; nan without an interval.
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.analysis import claims, diagnostics, time_to_accuracy
+from benchmarks.analysis import claims, diagnostics, ledger, time_to_accuracy
 from benchmarks.metrics.classification import label
 from benchmarks.records.groups import Cells, Group, Groups, Seeds
 from benchmarks.records.record import Record
@@ -45,7 +45,7 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, sett
             shown[group] = cells, tables.grid(group, cells)
     groups = {group: cells for group, (cells, _) in shown.items()}
     grids = {artefact.name: artefact.grids for artefact in found}
-    judged = [claims.judge(claim, groups) for claim in claims.load()]
+    judged = [claims.judge(claim, groups) for claim in ledger.load()]
     pictures = [(one, folder / f"{one.name}.png") for one in found if one.name.startswith("fig1-")]
     return _render(
         title,

@@ -131,17 +131,19 @@ def reproduced(ours: Groups, theirs: Groups) -> Grid | None:
 
 
 def checks(judged: Judged) -> Grid:
-    """The verdicts on a claim's checks."""
+    """The verdicts on a claim's checks, the one that decides it first."""
+    every = [("primary", judged.primary), *(("secondary", one) for one in judged.secondary)]
     rows = [
-        (claims.asked(one.check), Cell(one.outcome, kind=verdict_kind(one.outcome)), one.numbers)
-        for one in judged.verdicts
+        (part, claims.asked(one.check), Cell(one.outcome, kind=verdict_kind(one.outcome)), one.numbers)
+        for part, one in every
+        if one is not None
     ]
-    return Grid.of(("asked", "verdict", "difference"), rows, align="wlw")
+    return Grid.of(("", "asked", "verdict", "difference"), rows, align="lwlw")
 
 
 def verdict_kind(outcome: str) -> str:
     """The colour of a verdict on a page."""
-    return outcome if outcome in ("holds", "fails") else "undecided"
+    return outcome if outcome in (claims.SUPPORTED, claims.CONTRADICTED) else claims.UNDECIDED
 
 
 def decoded(table: pd.DataFrame) -> Iterator[Grid]:
