@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -34,7 +34,7 @@ def spent(share: float, alpha: float) -> float:
     return float(2 * special.ndtr(special.ndtri(alpha / 4) / math.sqrt(share)))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def bounds(shares: tuple[float, ...], alpha: float) -> tuple[float, ...]:
     """Of |z| at each look, so that all looks together reject a true null with probability `alpha`.
 
@@ -67,15 +67,18 @@ def overall(p: float, look: int, looks: tuple[int, ...] = LOOKS) -> float:
     """
     if math.isnan(p) or len(looks) == 1:
         return p
-    score, shares = -special.ndtri(p / 2), _shares(looks)
+    levels, crossed = _levels(looks)
+    score = -special.ndtri(p / 2)
+    if score < crossed[0, look]:
+        return 1.0
+    return float(np.exp(np.interp(score, crossed[:, look], np.log(levels))))
 
-    def above(logarithm: float) -> float:
-        return bounds(shares, math.exp(logarithm))[look] - score
 
-    lowest, highest = math.log(1e-9), math.log(0.999)
-    if above(lowest) <= 0:
-        return math.exp(lowest)
-    return 1.0 if above(highest) > 0 else math.exp(optimize.brentq(above, lowest, highest, xtol=1e-4))
+@cache
+def _levels(looks: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Levels (K,), falling, and each look's bound at them (K, L): close enough to interpolate between."""
+    levels = np.geomspace(0.999, 1e-9, 400)
+    return levels, np.array([bounds(_shares(looks), float(level)) for level in levels])
 
 
 def conditional_power(p: float, look: int, alpha: float, looks: tuple[int, ...] = LOOKS) -> float:

@@ -146,9 +146,13 @@ def contenders(cells: Cells, metric: str) -> list[str]:
 def over_best(found: dict[str, Scores], method: str, rivals: list[str]) -> Estimate | None:
     """A method's difference from the best rival, at a level that is shared out over the contenders (Bonferroni).
 
+    None for the best rival itself, and without a common replication.
+
     A run's validation and test scores rest on one student. What is best on validation has been lucky on the test set
     as well, and an interval that forgets the choice would call a method worse that equals all its rivals.
     """
+    if method == rivals[0]:
+        return None
     level = 1 - (1 - LEVEL) / sum(one != method for one in rivals)
     difference = crossed.paired(found[method], found[rivals[0]], level)
     if difference is None:
