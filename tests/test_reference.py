@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks.analysis import ablation, aggregate, multipliers, stats, summary
-from benchmarks.analysis import claims as ledger
+from benchmarks.analysis import ablation, aggregate, ledger, multipliers, stats, summary
 from benchmarks.analysis import slopes as theory
 from benchmarks.core import paths
 from benchmarks.records import Results
