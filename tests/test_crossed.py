@@ -215,3 +215,22 @@ def test_resampling_draws_seeds_and_teachers_apart():
     expected = table.mean(0).var() / 8 + table.mean(1).var() / 4
     assert drawn.var() == pytest.approx(expected, rel=0.05)
     assert crossed.resample((0, 1, 2), 50, rng).sum(1) == pytest.approx(1)
+
+
+def test_runs_that_ask_no_teacher_are_paired_with_those_under_every_draw():
+    """One-hot was run under draw 0 alone: its scores under any draw are the same, seed by seed."""
+    rng = np.random.default_rng(8)
+    scored = 0.7 + rng.normal(0, 0.01, (4, 3)) + rng.normal(0, 0.02, 3)
+    plain_, ours = {}, {}
+    for s in range(4):
+        plain_[s] = record("one-hot", s, 0.6 + 0.01 * s).model_copy(update={"costs": {"labeler_queries": 0}})
+        ours |= {unit(s, d): record("tgt-random", s, scored[s, d]) for d in range(3)}
+    free, taught = scores.of(plain_, "balanced_accuracy"), scores.of(ours, "balanced_accuracy")
+    assert (free.free, taught.free) == (True, False)
+    assert crossed.estimate(free).parts.draw == 0
+    found = crossed.paired(taught, free)
+    assert found.mean == pytest.approx(scored.mean() - 0.615)
+    assert found.parts.draws == 3
+    assert found.parts.draw == pytest.approx(crossed.estimate(taught).parts.draw)
+    one_draw = scores.of({s: record("distillation", s, 0.6 + 0.01 * s) for s in range(4)}, "balanced_accuracy")
+    assert (taught - one_draw).units == (0, 1, 2, 3)  # what asks a teacher is paired under its own draws alone

@@ -26,9 +26,9 @@ class Parts:
     """A mean's variance by where it comes from; nan: unknown.
 
     Attributes:
-        seed: student seeds, each with its split. draw: the teacher's draws, nan for one. both: what a seed does under
-            one draw and not under another. test: the finite test set, nan of records without hits. Of seed, draw and
-            both the crossing with the test samples is a part.
+        seed: student seeds, each with its split. draw: the teacher's draws, nan for one, 0 of runs that ask no teacher.
+            both: what a seed does under one draw and not under another; for one draw it is within `seed`. test: the
+            finite test set, nan of records without hits. Of the first three the crossing with the test samples is part.
         draws: how many of the teacher there were. freedom: Satterthwaite's, of the sum.
     """
 
@@ -42,7 +42,7 @@ class Parts:
     @property
     def known(self) -> float:
         """The variance of the mean, of the parts that are known; nan for one seed, whose part cannot be told."""
-        return self.seed + sum(part for part in (self.draw, self.both, self.test) if not math.isnan(part))
+        return self.seed + _sum(self.draw, self.both, self.test)
 
     @property
     def errors(self) -> dict[str, float]:
@@ -111,12 +111,13 @@ def parts_of(scores: Scores) -> Parts:
     gaps = (scores.values[:, None] - scores.values) ** 2 / 2
     seed_both, draw_both = _mean(gaps, other_seed & ~other_draw), _mean(gaps, ~other_seed & other_draw)
     every = _mean(gaps, other_seed & other_draw)
+    both = math.nan
     if n_draws == 1 or n_seeds == 1:
-        seed, draw, both = seed_both, draw_both, 0.0
+        seed, draw = seed_both, 0.0 if scores.free else draw_both
     elif math.isnan(draw_both):  # each draw has seeds of its own
-        seed, draw, both = (every, math.nan, 0.0) if math.isnan(seed_both) else (seed_both, every - seed_both, 0.0)
+        seed, draw = (every, math.nan) if math.isnan(seed_both) else (seed_both, every - seed_both)
     elif math.isnan(seed_both):  # each seed has draws of its own
-        seed, draw, both = every - draw_both, draw_both, 0.0
+        seed, draw = every - draw_both, draw_both
     else:
         seed, draw, both = every - draw_both, every - seed_both, seed_both + draw_both - every
     seed, draw, both = (value if math.isnan(value) else max(value, 0.0) for value in (seed, draw, both))
@@ -125,12 +126,16 @@ def parts_of(scores: Scores) -> Parts:
     both /= runs
     test, sampled = _of_test(scores, other_seed, other_draw)
     # Mean squares of seeds and of draws hold that of their crossing as well, which is therefore subtracted once.
-    squares = [(seed + both, n_seeds - 1), (both, max(runs - n_seeds - n_draws + 1, 1)), (test, sampled)]
-    squares += [(draw + both, n_draws - 1)] if n_draws > 1 else []
-    total = seed + sum(part for part in (draw, both, test) if not math.isnan(part))
-    spread = sum(part**2 / max(freedom, 1) for part, freedom in squares if not math.isnan(part))
-    freedom = max(total**2 / spread, 1.0) if spread > 0 else float(max(n_seeds - 1, 1))
+    squares = [(_sum(seed, both), n_seeds - 1), (both, runs - n_seeds - n_draws + 1), (test, sampled)]
+    squares += [(_sum(draw, both), n_draws - 1)] if n_draws > 1 else []
+    spread = _sum(*(part**2 / max(freedom, 1) for part, freedom in squares))
+    freedom = max(_sum(seed, draw, both, test) ** 2 / spread, 1.0) if spread > 0 else float(max(n_seeds - 1, 1))
     return Parts(seed, draw, both, test, n_draws, freedom)
+
+
+def _sum(*known: float) -> float:
+    """Of those that are no nan."""
+    return sum(one for one in known if not math.isnan(one))
 
 
 def _mean(matrix: np.ndarray, chosen: np.ndarray) -> float:

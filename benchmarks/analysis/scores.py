@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from benchmarks.analysis import strata
-from benchmarks.records.groups import Seeds, finished, seed_and_draw
+from benchmarks.records.groups import Seeds, finished, seed_and_draw, unit
 from benchmarks.records.record import Record, unpack
 
+#: What a run pays that asks a teacher.
+OF_TEACHER = ("labeler_queries", "encodes", "decodes")
 _hits = lru_cache(maxsize=8192)(unpack)
 
 
@@ -22,11 +24,13 @@ class Scores:
         units: replications, see `records.groups.unit`. values: their scores (R,).
         samples: what each test sample adds to each score's sampling error (R, N): the product of two rows is the
             covariance that sampling the test set gives the two scores. None where records do not tell.
+        free: these runs ask no teacher: what they score under one draw of it they score under any.
     """
 
     units: tuple[int, ...]
     values: np.ndarray
     samples: np.ndarray | None = None
+    free: bool = False
 
     def __sub__(self, other: Scores) -> Scores:
         return combine((self, other), lambda one, two: one - two, lambda one, two: (1.0, -1.0))
@@ -34,7 +38,20 @@ class Scores:
     def at(self, units: list[int]) -> Scores:
         """Of some replications only."""
         rows = [self.units.index(unit) for unit in units]
-        return Scores(tuple(units), self.values[rows], None if self.samples is None else self.samples[rows])
+        samples = None if self.samples is None else self.samples[rows]
+        return Scores(tuple(units), self.values[rows], samples, self.free)
+
+    @property
+    def draws(self) -> set[int]:
+        return {seed_and_draw(one)[1] for one in self.units}
+
+    def under(self, draws: set[int]) -> Scores:
+        """The same under further draws of the teacher, of runs that ask none."""
+        if not self.free or len(self.draws) != 1 or not draws - self.draws:
+            return self
+        found = self.at(list(self.units) * len(draws))
+        units = tuple(unit(seed_and_draw(one)[0], draw) for draw in sorted(draws) for one in self.units)
+        return replace(found, units=units)
 
     @property
     def by_seed(self) -> dict[int, float]:
@@ -56,6 +73,8 @@ def combine(several: tuple[Scores, ...], value, slopes) -> Scores:
         value: gives the combined score from arrays (R,), one of each. slopes: gives its derivative by each, as arrays
             (R,) or numbers.
     """
+    draws = set[int]().union(*(one.draws for one in several))
+    several = tuple(one.under(draws) for one in several)
     common = sorted(set.intersection(*(set(one.units) for one in several))) if several else []
     chosen = [one.at(common) for one in several]
     scores = [one.values for one in chosen]
@@ -67,7 +86,7 @@ def combine(several: tuple[Scores, ...], value, slopes) -> Scores:
         samples = sum(
             np.reshape(slope, (-1, 1)) * one.samples for slope, one in zip(slopes(*scores), chosen, strict=True)
         )
-    return Scores(tuple(common), value(*scores), samples)
+    return Scores(tuple(common), value(*scores), samples, all(one.free for one in several))
 
 
 def mean(several: tuple[Scores, ...]) -> Scores:
@@ -79,7 +98,7 @@ def mean(several: tuple[Scores, ...]) -> Scores:
 def plain(values: dict[int, float]) -> Scores:
     """Scores of which nothing is known but their values, by replication."""
     units = tuple(sorted(values))
-    return Scores(units, np.array([values[unit] for unit in units], float))
+    return Scores(units, np.array([values[one] for one in units], float))
 
 
 def of(seeds: Seeds, metric: str, labels: np.ndarray | None = None) -> Scores:
@@ -89,11 +108,13 @@ def of(seeds: Seeds, metric: str, labels: np.ndarray | None = None) -> Scores:
         labels: classes of the test samples (N,), where no committed file tells them (`strata`).
     """
     found = {one: record for one, record in finished(seeds).items() if record.metrics.get(metric) is not None}
-    scores = plain({one: float(record.metrics[metric]) for one, record in found.items()})  # type: ignore[arg-type]
+    free = bool(found) and not any(record.costs.get(name, 0) for record in found.values() for name in OF_TEACHER)
+    known = {one: float(record.metrics[metric]) for one, record in found.items()}  # type: ignore[arg-type]
+    scores = replace(plain(known), free=free)
     rows = [_row(found[one], metric, labels) for one in scores.units]
     if not rows or any(row is None for row in rows) or len({len(row) for row in rows if row is not None}) > 1:
         return scores
-    return Scores(scores.units, scores.values, np.stack([row for row in rows if row is not None]))
+    return replace(scores, samples=np.stack([row for row in rows if row is not None]))
 
 
 def _row(record: Record, metric: str, labels: np.ndarray | None) -> np.ndarray | None:

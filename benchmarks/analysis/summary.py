@@ -186,7 +186,7 @@ def unknown(found: Iterable[Estimate]) -> list[str]:
     """The parts of the error that some of these estimates do not hold, in words."""
     told = []
     parts = [one.parts for one in found]
-    if any(one.draws == 1 for one in parts):
+    if any(math.isnan(one.draw) for one in parts):
         told.append("teacher draws")
     if any(math.isnan(one.test) for one in parts):
         told.append("test samples")
