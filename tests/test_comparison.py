@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 from sklearn.datasets import load_digits
 
-from benchmarks.analysis import crossed, scores, stats, time_to_accuracy
+from benchmarks.analysis import crossed, scores, stats, strata, time_to_accuracy
 from benchmarks.analysis import pairwise as comparison
 from benchmarks.records import checkpoints as selection
 from benchmarks.records.groups import Group, values
@@ -171,14 +171,15 @@ def test_hits_come_back_and_give_the_test_samples_error_of_a_difference():
     )
     for one in (*ours.values(), *theirs.values()):
         one.spec = one.spec.model_copy(update={"task": "somebodys-own"})  # of which no committed file tells the classes
-    found = crossed.paired(*(scores.of(side, "balanced_accuracy", labels) for side in (ours, theirs)))
+    assert math.isnan(crossed.paired(*(scores.of(side, "balanced_accuracy") for side in (ours, theirs))).parts.test)
+    strata.tell("somebodys-own", "small", labels)
+    found = crossed.paired(*(scores.of(side, "balanced_accuracy") for side in (ours, theirs)))
     apart = hits[0].astype(float) - hits[1]
     between = [np.cov(apart[:, labels == c]) / 500 for c in (0, 1)]
     by_hand = sum(between)[~np.eye(3, dtype=bool)].mean() / 4
     assert found.parts.test == pytest.approx(max(by_hand, 0))
-    assert math.isnan(crossed.paired(*(scores.of(side, "balanced_accuracy") for side in (ours, theirs))).parts.test)
     theirs[1] = record("m", 1, (0, 0.5))
-    without = crossed.paired(*(scores.of(side, "balanced_accuracy", labels) for side in (ours, theirs)))
+    without = crossed.paired(*(scores.of(side, "balanced_accuracy") for side in (ours, theirs)))
     assert math.isnan(without.parts.test)
 
 

@@ -63,18 +63,14 @@ class Pair:
 Differences = dict[tuple[Group, str], crossed.Estimate]
 
 
-def differences(ours: str, groups: Groups, labels: Mapping[str, np.ndarray | None] | None = None) -> Differences:
-    """Ours less each rival of each group, over the replications that both have, where there is any.
-
-    Args:
-        labels: classes of the test samples (N,) by task, where no committed file tells them.
-    """
+def differences(ours: str, groups: Groups) -> Differences:
+    """Ours less each rival of each group, over the replications that both have, where there is any."""
     found = {}
     for group, cells in groups.items():
-        metric, classes = tasks.get(group.task).metric, (labels or {}).get(group.task)
-        mine = scores.of(cells[ours], metric, classes)
+        metric = tasks.get(group.task).metric
+        mine = scores.of(cells[ours], metric)
         for rival, seeds in cells.items():
-            difference = crossed.paired(mine, scores.of(seeds, metric, classes)) if rival != ours else None
+            difference = crossed.paired(mine, scores.of(seeds, metric)) if rival != ours else None
             if difference is not None:
                 found[group, rival] = difference
     return found
@@ -83,17 +79,16 @@ def differences(ours: str, groups: Groups, labels: Mapping[str, np.ndarray | Non
 def family(
     ours: str,
     groups: Groups,
-    labels: Mapping[str, np.ndarray | None] | None = None,
     alpha: float = ALPHA,
     overall: Mapping[tuple[Group, str], float] | None = None,
 ) -> dict[Group, list[Pair]]:
     """One `Pair` for each rival of each group, corrected over all of them together.
 
     Args:
-        labels: see `differences`. alpha: the level that corrected p values are held against.
+        alpha: the level that corrected p values are held against.
         overall: p values over all looks; those of the differences as they stand by default.
     """
-    found = differences(ours, groups, labels)
+    found = differences(ours, groups)
     p = [(overall or {}).get(place, difference.p) for place, difference in found.items()]
     out: dict[Group, list[Pair]] = {group: [] for group in groups}
     level = 1 - alpha / max(len(found), 1)

@@ -101,23 +101,19 @@ def plain(values: dict[int, float]) -> Scores:
     return Scores(units, np.array([values[one] for one in units], float))
 
 
-def of(seeds: Seeds, metric: str, labels: np.ndarray | None = None) -> Scores:
-    """A metric of a method's finished runs.
-
-    Args:
-        labels: classes of the test samples (N,), where no committed file tells them (`strata`).
-    """
+def of(seeds: Seeds, metric: str) -> Scores:
+    """A metric of a method's finished runs."""
     found = {one: record for one, record in finished(seeds).items() if record.metrics.get(metric) is not None}
     free = bool(found) and not any(record.costs.get(name, 0) for record in found.values() for name in OF_TEACHER)
     known = {one: float(record.metrics[metric]) for one, record in found.items()}  # type: ignore[arg-type]
     scores = replace(plain(known), free=free)
-    rows = [_row(found[one], metric, labels) for one in scores.units]
+    rows = [_row(found[one], metric) for one in scores.units]
     if not rows or any(row is None for row in rows) or len({len(row) for row in rows if row is not None}) > 1:
         return scores
     return replace(scores, samples=np.stack([row for row in rows if row is not None]))
 
 
-def _row(record: Record, metric: str, labels: np.ndarray | None) -> np.ndarray | None:
+def _row(record: Record, metric: str) -> np.ndarray | None:
     """A run's row of `Scores.samples`; None where its hits do not give back the metric that it recorded.
 
     Of a mean over samples, or over classes of means within them (strata): each sample's distance from the mean of its
@@ -125,7 +121,7 @@ def _row(record: Record, metric: str, labels: np.ndarray | None) -> np.ndarray |
     """
     if (hits := _hits(record.hits)) is None:
         return None
-    of_sample = strata.of(record.spec, metric, len(hits), labels)
+    of_sample = strata.of(record.spec, metric, len(hits))
     if of_sample is None:
         return None
     counted = of_sample >= 0

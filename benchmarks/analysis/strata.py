@@ -31,19 +31,24 @@ OF_CLASSES = {
 }
 
 
-def of(spec: Spec, metric: str, count: int, labels: np.ndarray | None = None) -> np.ndarray | None:
-    """The stratum of each of `count` test samples (N,), -1 of those that the metric leaves out; None if unknown.
+#: Classes of test samples by task and size, of tasks that the file does not tell of: whoever has the data may tell.
+_HEARD: dict[tuple[str, str], np.ndarray] = {}
 
-    Args:
-        labels: classes of the test samples, where the file does not tell them.
-    """
+
+def tell(task: str, size: str, labels: np.ndarray) -> None:
+    """The classes of a task's test samples (N,), for as long as this process lives; not of samples with several."""
+    if labels.ndim == 1:
+        _HEARD[task, size] = np.asarray(labels, np.int64)
+
+
+def of(spec: Spec, metric: str, count: int) -> np.ndarray | None:
+    """The stratum of each of `count` test samples (N,), -1 of those that the metric leaves out; None if unknown."""
     if metric in OF_ALL:
         return np.zeros(count, np.int64)
     if metric not in OF_CLASSES:
         return None
     told = _told().get(f"{spec.task} {spec.size}")
-    if told is not None:
-        labels = _classes(told["classes"])
+    labels = _HEARD.get((spec.task, spec.size)) if told is None else _classes(told["classes"])
     counts = told["counts"].get(str(spec.budget)) if told is not None else None
     if labels is None or len(labels) < count:
         return None

@@ -29,8 +29,6 @@ from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.task import Task
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from benchmarks.analysis.pairwise import Differences
     from benchmarks.analysis.sequential import Watch
     from benchmarks.records.groups import Groups
@@ -129,7 +127,7 @@ def search(
 
 def _together(asked: list[Asked], folder: Path, options: Options, console: Console) -> int:
     """Run what is asked, look by look, and write what came of it; the exit status."""
-    from benchmarks.analysis import pairwise, sequential
+    from benchmarks.analysis import pairwise, sequential, strata
     from benchmarks.runs.fill import fill
 
     looks = sequential.LOOKS if options.seeds == "auto" else (asked[0].choice.seeds or SEEDS,)
@@ -143,6 +141,8 @@ def _together(asked: list[Asked], folder: Path, options: Options, console: Conso
             runs = grid(one.wanted, one.task, replace(one.choice, seeds=seeds))
             plans[one.task.name], found = fill(runs, folder, execution(options), console)
             status = max(status, found)
+            if not options.plan:
+                strata.tell(one.task.name, one.choice.size, runs[0].task.examples().test_labels)
         if options.plan:
             continue
         p = {place: found.p for one in running for place, found in _differences(one, plans[one.task.name]).items()}
@@ -165,7 +165,7 @@ def _together(asked: list[Asked], folder: Path, options: Options, console: Conso
 def _differences(one: Asked, plan: Plan) -> Differences:
     from benchmarks.analysis import pairwise
 
-    return pairwise.differences(one.wanted[0], _groups(plan), {one.task.name: _labels(plan)})
+    return pairwise.differences(one.wanted[0], _groups(plan))
 
 
 def _write(
@@ -177,8 +177,7 @@ def _write(
 
     groups = {name: _groups(plan) for name, plan in plans.items()}
     everything = {group: cells for found in groups.values() for group, cells in found.items()}
-    labels = {name: _labels(plan) for name, plan in plans.items()}
-    found = pairwise.family(asked[0].wanted[0], everything, labels, overall=watch.overall)
+    found = pairwise.family(asked[0].wanted[0], everything, overall=watch.overall)
     for one in asked:
         own = groups[one.task.name]
         how = _how(one, watch, plans[one.task.name], len(everything))
@@ -189,12 +188,6 @@ def _groups(plan: Plan) -> Groups:
     from benchmarks.records.groups import grouped
 
     return grouped((run.spec, plan.record(run)) for run in plan.runs)
-
-
-def _labels(plan: Plan) -> np.ndarray | None:
-    """Classes of the test samples (N,); None where a sample has several, or they are no classes."""
-    labels = plan.runs[0].task.examples().test_labels
-    return labels if labels.ndim == 1 else None
 
 
 def grid(wanted: tuple[str, ...], task: Task, choice: Choice) -> list[Run]:
