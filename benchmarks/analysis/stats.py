@@ -79,23 +79,6 @@ class Difference(Interval):
     freedom: float
 
 
-def paired(ours: dict[int, float], theirs: dict[int, float], level: float = LEVEL) -> Difference | None:
-    """Difference ours - theirs over the seeds that both have; None without a common seed."""
-    seeds = sorted(ours.keys() & theirs.keys())
-    if not seeds:
-        return None
-    differences = np.array([ours[seed] - theirs[seed] for seed in seeds])
-    found = interval(differences, level)
-    constant = np.ptp(differences) < 1e-12
-    if found.n < 2 or (found.n == 2 and constant and abs(found.mean) > 1e-12):
-        return Difference(found.n, found.mean, math.nan, math.nan, math.nan, math.nan)
-    if constant:  # the t statistic is 0/0 or infinite
-        p = float(abs(found.mean) < 1e-12)
-    else:
-        p = two_sided(found.mean / (differences.std(ddof=1) / math.sqrt(found.n)), found.n - 1)
-    return Difference(found.n, found.mean, found.low, found.high, p, found.n - 1)
-
-
 def unpaired(ours: list[float], theirs: list[float], level: float = LEVEL) -> Difference | None:
     """Difference of the means of two samples that share nothing, by Welch's t test; None where either is empty.
 

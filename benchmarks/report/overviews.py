@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from benchmarks.analysis import aggregate as aggregates
-from benchmarks.analysis import claims, diagnostics, pairwise, stats
+from benchmarks.analysis import claims, crossed, diagnostics, pairwise, scores, stats
 from benchmarks.analysis.claims import Judged
 from benchmarks.analysis.pairwise import Pair
 from benchmarks.metrics.classification import label
 from benchmarks.records.checkpoints import COSTS
-from benchmarks.records.groups import Group, Groups, values
+from benchmarks.records.groups import Group, Groups
 from benchmarks.registry import tasks
 from benchmarks.report.grid import Cell, Grid
 
@@ -113,13 +113,13 @@ def reproduced(ours: Groups, theirs: Groups) -> Grid | None:
     for group, cells in ours.items():
         metric = tasks.get(group.task).metric
         for method, seeds in cells.items():
-            mine = list(values(seeds, metric).values())
-            reference = list(values(theirs.get(group, {}).get(method, {}), metric).values())
+            both = [scores.of(cell, metric) for cell in (theirs.get(group, {}).get(method, {}), seeds)]
+            reference, mine = (one.values.tolist() for one in both)
             if (found := stats.reproduced(mine, reference)) is not None:
                 agree += found
-                both = (f"{stats.interval(scores).percent} ({len(scores)})" for scores in (reference, mine))
+                told = [f"{one.percent} ({one.n})" for one in map(crossed.estimate, both) if one is not None]
                 verdict = "reproduced" if found else "NOT reproduced"
-                rows.append((group.task, group.teacher, f"{group.budget:,}", method, *both, verdict))
+                rows.append((group.task, group.teacher, f"{group.budget:,}", method, *told, verdict))
     if not rows:
         return None
     note = (
