@@ -92,7 +92,7 @@ def test_without_validation_distillation_stands_as_the_best_rival_and_the_table_
     cells = cells_of(table)
     assert summary.contenders(cells, METRIC) == ["distillation"]
     notes = tables.grid(GROUP, cells).notes
-    assert any("distillation stands as the best rival" in note for note in notes)
+    assert any("distillation stands for it" in note for note in notes)
     del cells["distillation"]
     assert summary.contenders(cells, METRIC) == []
 

@@ -166,10 +166,12 @@ def _of_errors(group: Group, scores: dict[str, Scores]) -> Iterator[str]:
 def _of_rivals(cells: Cells, metric: str) -> Iterator[str]:
     rivals = summary.contenders(cells, metric)
     if rivals and summary.validation(cells[rivals[0]], metric).units:
-        shared = f", its level shared out over {', '.join(rivals)}, which validation does not tell apart"
-        yield f"* best rival outside TGT on validation samples{shared if len(rivals) > 1 else ''}."
+        shared = (
+            f"; the level of its intervals is shared out over {', '.join(rivals)}, which validation does not tell apart"
+        )
+        yield f"Best rival (*): the best outside TGT on validation samples{shared if len(rivals) > 1 else ''}."
     elif rivals:
-        yield f"* no run has validation samples, as the budget takes them: {BASELINE} stands as the best rival."
+        yield f"Best rival (*): {BASELINE} stands for it, as the budget takes the validation samples."
 
 
 def _of_method(method: str, teacher: str) -> Iterator[str]:
