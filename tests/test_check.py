@@ -6,16 +6,12 @@ import json
 import shutil
 
 import pytest
-from scipy import stats as scipy_stats
-from test_stats_and_tables import record
 
-from benchmarks.analysis import claims as ledger
 from benchmarks.commands.main import main
 from benchmarks.core import paths
 from benchmarks.core.environment import code_sha256
 from benchmarks.core.fingerprint import digest
 from benchmarks.records import Results
-from benchmarks.records.groups import grouped
 from benchmarks.records.record import Record, Store, key_of
 from benchmarks.registry.experiments import Choice
 from benchmarks.registry.methods import METHODS
@@ -191,110 +187,3 @@ def test_the_command_says_so_and_sets_its_status(copy, tmp_path, capsys):
     (results / "small" / "table2.csv").write_text("x\n")
     assert main(["check", "--results", str(results)]) == 1
     assert "WRONG stale: table2.csv is not what the records give" in capsys.readouterr().out
-
-
-def judged(claim, groups):
-    found = ledger.judge(claim, groups)
-    return found.outcome, found.told
-
-
-def test_a_published_number_needs_a_source_and_is_printed_once_confirmed(tmp_path):
-    entry = (
-        "- {{table: Table 1, column: ImageNet-LT, row: one-hot, task: fashion-lt, metric: accuracy, budget: 5, {}}}\n"
-    )
-    (tmp_path / "numbers.yaml").write_text(entry.format("value: 41.5"))
-    with pytest.raises(ValueError, match="a value needs its source"):
-        ledger.numbers(tmp_path)
-    (tmp_path / "numbers.yaml").write_text(entry.format("value: 41.5, source: somewhere, trust: recalled"))
-    assert ledger.numbers(tmp_path)[0].printed == "not available"
-    (tmp_path / "numbers.yaml").write_text(entry.format("value: 41.5, source: arXiv v1, trust: confirmed"))
-    assert ledger.numbers(tmp_path)[0].printed == "41.5"
-    (tmp_path / "numbers.yaml").write_text(entry.format("trust: sure"))
-    with pytest.raises(ValueError, match=r"numbers.yaml is not a valid ledger: trust"):
-        ledger.numbers(tmp_path)
-
-
-def test_every_published_number_names_a_row_and_a_task_there_are():
-    from benchmarks.registry import tasks
-
-    found = ledger.numbers()
-    assert {number.table for number in found} == {"Table 1", "Table 2", "Table 3"}
-    assert all(number.row in METHODS and tasks.known(number.task) for number in found)
-    assert all(number.printed == "not available" for number in found if number.trust != "confirmed")
-
-
-def test_what_is_asked_beyond_a_claim_is_told_and_is_no_part_of_its_verdict(copy):
-    own = {"task": "movie-5", "budget": 2500, "metric": "accuracy", "better": "distillation", "worse": "one-hot"}
-    claim = {"id": "C0", "claim": "order", "where": "here", "trust": "unknown"}
-    turned = {**own, "better": "one-hot", "worse": "distillation"}
-    groups = Results.load(copy).groups()
-    both = ledger.Claim(**claim, checks=[own, {**turned, "beyond": True}])
-    assert judged(both, groups) == ("holds", "1 holds; beyond it: 1 fails")
-    assert judged(ledger.Claim(**claim, checks=[own, turned]), groups)[0] == "fails"
-
-
-def test_one_failing_check_of_many_needs_holms_p_to_fail_its_claim():
-    """A check with p = 0.03 by itself fails its claim alone, and leaves it undecided among many."""
-    differences = (-0.01, -0.02, -0.035, -0.005, -0.03)
-    records = [record("distillation", seed, 0.5) for seed in range(5)]
-    records += [record("tgt-random", seed, 0.5 + difference) for seed, difference in enumerate(differences)]
-    records += [record("tgt-gradient", seed, 0.5 + 0.04 * (-1) ** seed + 0.01 * seed) for seed in range(5)]
-    groups = grouped((found.spec, found) for found in records)
-    given = {"task": "fashion-lt", "budget": 2478, "metric": "balanced_accuracy", "worse": "distillation"}
-    claim = {"id": "C0", "claim": "order", "where": "here", "trust": "unknown"}
-    alone = ledger.Claim(**claim, checks=[{**given, "better": "tgt-random"}])
-    (one,) = ledger.verdicts(alone, groups)
-    assert one.outcome == "fails"
-    assert judged(alone, groups) == ("fails", "1 fails (1 by Holm's p)")
-    many = ledger.Claim(**claim, checks=[{**given, "better": ["tgt-random", "tgt-gradient"]}] * 5)
-    assert len(many.checks) == 10
-    assert judged(many, groups) == ("undecided", "5 undecided, 5 fails (0 by Holm's p)")
-
-
-def test_a_check_with_more_data_for_the_rival_and_one_within_nothing():
-    records = [record("tgt-random", seed, 0.70 + 0.01 * seed, budget=500) for seed in range(3)]
-    records += [record("distillation", seed, 0.65 + 0.012 * seed, budget=1500) for seed in range(3)]
-    groups = grouped((found.spec, found) for found in records)
-    given = {"task": "fashion-lt", "budget": 500, "metric": "balanced_accuracy", "better": "tgt-random"}
-    claim = {"id": "C0", "claim": "more", "where": "here", "trust": "unknown"}
-    check = {**given, "worse": "distillation", "worse_budget": 1500}
-    (found,) = ledger.verdicts(ledger.Claim(**claim, checks=[check]), groups)
-    assert found.outcome == "holds"
-    assert "above distillation with 1,500 samples" in ledger.asked(found.check)
-    with pytest.raises(ValueError, match="needs than"):
-        ledger.Check(**check, within=1)
-
-
-def test_a_check_of_two_gains():
-    """The gain at D = 512 against that at D = 32, whose seeds share nothing: above it, or within a margin of it."""
-
-    scores = {
-        ("manifold-2-in-32", "distillation"): (0.6, 0.7, 0.5),
-        ("manifold-2-in-32", "tgt-random"): (0.7, 0.8, 0.601),
-        ("manifold-2-in-512", "distillation"): (0.5, 0.6, 0.4),
-        ("manifold-2-in-512", "tgt-random"): (0.63, 0.732, 0.53),
-    }
-    records = [
-        record(method, seed, value, task=task, budget=128)
-        for (task, method), values in scores.items()
-        for seed, value in enumerate(values)
-    ]
-    groups = grouped((found.spec, found) for found in records)
-    given = {"task": "manifold-2-in-512", "budget": 128, "metric": "accuracy"}
-    given |= {"better": "tgt-random", "worse": "distillation", "than": {"task": "manifold-2-in-32"}}
-
-    def verdict(**changes: object) -> ledger.Verdict:
-        claim = ledger.Claim(id="C0", claim="gain", where="here", trust="unknown", checks=[{**given, **changes}])
-        return ledger.verdicts(claim, groups)[0]
-
-    above = verdict()
-    assert (above.outcome, above.numbers.split(" [")[0]) == ("holds", "+3.0 points in accuracy")
-    welch = scipy_stats.ttest_ind((0.13, 0.132, 0.13), (0.1, 0.1, 0.101), equal_var=False)
-    assert f"p = {welch.pvalue:.2g}" in above.numbers
-    # The interval is 2.9 to 3.1: inside a margin of 5, across one of 3.05, beyond one of 1.
-    assert [verdict(within=margin).outcome for margin in (5, 3.05, 1)] == ["holds", "undecided", "fails"]
-    assert "within 1 points of that on manifold-2-in-32" in ledger.asked(verdict(within=1).check)
-    assert verdict(than={"task": "manifold-2-in-128"}).outcome == "not run"
-    assert "above that with 512 samples in few-shot accuracy" in ledger.asked(
-        verdict(than={"budget": 512, "metric": "few_shot"}).check
-    )

@@ -9,9 +9,8 @@ import pytest
 from scipy import stats as scipy_stats
 from sklearn.datasets import load_digits
 
+from benchmarks.analysis import crossed, scores, stats, strata, time_to_accuracy
 from benchmarks.analysis import pairwise as comparison
-from benchmarks.analysis import stats, time_to_accuracy
-from benchmarks.commands.compare import LOOKS
 from benchmarks.records import checkpoints as selection
 from benchmarks.records.groups import Group, values
 from benchmarks.records.record import Checkpoint, Record, Spec, pack, unpack
@@ -95,12 +94,14 @@ def test_the_bootstrap_honours_its_seed_and_is_too_narrow_for_five_values():
     assert 0.7 < held / 200 < 0.9
 
 
+def pairs(ours, cells, alpha=comparison.ALPHA):
+    return comparison.family(ours, {GROUP: cells}, alpha=alpha)[GROUP]
+
+
 @pytest.mark.parametrize("n", [2, 3, 5, 20])
 def test_the_detectable_difference_is_found_four_times_in_five(n):
     rng = np.random.default_rng(n)
-    sample = rng.normal(size=n)
-    sample = (sample - sample.mean()) / sample.std(ddof=1)  # of spread 1 exactly
-    shift = stats.detectable(sample.tolist())
+    shift = stats.detectable(1 / math.sqrt(n), n - 1)
     drawn = rng.normal(shift, 1.0, (20000, n))
     assert np.mean(scipy_stats.ttest_1samp(drawn, 0.0, axis=1).pvalue < 0.05) == pytest.approx(0.8, abs=0.015)
 
@@ -122,20 +123,11 @@ def test_nothing_is_found_where_nothing_is_about_as_often_as_said():
         blocks = scores[: len(scores) // (2 * seeds) * 2 * seeds].reshape(-1, 2, seeds)
         found = []
         for ours, theirs in blocks:
-            difference = stats.paired(dict(enumerate(ours)), dict(enumerate(theirs)))
+            difference = crossed.paired(*(scores.plain(dict(enumerate(one))) for one in (ours, theirs)))
             assert difference is not None
             found.append(difference.p < 0.05)
         error = math.sqrt(0.05 * 0.95 / len(found))
         assert np.mean(found) == pytest.approx(0.05, abs=3 * error), seeds
-
-
-def test_looking_again_with_more_seeds_finds_nothing_more_often():
-    rng = np.random.default_rng(1)
-    drawn = rng.normal(size=(4000, LOOKS[-1]))
-    alpha = comparison.ALPHA / len(LOOKS)
-    p = np.array([scipy_stats.ttest_1samp(drawn[:, :n], 0.0, axis=1).pvalue for n in LOOKS])
-    assert 0.025 < (p < alpha).any(0).mean() <= 0.055
-    assert (p < comparison.ALPHA).any(0).mean() > 0.09  # what uncorrected looking would have found
 
 
 def test_rows_read_together_are_corrected_together():
@@ -160,29 +152,35 @@ def test_equal_costs_compare_what_each_had_reached():
         "mine": {s: record("mine", s, (0.1, 0.1), (0.2, 0.2 + s / 100), queries=50) for s in (0, 1)},
         "one-hot": {s: record("one-hot", s, (0.1, 0.15), (0.3, 0.3), queries=100) for s in (0, 1)},
     }
-    (pair,) = comparison.pairs("mine", cells, "balanced_accuracy")
+    (pair,) = pairs("mine", cells)
     amount, difference = pair.at_cost["labeler queries"]
     assert amount == 100
     assert difference.mean == pytest.approx(0.205 - 0.15)
     assert pair.at_cost["student updates"][1].mean == pytest.approx(0.205 - 0.3)
 
 
-def test_hits_come_back_and_give_the_test_samples_error():
+def test_hits_come_back_and_give_the_test_samples_error_of_a_difference():
+    """Two methods, three seeds, 1,000 samples of two classes: the mean covariance of two seeds' differences in hits."""
     rng = np.random.default_rng(3)
-    hits = rng.random((2, 3, 101)) < 0.6
+    hits, labels = rng.random((2, 3, 1000)) < 0.3 + 0.5 * rng.random(1000), np.arange(1000) % 2
     assert all((unpack(pack(h)) == h).all() for h in hits[0])
     assert unpack("") is None
-    ours, theirs = ({s: record("m", s, (0, 0), hits=h) for s, h in enumerate(side)} for side in hits)
-    each = (hits[0].astype(float) - hits[1]).mean(0)
-    by_hand = each.std(ddof=1) / math.sqrt(101)
-    assert comparison.sample_error(ours, theirs, "accuracy", None) == pytest.approx(by_hand)
-    labels = np.arange(101) % 2
-    parts = [each[labels == c].var(ddof=1) / (labels == c).sum() for c in (0, 1)]
-    assert comparison.sample_error(ours, theirs, "balanced_accuracy", labels) == pytest.approx(
-        math.sqrt(sum(parts)) / 2
+    recall = [[np.mean([h[labels == c].mean() for c in (0, 1)]) for h in side] for side in hits]
+    ours, theirs = (
+        {s: record("m", s, (0, recall[i][s]), hits=hits[i][s]).model_copy() for s in range(3)} for i in range(2)
     )
-    theirs[1] = record("m", 1, (0, 0))
-    assert comparison.sample_error(ours, theirs, "accuracy", None) is None
+    for one in (*ours.values(), *theirs.values()):
+        one.spec = one.spec.model_copy(update={"task": "somebodys-own"})  # of which no committed file tells the classes
+    assert math.isnan(crossed.paired(*(scores.of(side, "balanced_accuracy") for side in (ours, theirs))).parts.test)
+    strata.tell("somebodys-own", "small", labels)
+    found = crossed.paired(*(scores.of(side, "balanced_accuracy") for side in (ours, theirs)))
+    apart = hits[0].astype(float) - hits[1]
+    between = [np.cov(apart[:, labels == c]) / 500 for c in (0, 1)]
+    by_hand = sum(between)[~np.eye(3, dtype=bool)].mean() / 4
+    assert found.parts.test == pytest.approx(max(by_hand, 0))
+    theirs[1] = record("m", 1, (0, 0.5))
+    without = crossed.paired(*(scores.of(side, "balanced_accuracy") for side in (ours, theirs)))
+    assert math.isnan(without.parts.test)
 
 
 def test_the_conclusion_says_better_worse_and_not_significant():
@@ -193,7 +191,7 @@ def test_the_conclusion_says_better_worse_and_not_significant():
         tgt_random=0.90 - noise,
         tgt_gradient=0.80 + np.array([0.02, -0.02, 0.01, -0.03, 0.02]),
     )
-    found = comparison.pairs("mine", cells, "balanced_accuracy")
+    found = pairs("mine", cells)
     said = comparison.conclusion("mine", GROUP, cells, found)
     assert "80.0 ± 0.2 %" in said
     verdicts = {"distillation": ("+10.0", "better"), "tgt-random": ("-10.0", "worse"), "tgt-gradient": ("+0.0", "not")}
@@ -210,7 +208,7 @@ def test_the_conclusion_says_better_worse_and_not_significant():
 
 def test_one_seed_decides_nothing():
     cells = group(mine=[0.9], distillation=[0.1])
-    (pair,) = comparison.pairs("mine", cells, "balanced_accuracy")
+    (pair,) = pairs("mine", cells)
     assert pair.verdict() == comparison.OPEN
     assert "Holm" not in comparison.conclusion("mine", GROUP, cells, [pair])
     assert "n/a" in [cell.text for cell in overviews.versus([pair]).rows[0]]
@@ -221,7 +219,7 @@ def test_a_turn_of_the_order_is_warned_of():
         "mine": {s: record("mine", s, (0.9, 0.2), (0.1, 0.5)) for s in (0, 1)},
         "one-hot": {s: record("one-hot", s, (0.9, 0.3), (0.1, 0.4)) for s in (0, 1)},
     }
-    (warning,) = comparison.turns(comparison.pairs("mine", cells, "balanced_accuracy"))
+    (warning,) = comparison.turns(pairs("mine", cells))
     assert "order against one-hot turns" in warning
     assert "+10.0 points at the last step, -10.0 at the best on validation" in warning
 
@@ -229,7 +227,7 @@ def test_a_turn_of_the_order_is_warned_of():
 def test_a_failed_run_is_no_seed():
     cells = group(mine=[0.5, 0.6, 0.7], distillation=[0.4, 0.5, 0.6])
     cells["mine"][2] = record("mine", 2, (0, 0), status="failed")
-    (pair,) = comparison.pairs("mine", cells, "balanced_accuracy")
+    (pair,) = pairs("mine", cells)
     assert pair.difference.n == 2
     assert values(cells["mine"], "balanced_accuracy").keys() == {0, 1}
 
@@ -253,11 +251,23 @@ def test_time_to_accuracy_by_hand():
     assert "50.0 % balanced accuracy" in grid.title
 
 
+def test_all_groups_of_a_comparison_are_corrected_together():
+    cells = group(mine=[0.5, 0.6, 0.72, 0.61], distillation=[0.4, 0.52, 0.6, 0.5], one_hot=[0.5, 0.5, 0.6, 0.6])
+    other = GROUP._replace(budget=500)
+    further = group(mine=[0.5, 0.6, 0.72, 0.61], distillation=[0.49, 0.52, 0.6, 0.5])
+    found = comparison.family("mine", {GROUP: cells, other: further})
+    raw = [pair.difference.p for several in found.values() for pair in several]
+    assert len(raw) == 3
+    assert [pair.holm for several in found.values() for pair in several] == pytest.approx(stats.holm(raw))
+    told = comparison.family("mine", {GROUP: cells}, overall={(GROUP, "distillation"): 0.2, (GROUP, "one-hot"): 0.5})
+    assert [pair.holm for pair in told[GROUP]] == pytest.approx([0.4, 0.5])
+
+
 def test_what_is_detectable_is_held_to_the_corrected_level():
     cells = group(mine=[0.5, 0.6, 0.72, 0.61], distillation=[0.4, 0.52, 0.6, 0.5])
-    (alone,) = comparison.pairs("mine", cells, "balanced_accuracy")
+    (alone,) = pairs("mine", cells)
     crowd = cells | group(one_hot=[0.3, 0.4, 0.5, 0.42], uda=[0.3, 0.3, 0.5, 0.41], tgt_random=[0.5, 0.5, 0.6, 0.7])
-    among = comparison.pairs("mine", crowd, "balanced_accuracy")[0]
+    among = pairs("mine", crowd)[0]
     assert among.detectable > alone.detectable
-    assert comparison.pairs("mine", cells, "balanced_accuracy", alpha=0.01)[0].detectable > alone.detectable
-    assert math.isfinite(stats.detectable([0.1, 0.3], 1 - 0.05 / 52))
+    assert pairs("mine", cells, alpha=0.01)[0].detectable > alone.detectable
+    assert math.isfinite(stats.detectable(0.1, 1, 1 - 0.05 / 52))

@@ -49,7 +49,7 @@ def test_a_custom_method_is_compared(task, mine, tmp_path):
     frame = pd.read_csv(tmp_path / "out" / "smoke" / f"compare-stranger-{task}.csv")
     assert list(frame.rival) == ["distillation"]
     assert frame.n_seeds.tolist() == [2]
-    assert frame.test_sample_error.notna().all()
+    assert frame.se_test.notna().all()
     assert (tmp_path / "out" / "smoke" / f"compare-stranger-{task}.png").stat().st_size > 10_000
     assert text.splitlines()[2] in html.unescape(
         (tmp_path / "out" / "smoke" / f"compare-stranger-{task}.html").read_text()

@@ -59,6 +59,7 @@ def test_the_page_holds_every_claim_figure_and_run(page):
     keys = re.findall(r"<code>([0-9a-f]{24})</code>", text)
     assert len(keys) == len(Results.load(FOLDER).of()) > 1600
     assert "./reproduce.sh fig2 --tasks movie-5" in text
+    assert text.count("What the errors are made of") == len(Results.load(FOLDER).groups())
 
 
 def test_the_same_records_give_the_same_page(page):
@@ -85,7 +86,7 @@ def comparison_page(tmp_path_factory):
     wanted = ("tgt-gradient-balanced", "distillation", "prior-sampling", "tgt-random")
     recorded = Results.load(FOLDER).groups()[name]
     group = {method: recorded[method] for method in wanted}
-    found = comparison.pairs(wanted[0], group, "balanced_accuracy")
+    found = comparison.family(wanted[0], {name: group})[name]
     said = comparison.conclusion(wanted[0], name, group, found)
     style.save(figures.learning_curves(learning_curves.frame({name: group})), folder / "compare-it")
     path, figure = folder / "comparison.html", folder / "compare-it.svg"

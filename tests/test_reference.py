@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks.analysis import ablation, aggregate, multipliers, stats, summary
-from benchmarks.analysis import claims as ledger
+from benchmarks.analysis import ablation, aggregate, crossed, ledger, multipliers, scores, stats, summary
 from benchmarks.analysis import slopes as theory
 from benchmarks.core import paths
 from benchmarks.records import Results
@@ -26,6 +25,11 @@ TRIALS = tasks.get("fashion-lt").sizes["small"].trials
 FILES = {name: (name, ()) for name in EXPERIMENTS} | {
     f"{name}-{task}": (name, (task,)) for name, experiment in EXPERIMENTS.items() for task in experiment.also
 }
+
+
+def paired(ours, theirs):
+    """Over seeds alone, as findings quote it."""
+    return crossed.paired(scores.plain(ours), scores.plain(theirs))
 
 
 @pytest.mark.parametrize("files", FILES)
@@ -108,7 +112,7 @@ def test_the_finding_on_the_ascents_direction_quotes_its_runs():
     for budget in (500, 2500):
         group = Group("movie-5", "full", budget, "samples")
         scores = [values(found[group]["tgt-gradient-pool"], "accuracy") for found in (table, control)]
-        found = stats.paired(*scores)
+        found = paired(*scores)
         assert found is not None
         assert found.n == 5
         quoted = f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}] points at {budget:,}"
@@ -132,7 +136,7 @@ def test_the_findings_on_retrieval_quote_its_runs():
     for task, budget in (("wiki-titles", 500), ("wiki-titles", 2000), ("nq-wiki", 250), ("nq-wiki", 627)):
         group = groups[task, "full", budget, "samples"]
         rows = [values(group[name], "success_20") for name in ("prior-sampling-pool", "distillation-unlabelled-pool")]
-        found = stats.paired(*rows)
+        found = paired(*rows)
         assert found is not None
         told.append(f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]")
     assert f"{told[0]}, {told[1]}, {told[2]} and {told[3]} points in the four cells" in findings[1]
@@ -150,7 +154,7 @@ def test_the_finding_on_the_steps_of_ascent_quotes_its_runs():
     def told(task, budget, method, metric, steps) -> str:
         settings = (f"ascent_steps={n}" for n in (steps, 0))
         groups = [RESULTS.groups(one)[task, "full", budget, "samples"] for one in settings]
-        found = stats.paired(*(values(group[method], metric) for group in groups))
+        found = paired(*(values(group[method], metric) for group in groups))
         assert found is not None
         assert found.n == (5 if task == "fashion-lt" else 3)
         return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
@@ -170,7 +174,7 @@ def test_the_finding_on_the_start_of_exploration_quotes_its_runs():
     }
 
     def told(method, metric) -> str:
-        found = stats.paired(*(values(groups[start][method], metric) for start in ("balanced", "data")))
+        found = paired(*(values(groups[start][method], metric) for start in ("balanced", "data")))
         assert found is not None
         assert found.n == 3
         return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
@@ -189,7 +193,7 @@ def test_the_readme_quotes_the_ablation_of_the_share():
     ):
         most, half = (RESULTS.groups(f"share={share}")[cell][method] for share in (0.9, 0.5))
         metric = tasks.get(cell[0]).metric
-        found = stats.paired(values(half, metric), values(most, metric))
+        found = paired(values(half, metric), values(most, metric))
         assert found is not None
         points = " points" if method == "tgt-random" else ""
         assert told.format(f"{100 * found.mean:.1f}{points} [{100 * found.low:.1f}, {100 * found.high:.1f}]") in text
@@ -199,7 +203,7 @@ def test_the_readme_quotes_the_ablation_of_the_teacher():
     text = " ".join((paths.ROOT / "README.md").read_text().split())
     group = RESULTS.groups()["movie-5", "same-data", 500, "samples"]
     base, ours = (values(group[method], "accuracy") for method in ("distillation", "tgt-gradient-pool"))
-    found = stats.paired(ours, base)
+    found = paired(ours, base)
     assert found is not None
     assert f"distillation ({100 * sum(base.values()) / 3:.1f} %)" in text
     assert f"`tgt-gradient-pool` ({100 * sum(ours.values()) / 3:.1f} %)" in text
@@ -227,7 +231,7 @@ def test_the_findings_on_manifolds_quote_its_runs():
         grown = stats.unpaired(*(list(gain(f"manifold-8-in-{D}", 512, method).values()) for D in (512, 32)))
         assert f"{method} {told(grown)}" in findings[0]
     apart = [
-        stats.paired(gain(f"manifold-8-in-{D}", 128, "tgt-random"), gain(f"manifold-2-in-{D}", 128, "tgt-random")).mean
+        paired(gain(f"manifold-8-in-{D}", 128, "tgt-random"), gain(f"manifold-2-in-{D}", 128, "tgt-random")).mean
         for D in (32, 128, 512)
     ]
     assert f"{100 * min(apart):.1f} to {100 * max(apart):.1f} points more at d = 8" in findings[0]
@@ -238,9 +242,7 @@ def test_the_findings_on_manifolds_quote_its_runs():
     ours = slopes[slopes.method.isin(["tgt-random", "tgt-gradient"])].slope
     assert f"{ours.max():.2f} to {ours.min():.2f}" in findings[1]
     ahead = [
-        stats.paired(
-            scores(f"manifold-8-in-{D}", 2048, "tgt-gradient"), scores(f"manifold-8-in-{D}", 2048, "prior-sampling")
-        )
+        paired(scores(f"manifold-8-in-{D}", 2048, "tgt-gradient"), scores(f"manifold-8-in-{D}", 2048, "prior-sampling"))
         for D in (32, 128, 512)
     ]
     assert "{}, {} and {} points".format(*map(told, ahead)) in findings[2]

@@ -13,7 +13,7 @@ from rich.console import Console
 from scipy import stats as scipy_stats
 from sklearn import metrics as sk
 
-from benchmarks.analysis import multipliers, stats, summary
+from benchmarks.analysis import crossed, multipliers, scores, stats, summary
 from benchmarks.metrics.classification import classification
 from benchmarks.records.groups import grouped
 from benchmarks.records.record import Record, Spec
@@ -45,6 +45,10 @@ def grid_of(*records):
     return tables.grid(name, group)
 
 
+def paired(ours, theirs):
+    return crossed.paired(scores.plain(ours), scores.plain(theirs))
+
+
 def test_interval_by_scipy():
     values = [0.1, 0.4, 0.35, 0.8]
     found = stats.interval(values)
@@ -59,11 +63,11 @@ def test_one_seed_has_no_interval_and_none_is_refused():
 
 
 def test_paired_uses_common_seeds_only():
-    found = stats.paired({0: 0.5, 1: 0.7, 2: 0.9}, {1: 0.6, 2: 0.7, 3: 0.0})
+    found = paired({0: 0.5, 1: 0.7, 2: 0.9}, {1: 0.6, 2: 0.7, 3: 0.0})
     assert found is not None
     assert (found.n, found.mean) == (2, pytest.approx(0.15))
     assert found.p == pytest.approx(scipy_stats.ttest_rel([0.7, 0.9], [0.6, 0.7]).pvalue)
-    assert stats.paired({0: 1.0}, {1: 1.0}) is None
+    assert paired({0: 1.0}, {1: 1.0}) is None
 
 
 def test_unpaired_is_welchs_test_and_a_margin_is_two_one_sided_tests():
@@ -85,9 +89,9 @@ def test_unpaired_is_welchs_test_and_a_margin_is_two_one_sided_tests():
 
 
 def test_equal_differences_give_no_warning_and_a_clear_p():
-    assert stats.paired({0: 0.5, 1: 0.6, 2: 0.7}, {0: 0.4, 1: 0.5, 2: 0.6}).p == 0
-    assert math.isnan(stats.paired({0: 0.5, 1: 0.6}, {0: 0.4, 1: 0.5}).p)  # two that are equal by chance tell no spread
-    assert stats.paired({0: 0.5, 1: 0.6}, {0: 0.5, 1: 0.6}).p == 1
+    assert paired({0: 0.5, 1: 0.6, 2: 0.7}, {0: 0.4, 1: 0.5, 2: 0.6}).p == 0
+    assert math.isnan(paired({0: 0.5, 1: 0.6}, {0: 0.4, 1: 0.5}).p)  # two that are equal by chance tell no spread
+    assert paired({0: 0.5, 1: 0.6}, {0: 0.5, 1: 0.6}).p == 1
 
 
 def test_budget_to_reach():

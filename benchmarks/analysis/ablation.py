@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.core import settings as settings_of
-from benchmarks.records.groups import Seeds, Unit, finished, values
+from benchmarks.records.groups import Seeds, Unit, finished
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE, Choice
 from benchmarks.registry.methods import fact, rows_of
@@ -89,14 +89,15 @@ def frame(target: str, results: Results, choice: Choice) -> pd.DataFrame:
 
 
 def _rows(task: str, budget: int, cell: dict[tuple[str, str], Seeds]) -> Iterator[tuple]:
-    from benchmarks.analysis import stats
+    from benchmarks.analysis import crossed, scores
 
-    scores = {place: values(seeds, tasks.get(task).metric) for place, seeds in cell.items()}
-    common = sorted(set.intersection(*map(set, scores.values())))
+    recorded = {place: scores.of(seeds, tasks.get(task).metric) for place, seeds in cell.items()}
+    common = sorted(set.intersection(*(set(found.units) for found in recorded.values())))
     if len({value for value, method in cell if method != BASELINE}) < 2 or not common:
         return
-    for (value, method), found in scores.items():
-        mean = stats.interval([found[seed] for seed in common])
+    for (value, method), found in recorded.items():
+        mean = crossed.estimate(found.at(common))
+        assert mean is not None
         seen = [_seen(cell[value, method], common, name) for name in SEEN]
         yield task, budget, value, method, mean.n, mean.mean, mean.low, mean.high, *seen
 

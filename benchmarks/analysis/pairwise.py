@@ -1,22 +1,22 @@
-"""A method set against rivals on one group of records: what the statistics say, and the words for it.
+"""A method set against rivals on groups of records: what the statistics say, and the words for it.
 
-Reads records only. The seed is the unit of replication, paired across methods; the test samples' own error is apart.
+Reads records only. Runs are paired across methods: the same seed, draw of the teacher, and test samples.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.analysis import stats, summary
+from benchmarks.analysis import crossed, scores, stats, summary
 from benchmarks.metrics.classification import label
 from benchmarks.records import checkpoints
 from benchmarks.records.checkpoints import COSTS, RULES
-from benchmarks.records.groups import Cells, Group, Seeds, Unit, finished, values
-from benchmarks.records.record import unpack
+from benchmarks.records.groups import Cells, Group, Groups, Seeds, Unit, finished, values
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import fact
 
@@ -26,32 +26,30 @@ if TYPE_CHECKING:
 ALPHA = 1 - stats.LEVEL
 #: What a comparison says of a pair, in the order in which a conclusion tells them.
 BETTER, WORSE, OPEN = VERDICTS = ("better than", "worse than", "not significantly different from")
-#: Metrics that are means of a record's hits: over samples, or over classes and then their samples.
-_OF_HITS = {"accuracy": False, "success_20": False, "balanced_accuracy": True}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Ours against one rival; differences are ours - theirs, in fractions, over the seeds that both have.
+    """Ours against one rival; differences are ours - theirs, in fractions, over the replications that both have.
 
     Attributes:
-        difference: paired, with the t interval and the t test's p. holm: that p, corrected over the rivals.
+        difference: paired, with an interval of all known parts of the error. overall: its p, over all looks that were
+            taken at it. holm: that, corrected over all that the comparison tests.
         bootstrap: percentile interval. flips, wilcoxon: p of the sign-flip permutation test and of Wilcoxon's.
-        improvement: P(a run of ours above one of theirs). detectable: what these seeds would have shown 4 times in 5
-            at the strictest level of Holm's correction, a p below alpha / rivals.
-        sample_error: standard error of the difference from the finite test set, the trained students held fixed.
+        improvement: P(a run of ours above one of theirs). detectable: what these runs would have shown 4 times in 5
+            at the strictest level of Holm's correction, a p below alpha / tests.
         by_rule: paired difference under each rule of checkpoints. at_cost: (amount, paired difference) at equal costs.
     """
 
     rival: str
-    difference: stats.Difference
+    difference: crossed.Estimate
+    overall: float
     holm: float
     bootstrap: tuple[float, float]
     flips: float
     wilcoxon: float
     improvement: float
     detectable: float
-    sample_error: float | None
     by_rule: dict[str, stats.Difference | None]
     at_cost: dict[str, tuple[float, stats.Difference | None]]
 
@@ -61,56 +59,78 @@ class Pair:
         return BETTER if self.difference.mean > 0 else WORSE
 
 
-def pairs(ours: str, group: Cells, metric: str, labels: np.ndarray | None = None, alpha: float = ALPHA) -> list[Pair]:
-    """One `Pair` for each rival with a common finished seed, in the order of the group.
+#: Differences by group and rival.
+Differences = dict[tuple[Group, str], crossed.Estimate]
+
+
+def differences(ours: str, groups: Groups) -> Differences:
+    """Ours less each rival of each group, over the replications that both have, where there is any."""
+    found = {}
+    for group, cells in groups.items():
+        metric = tasks.get(group.task).metric
+        mine = scores.of(cells[ours], metric)
+        for rival, seeds in cells.items():
+            difference = crossed.paired(mine, scores.of(seeds, metric)) if rival != ours else None
+            if difference is not None:
+                found[group, rival] = difference
+    return found
+
+
+def family(
+    ours: str,
+    groups: Groups,
+    alpha: float = ALPHA,
+    overall: Mapping[tuple[Group, str], float] | None = None,
+) -> dict[Group, list[Pair]]:
+    """One `Pair` for each rival of each group, corrected over all of them together.
 
     Args:
-        labels: classes of the test samples (N,), for the test-sample error of a balanced accuracy.
         alpha: the level that corrected p values are held against.
+        overall: p values over all looks; those of the differences as they stand by default.
     """
-    mine = values(group[ours], metric)
-    found = {
-        rival: difference
-        for rival, seeds in group.items()
-        if rival != ours and (difference := stats.paired(mine, values(seeds, metric))) is not None
-    }
-    corrected = stats.holm([difference.p for difference in found.values()])
-    return [
-        _pair(ours, rival, difference, holm, group, metric, labels, 1 - alpha / len(found))
-        for (rival, difference), holm in zip(found.items(), corrected, strict=True)
-    ]
+    found = differences(ours, groups)
+    p = [(overall or {}).get(place, difference.p) for place, difference in found.items()]
+    out: dict[Group, list[Pair]] = {group: [] for group in groups}
+    level = 1 - alpha / max(len(found), 1)
+    for ((group, rival), difference), one, holm in zip(found.items(), p, stats.holm(p), strict=True):
+        metric = tasks.get(group.task).metric
+        out[group].append(_pair(ours, rival, difference, one, holm, groups[group], metric, level))
+    return out
 
 
 def _pair(
     ours: str,
     rival: str,
-    difference: stats.Difference,
+    difference: crossed.Estimate,
+    overall: float,
     holm: float,
-    group: Cells,
+    cells: Cells,
     metric: str,
-    labels: np.ndarray | None,
     strictest: float,
 ) -> Pair:
-    mine, theirs = values(group[ours], metric), values(group[rival], metric)
-    differences = [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
+    mine, theirs = scores.of(cells[ours], metric), scores.of(cells[rival], metric)
+    of_seeds = [*(mine - theirs).by_seed.values()]
+    error = difference.half / stats.quantile(difference.freedom, stats.LEVEL)
     return Pair(
         rival=rival,
         difference=difference,
+        overall=overall,
         holm=holm,
-        bootstrap=stats.bootstrap(differences),
-        flips=stats.sign_flip(differences),
-        wilcoxon=stats.wilcoxon(differences),
-        improvement=stats.probability_of_improvement(list(mine.values()), list(theirs.values())),
-        detectable=stats.detectable(differences, strictest),
-        sample_error=sample_error(group[ours], group[rival], metric, labels),
+        bootstrap=stats.bootstrap(of_seeds),
+        flips=stats.sign_flip(of_seeds),
+        wilcoxon=stats.wilcoxon(of_seeds),
+        improvement=stats.probability_of_improvement(mine.values.tolist(), theirs.values.tolist()),
+        detectable=stats.detectable(error, difference.freedom, strictest),
         by_rule={
-            rule: stats.paired(
-                checkpoints.scores(group[ours], metric, rule), checkpoints.scores(group[rival], metric, rule)
-            )
+            rule: _paired(checkpoints.scores(cells[ours], metric, rule), checkpoints.scores(cells[rival], metric, rule))
             for rule in RULES
         },
-        at_cost={cost: _at_equal_cost(group[ours], group[rival], metric, cost) for cost in COSTS},
+        at_cost={cost: _at_equal_cost(cells[ours], cells[rival], metric, cost) for cost in COSTS},
     )
+
+
+def _paired(ours: dict[Unit, float], theirs: dict[Unit, float]) -> crossed.Estimate | None:
+    return crossed.paired(scores.plain(ours), scores.plain(theirs))
 
 
 def _at_equal_cost(ours: Seeds, theirs: Seeds, metric: str, cost: str) -> tuple[float, stats.Difference | None]:
@@ -123,28 +143,7 @@ def _at_equal_cost(ours: Seeds, theirs: Seeds, metric: str, cost: str) -> tuple[
         for found, record in zip(reached, (mine[seed], others[seed]), strict=True):
             if (value := checkpoints.at_cost(record, metric, cost, amounts[-1])) is not None:
                 found[seed] = value
-    return (float(np.mean(amounts)) if amounts else math.nan), stats.paired(*reached)
-
-
-def sample_error(ours: Seeds, theirs: Seeds, metric: str, labels: np.ndarray | None) -> float | None:
-    """Standard error that the test samples give the mean difference; None where records hold no hits for the metric.
-
-    Each sample's difference in hits, averaged over the common seeds, is one draw: over all samples, or within the
-    classes of a balanced accuracy.
-    """
-    differences = []
-    for seed in sorted(ours.keys() & theirs.keys()):
-        hits = [unpack(record.hits) for record in (ours[seed], theirs[seed]) if record is not None]
-        if len(hits) < 2 or hits[0] is None or hits[1] is None:
-            return None
-        differences.append(hits[0].astype(float) - hits[1])
-    if not differences or metric not in _OF_HITS or (_OF_HITS[metric] and labels is None):
-        return None
-    each = np.mean(differences, 0)
-    classes = labels[: len(each)] if _OF_HITS[metric] and labels is not None else np.zeros(len(each), int)
-    parts = [each[classes == c] for c in np.unique(classes)]
-    errors = [part.var(ddof=1) / len(part) if len(part) > 1 else 0.0 for part in parts]
-    return float(math.sqrt(sum(errors)) / len(parts))
+    return (float(np.mean(amounts)) if amounts else math.nan), _paired(*reached)
 
 
 def turns(found: list[Pair]) -> list[str]:
@@ -164,10 +163,9 @@ def turns(found: list[Pair]) -> list[str]:
 def conclusion(ours: str, name: Group, group: Cells, found: list[Pair], alpha: float = ALPHA) -> str:
     """One paragraph in plain words, computed from the statistics."""
     task = tasks.get(name.task)
-    mine = list(values(group[ours], task.metric).values())
-    if not mine:
+    level = crossed.estimate(scores.of(group[ours], task.metric))
+    if level is None:
         return f"{ours} has no finished run on {name.task}, so nothing can be said of it."
-    level = stats.interval(mine)
     out = [
         f"On {task.title} ({name.budget:,} labelled samples, teacher {name.teacher}, {level.n} seeds) {ours} reaches "
         f"{level.percent} % {label(task.metric)}."
@@ -216,11 +214,12 @@ def frame(ours: str, name: Group, found: list[Pair]) -> pd.DataFrame:
         row = {
             "task": name.task, "teacher": name.teacher, "budget": name.budget, "method": ours, "rival": pair.rival,
             "n_seeds": pair.difference.n, "diff": pair.difference.mean, "low": pair.difference.low,
-            "high": pair.difference.high, "p": pair.difference.p, "p_holm": pair.holm, "p_sign_flip": pair.flips,
-            "p_wilcoxon": pair.wilcoxon, "bootstrap_low": pair.bootstrap[0], "bootstrap_high": pair.bootstrap[1],
+            "high": pair.difference.high, "p": pair.difference.p, "p_overall": pair.overall, "p_holm": pair.holm,
+            "p_sign_flip": pair.flips, "p_wilcoxon": pair.wilcoxon,
+            "bootstrap_low": pair.bootstrap[0], "bootstrap_high": pair.bootstrap[1],
             "probability_of_improvement": pair.improvement, "detectable": pair.detectable,
-            "test_sample_error": pair.sample_error,
         }  # fmt: skip
+        row |= {f"se_{part}": error for part, error in pair.difference.parts.errors.items()}
         row |= {f"diff at {rule}": None if d is None else d.mean for rule, d in pair.by_rule.items()}
         row |= {f"diff at equal {cost}": None if d is None else d.mean for cost, (_, d) in pair.at_cost.items()}
         rows.append(row)

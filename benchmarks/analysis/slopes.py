@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.analysis import stats
+from benchmarks.analysis import crossed
+from benchmarks.analysis.scores import plain
 from benchmarks.records.groups import Groups, Unit, values
 from benchmarks.tasks.manifold import TEST
 
@@ -41,10 +42,9 @@ def frame(groups: Groups) -> pd.DataFrame:
                 points.append((group.budget, max(1 - accuracy, FLOOR)))
     rows = []
     for (task, method), curves in errors.items():
-        fitted = [_slope(curve) for curve in curves.values() if len(curve) > 1]
-        if fitted:
+        fitted = {unit: _slope(curve) for unit, curve in curves.items() if len(curve) > 1}
+        if found := crossed.estimate(plain(fitted)):
             latent, dimension = dimensions(task)
-            found = stats.interval(fitted)
             rates = -1 / latent, -1 / dimension
             rows.append((latent, dimension, method, found.n, found.mean, found.low, found.high, *rates))
     return pd.DataFrame(rows, columns=COLUMNS)

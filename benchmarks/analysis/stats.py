@@ -1,18 +1,15 @@
-"""Statistics over seeds. The seed (split and start together) is the unit of replication, paired across methods."""
+"""Statistics over values that are replications, such as one a seed; `crossed` has those over runs of several draws."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from scipy import special
 
 LEVEL = 0.95
-METHOD = "95 % t intervals over seeds"
 
 
 @dataclass(frozen=True)
@@ -56,18 +53,18 @@ def interval(values: np.ndarray | list[float], level: float = LEVEL) -> Interval
     mean = float(values.mean())
     if len(values) < 2:
         return Interval(1, mean, math.nan, math.nan)
-    half = _quantile(len(values) - 1, level) * values.std(ddof=1) / math.sqrt(len(values))
+    half = quantile(len(values) - 1, level) * values.std(ddof=1) / math.sqrt(len(values))
     return Interval(len(values), mean, mean - half, mean + half)
 
 
 @cache
-def _quantile(freedom: float, level: float) -> float:
+def quantile(freedom: float, level: float) -> float:
     """Of Student's t: what a share `level` of it lies within, on both sides of zero."""
     return float(special.stdtrit(freedom, 0.5 + level / 2))
 
 
-def _p(t: float, freedom: float) -> float:
-    """Two-sided."""
+def two_sided(t: float, freedom: float) -> float:
+    """p of Student's t, two-sided."""
     return 2 * float(special.stdtr(freedom, -abs(t)))
 
 
@@ -80,23 +77,6 @@ class Difference(Interval):
 
     p: float
     freedom: float
-
-
-def paired(ours: Mapping[Any, float], theirs: Mapping[Any, float], level: float = LEVEL) -> Difference | None:
-    """Difference ours - theirs over the seeds that both have; None without a common seed."""
-    seeds = sorted(ours.keys() & theirs.keys())
-    if not seeds:
-        return None
-    differences = np.array([ours[seed] - theirs[seed] for seed in seeds])
-    found = interval(differences, level)
-    constant = np.ptp(differences) < 1e-12
-    if found.n < 2 or (found.n == 2 and constant and abs(found.mean) > 1e-12):
-        return Difference(found.n, found.mean, math.nan, math.nan, math.nan, math.nan)
-    if constant:  # the t statistic is 0/0 or infinite
-        p = float(abs(found.mean) < 1e-12)
-    else:
-        p = _p(found.mean / (differences.std(ddof=1) / math.sqrt(found.n)), found.n - 1)
-    return Difference(found.n, found.mean, found.low, found.high, p, found.n - 1)
 
 
 def unpaired(ours: list[float], theirs: list[float], level: float = LEVEL) -> Difference | None:
@@ -113,8 +93,15 @@ def unpaired(ours: list[float], theirs: list[float], level: float = LEVEL) -> Di
     error = math.sqrt(sum(parts))
     pairs = zip(parts, (ours, theirs), strict=True)
     freedom = float(error**4 / sum(part**2 / (len(values) - 1) for part, values in pairs))
-    half = _quantile(freedom, level) * error
-    return Difference(n, mean, mean - half, mean + half, _p(mean / error, freedom), freedom)
+    half = quantile(freedom, level) * error
+    return Difference(n, mean, mean - half, mean + half, two_sided(mean / error, freedom), freedom)
+
+
+def shifted(found: Difference, by: float, level: float = LEVEL) -> Difference:
+    """The difference from another one than zero: `by` is added, and p is of the sum being zero."""
+    error = found.half / quantile(found.freedom, level)
+    p = two_sided((found.mean + by) / error, found.freedom) if error > 0 else math.nan
+    return Difference(found.n, found.mean + by, found.low + by, found.high + by, p, found.freedom)
 
 
 def margin(found: Difference, within: float, level: float = LEVEL) -> float:
@@ -123,10 +110,10 @@ def margin(found: Difference, within: float, level: float = LEVEL) -> float:
     For one inside it is twice the p of two one-sided tests (Schuirmann 1987), so that p < 0.05 says that the 95 %
     interval lies inside; for one outside, that it lies outside.
     """
-    error = found.half / _quantile(found.freedom, level)
+    error = found.half / quantile(found.freedom, level)
     if not error > 0:
         return math.nan
-    return _p((abs(found.mean) - within) / error, found.freedom)
+    return two_sided((abs(found.mean) - within) / error, found.freedom)
 
 
 def bootstrap(values: list[float], level: float = LEVEL, seed: int = 0) -> tuple[float, float]:
@@ -189,23 +176,25 @@ def probability_of_improvement(ours: list[float], theirs: list[float]) -> float:
     return float(wins / (len(ours) * len(theirs)))
 
 
-def detectable(differences: list[float], level: float = LEVEL, power: float = 0.8) -> float:
-    """The smallest true difference that the paired t test finds with probability `power`, at this spread and n.
+def detectable(error: float, freedom: float, level: float = LEVEL, power: float = 0.8) -> float:
+    """The smallest true difference that a t test finds with probability `power`.
 
-    nan for fewer than two differences, 0 where they do not vary.
+    Args:
+        error: standard error of the difference. freedom: of the test.
+
+    Returns:
+        nan without an error, 0 where it is none.
     """
     from scipy import optimize, stats
 
-    n = len(differences)
-    if n < 2:
-        return math.nan
-    error = np.std(differences, ddof=1) / math.sqrt(n)
-    critical = _quantile(n - 1, level)
+    if not error > 1e-12:
+        return error * 0
+    critical = quantile(freedom, level)
 
     def missing(shift: float) -> float:  # in the test's power; the other tail's share of it is below 1e-5
-        return stats.nct.sf(critical, n - 1, shift) - power
+        return stats.nct.sf(critical, freedom, shift) - power
 
-    return float(error * optimize.brentq(missing, 0.0, 4 * critical)) if error > 1e-12 else 0.0
+    return float(error * optimize.brentq(missing, 0.0, 4 * critical))
 
 
 def reproduced(ours: list[float], reference: list[float], level: float = LEVEL) -> bool | None:
@@ -218,7 +207,7 @@ def reproduced(ours: list[float], reference: list[float], level: float = LEVEL) 
         return None
     if len(ours) == 1:
         spread = np.std(reference, ddof=1) * np.sqrt(1 + 1 / len(reference))
-        half = _quantile(len(reference) - 1, level) * spread
+        half = quantile(len(reference) - 1, level) * spread
         return bool(abs(ours[0] - np.mean(reference)) <= half)
     if np.ptp(ours) < 1e-12 and np.ptp(reference) < 1e-12:
         return bool(abs(ours[0] - reference[0]) < 1e-12)

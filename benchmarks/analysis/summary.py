@@ -1,12 +1,19 @@
-"""The tables' numbers: means over seeds, paired differences from distillation and from the best rival."""
+"""The tables' numbers: means, paired differences from distillation and from the best rival, and their errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
-from benchmarks.analysis import stats
-from benchmarks.records.groups import Cells, Groups, Seeds, Unit, first_finished, values
+from benchmarks.analysis import crossed
+from benchmarks.analysis import scores as scoring
+from benchmarks.analysis.crossed import Estimate
+from benchmarks.analysis.scores import Scores
+from benchmarks.analysis.stats import LEVEL
+from benchmarks.records.groups import Cells, Groups, Seeds, Unit, finished, first_finished
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import fact
@@ -19,10 +26,13 @@ METRICS = (
     "accuracy", "balanced_accuracy", "macro_f1", "coarse_accuracy", "many_shot", "medium_shot", "few_shot",
     "success_1", "success_20", "success_100", "recall_20", "mrr_10", "ndcg_10", "trivia_success_20",
 )  # fmt: skip
+#: Standard errors by where they come from, see `crossed.Parts`; empty where unknown.
+ERRORS = ("seed", "draw", "seed_draw", "test")
 COLUMNS = [
     "task", "teacher", "budget", "method", "metric", "n_seeds", "mean", "low", "high",
     "diff", "diff_low", "diff_high", "p",
-    "rival", "rival_diff", "rival_diff_low", "rival_diff_high", "rival_p", "match",
+    "rival", "rival_diff", "rival_diff_low", "rival_diff_high", "rival_p", "match", "n_draws", "contenders",
+    *(f"{of}se_{part}" for of in ("", "diff_", "rival_diff_") for part in ERRORS),
 ]  # fmt: skip
 
 
@@ -35,16 +45,17 @@ def frame(groups: Groups, metrics: Iterable[str] = METRICS) -> pd.DataFrame:
         same = {"task": group.task, "teacher": group.teacher, "budget": group.budget, "match": group.match}
         for metric in metrics:
             found = scores(cells, metric)
-            rival = best_rival(cells, metric)
+            rivals = contenders(cells, metric)
             for method, ours in found.items():
-                mean = stats.interval(list(ours.values()))
-                row = {"method": method, "metric": metric, "n_seeds": mean.n}
-                row |= {"mean": mean.mean, "low": mean.low, "high": mean.high}
-                if method != BASELINE:
-                    row |= _difference(stats.paired(ours, found.get(BASELINE, {})), "diff", "p")
-                if rival is not None and method != rival:
-                    row |= _difference(stats.paired(ours, found[rival]), "rival_diff", "rival_p")
-                    row["rival"] = rival
+                mean = crossed.estimate(ours)
+                assert mean is not None
+                row = {"method": method, "metric": metric, "n_seeds": mean.n, "n_draws": mean.parts.draws}
+                row |= {"mean": mean.mean, "low": mean.low, "high": mean.high, **_errors(mean, "")}
+                if method != BASELINE and BASELINE in found:
+                    row |= _difference(crossed.paired(ours, found[BASELINE]), "diff", "p")
+                if rivals and method != rivals[0]:
+                    row |= _difference(over_best(found, method, rivals), "rival_diff", "rival_p")
+                    row |= {"rival": rivals[0], "contenders": len(rivals)}
                 rows.append(same | row)
             for name, judged in references(tasks.get(group.task), cells).items():
                 if (value := judged.get(metric)) is not None:
@@ -52,47 +63,114 @@ def frame(groups: Groups, metrics: Iterable[str] = METRICS) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _difference(found: stats.Difference | None, name: str, p: str) -> dict[str, float]:
+def _difference(found: Estimate | None, name: str, p: str) -> dict[str, float]:
     if found is None:
         return {}
-    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high, p: found.p}
+    told = {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high, p: found.p}
+    return told | _errors(found, f"{name}_")
 
 
-def scores(cells: Cells, metric: str) -> dict[str, dict[Unit, float]]:
-    """A metric by method and seed, of the methods that have any."""
-    return {method: found for method, seeds in cells.items() if (found := values(seeds, metric))}
+def _errors(found: Estimate, prefix: str) -> dict[str, float]:
+    return {f"{prefix}se_{part}": error for part, error in found.parts.errors.items()}
+
+
+def scores(cells: Cells, metric: str) -> dict[str, Scores]:
+    """A metric by method, of the methods that have any."""
+    return {method: found for method, seeds in cells.items() if (found := scoring.of(seeds, metric)).units}
 
 
 def references(task: Task, cells: Cells) -> dict[str, dict[str, float | None]]:
     """Metrics of what needs no student (the teacher itself, searches by words), by the name of their row."""
-    record = first_finished(cells) if task.references else None
-    if record is None:
-        return {}
-    judged = record.teachers["labeler"]["metrics"]
-    return {row: judged[key] for row, key in task.references.items()}
+    return {row: of_labeler(cells, key) for row, key in task.references.items()} if first_finished(cells) else {}
 
 
-def best_rival(cells: Cells, metric: str) -> str | None:
-    """The rival with the highest mean, those that train another student apart; None if none has a value."""
-    means = {
-        method: sum(found.values()) / len(found)
-        for method, found in scores(cells, metric).items()
-        if (row := fact(method)).role == "rival" and not row.other_student
+def of_labeler(cells: Cells, key: str = "test") -> dict[str, float | None]:
+    """What was measured with a group's labeler, means over the teacher's draws; of a group with a finished run.
+
+    Args:
+        key: of what: "test" is the labeler itself, a task's `references` name further ones.
+    """
+    by_draw = {record.spec.draw: record for seeds in cells.values() for record in finished(seeds).values()}
+    judged = [record.teachers["labeler"]["metrics"][key] for record in by_draw.values()]
+    return {
+        metric: None if None in (told := [one[metric] for one in judged]) else sum(told) / len(told)
+        for metric in judged[0]
     }
-    return max(means, key=means.__getitem__) if means else None
+
+
+def validation(seeds: Seeds, metric: str) -> Scores:
+    """A metric on the validation samples after the last step, of the finished runs whose budget left any."""
+    last = {one: record.curve[-1].validation for one, record in finished(seeds).items() if record.curve}
+    known = {one: value for one, judged in last.items() if judged and (value := judged.get(metric)) is not None}
+    return scoring.plain(known)
+
+
+def is_rival(method: str) -> bool:
+    """Whether a row may be called a rival, or the best: an oracle sees more than others, another student is no peer."""
+    row = fact(method)
+    return row.role == "rival" and not row.other_student
+
+
+def best_of(cells: Cells, names: str, metric: str) -> str | None:
+    """Which of several rows stands for them: the best on validation samples of those of equal information.
+
+    Args:
+        names: comma-separated rows, or patterns of them with *; a single row is itself.
+
+    Returns:
+        The first by name where no run was validated; None where none is recorded.
+    """
+    if "," not in names and "*" not in names:
+        return names if names in cells else None
+    wanted = [name.strip() for name in names.split(",")]
+    rows = [row for row in cells if any(fnmatch(row, one) for one in wanted) and not fact(row).is_oracle]
+    rows = sorted(row for row in rows if not fact(row).other_student and scoring.of(cells[row], metric).units)
+    judged = {row: found.values.mean() for row in rows if (found := validation(cells[row], metric)).units}
+    return max(judged, key=judged.__getitem__) if judged else next(iter(rows), None)
+
+
+def contenders(cells: Cells, metric: str) -> list[str]:
+    """The best rival, by its mean on validation samples, and the rivals that validation does not tell from it.
+
+    Where no run was validated it is distillation alone, which no result has chosen; empty without any rival.
+    """
+    rivals = [method for method in scores(cells, metric) if is_rival(method)]
+    judged = {method: found for method in rivals if (found := validation(cells[method], metric)).units}
+    if not judged:
+        return [BASELINE] if BASELINE in rivals else []
+    best = max(judged, key=lambda method: judged[method].values.mean())
+    behind = {method: crossed.paired(judged[best], found) for method, found in judged.items() if method != best}
+    return [best, *(method for method, lead in behind.items() if lead is None or not lead.p < 1 - LEVEL)]
+
+
+def over_best(found: dict[str, Scores], method: str, rivals: list[str]) -> Estimate | None:
+    """A method's difference from the best rival, at a level that is shared out over the contenders (Bonferroni).
+
+    None for the best rival itself, and without a common replication.
+
+    A run's validation and test scores rest on one student. What is best on validation has been lucky on the test set
+    as well, and an interval that forgets the choice would call a method worse that equals all its rivals.
+    """
+    if method == rivals[0]:
+        return None
+    level = 1 - (1 - LEVEL) / sum(one != method for one in rivals)
+    difference = crossed.paired(found[method], found[rivals[0]], level)
+    if difference is None:
+        return None
+    return replace(difference, p=min(1.0, difference.p * (1 - LEVEL) / (1 - level)))
 
 
 def clear_winner(cells: Cells, metric: str) -> str | None:
-    """The best method, if its paired interval over the second best excludes zero."""
-    found = scores(cells, metric)
-    order = sorted(found, key=lambda method: -sum(found[method].values()) / len(found[method]))
+    """The best of the rows of equal information, if its paired interval over the second best excludes zero."""
+    found = {method: one for method, one in scores(cells, metric).items() if fact(method).is_tgt or is_rival(method)}
+    order = sorted(found, key=lambda method: -found[method].values.mean())
     if len(order) < 2:
         return None
-    difference = stats.paired(found[order[0]], found[order[1]])
+    difference = crossed.paired(found[order[0]], found[order[1]])
     return order[0] if difference and difference.n > 1 and difference.low > 0 else None
 
 
-def gap_closed(ours: dict[Unit, float], base: dict[Unit, float], top: float) -> float | None:
+def gap_closed(ours: Mapping[Unit, float], base: Mapping[Unit, float], top: float) -> float | None:
     """How much of the lead of `top` over `base` is made up for: mean over seeds of shares; None without a seed."""
     shares = [(ours[seed] - base[seed]) / (top - base[seed]) for seed in ours.keys() & base.keys() if top > base[seed]]
     return sum(shares) / len(shares) if shares else None
@@ -102,3 +180,14 @@ def mean_cost(seeds: Seeds, name: str) -> float:
     """Of the finished runs, of which there must be one."""
     paid = [record.costs[name] for record in seeds.values() if record is not None and record.status == "ok"]
     return sum(paid) / len(paid)
+
+
+def unknown(found: Iterable[Estimate]) -> list[str]:
+    """The parts of the error that some of these estimates do not hold, in words."""
+    told = []
+    parts = [one.parts for one in found]
+    if any(math.isnan(one.draw) for one in parts):
+        told.append("teacher draws")
+    if any(math.isnan(one.test) for one in parts):
+        told.append("test samples")
+    return told

@@ -36,7 +36,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
 
 
 def _one(results, size: str, console: Console) -> int:
-    from benchmarks.analysis import claims
+    from benchmarks.analysis import claims, ledger
     from benchmarks.report import audit
 
     console.print(f"{results.folder}: {len(results)} records", markup=False, style="bold")
@@ -52,7 +52,7 @@ def _one(results, size: str, console: Console) -> int:
         groups = results.groups()
     except ValueError:
         return 1  # mixed teachers: told above, and nothing is said of claims by them
-    for claim in claims.load():
+    for claim in ledger.load():
         judged = claims.judge(claim, groups)
         console.print(f"  {claim.id}: {judged.outcome.upper()} ({judged.told}). {claim.claim}", markup=False)
     return int(wrong)

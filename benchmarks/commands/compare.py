@@ -1,4 +1,4 @@
-"""`compare`: is a method better than TGT? Search, run, and say so, task by task."""
+"""`compare`: is a method better than TGT? Search, run, and say so, of all tasks together."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from benchmarks.commands.options import (
     named,
 )
 from benchmarks.core.errors import BadInput
+from benchmarks.records.groups import Group
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.registry.hyperparameters import Place, chosen, place_of, searched_as
@@ -28,20 +29,20 @@ from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.task import Task
 
 if TYPE_CHECKING:
+    from benchmarks.analysis.pairwise import Differences
+    from benchmarks.analysis.sequential import Watch
+    from benchmarks.records.groups import Groups
     from benchmarks.runs.run import Run
     from benchmarks.runs.scheduler import Plan
 
 SEEDS = 5
-#: Numbers of seeds at which `--seeds auto` looks. The level is shared out evenly over the looks (Bonferroni), so that
-#: looking often does not find more where there is nothing.
-LOOKS = (5, 8, 12, 20)
 DEFAULT_TASK = {"image": "fashion-lt", "text": "movie-5", "retrieval": "wiki-titles", "": "fashion-lt"}
 
 
 @dataclass
 class Options(Runs, Cells, Tasks, Where):
     seeds: int | Literal["auto"] | None = None  # type: ignore[assignment]
-    """Replications, seeds 0 to N - 1. auto: more of them until the comparison is decided, 20 at most."""
+    """Replications, seeds 0 to N - 1. auto: more of them until all is decided or hopeless, 20 at most."""
     against: str = ""
     """The rows to set it against; by default distillation, decoded noise and TGT."""
     search: bool = True
@@ -68,7 +69,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].domain, "fashion-lt"),)
     for name in (ours, *against):
         fits_all(name, chosen_tasks)
-    status = 0
+    status, cells = 0, []
     for task_name in chosen_tasks:
         one = replace(choice, tasks=(task_name,))
         task = tasks.get(task_name)
@@ -76,8 +77,17 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         if options.search:
             one, found = search(wanted, one, folder, options, console)
             status = max(status, found)
-        status = max(status, _on_task(wanted, task, one, folder, options, console))
-    return status
+        cells.append(Asked(task, wanted, one))
+    return max(status, _together(cells, folder, options, console))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is run on one task: the rows, ours the first of them, with what was chosen for them."""
+
+    task: Task
+    wanted: tuple[str, ...]
+    choice: Choice
 
 
 def search(
@@ -136,29 +146,69 @@ def _budgets(task: Task, choice: Choice) -> tuple[int, ...]:
     return choice.budgets or size.table or (size.budget,)
 
 
-def _on_task(
-    wanted: tuple[str, ...], task: Task, choice: Choice, folder: Path, options: Options, console: Console
-) -> int:
-    from benchmarks.analysis.pairwise import ALPHA
-    from benchmarks.report import comparison
+def _together(asked: list[Asked], folder: Path, options: Options, console: Console) -> int:
+    """Run what is asked, look by look, and write what came of it; the exit status."""
+    from benchmarks.analysis import pairwise, sequential, strata
     from benchmarks.runs.fill import fill
 
-    looks = LOOKS if options.seeds == "auto" else (choice.seeds or SEEDS,)
-    alpha = ALPHA / len(looks)
-    plan, status = None, 0
-    for seeds in looks[-1:] if options.plan else looks:  # a plan is of the most that may run
-        plan, status = fill(grid(wanted, task, replace(choice, seeds=seeds)), folder, execution(options), console)
+    looks = sequential.LOOKS if options.seeds == "auto" else (asked[0].choice.seeds or SEEDS,)
+    watch = sequential.Watch[tuple[Group, str]](looks, pairwise.ALPHA)
+    plans: dict[str, Plan] = {}
+    running, status = asked, 0
+    for look, seeds in enumerate(looks):
+        if options.plan and seeds < looks[-1]:  # a plan is of the most that may run
+            continue
+        for one in running:
+            runs = grid(one.wanted, one.task, replace(one.choice, seeds=seeds))
+            plans[one.task.name], found = fill(runs, folder, execution(options), console)
+            status = max(status, found)
+            if not options.plan:
+                strata.tell(one.task.name, one.choice.size, runs[0].task.examples().test_labels)
         if options.plan:
-            return status
-        if len(looks) > 1 and _decided(wanted[0], plan, alpha):
+            continue
+        p = {place: found.p for one in running for place, found in _differences(one, plans[one.task.name]).items()}
+        going = {group.task for group, _ in watch.see(look, p)}
+        running = [one for one in running if one.task.name in going]
+        if not running:
             break
-    assert plan is not None
-    pairs = [(run.spec, plan.record(run)) for run in plan.runs]
-    comparison.write(
-        wanted[0], pairs, plan.runs[0].task, alpha, _how(wanted, looks, seeds, alpha, choice), folder, console
-    )
-    missing = [record for _, record in pairs if record is None or record.status == "failed"]
-    return max(status, 1 if missing else 0)
+    if options.plan:
+        return status
+    _write(asked, plans, watch, folder, console)
+    unfinished = [
+        run
+        for plan in plans.values()
+        for run in plan.runs
+        if (record := plan.record(run)) is None or record.status == "failed"
+    ]
+    return max(status, 1 if unfinished else 0)
+
+
+def _differences(one: Asked, plan: Plan) -> Differences:
+    from benchmarks.analysis import pairwise
+
+    return pairwise.differences(one.wanted[0], _groups(plan))
+
+
+def _write(
+    asked: list[Asked], plans: dict[str, Plan], watch: Watch[tuple[Group, str]], folder: Path, console: Console
+) -> None:
+    """Say and write each task's part of the comparison, corrected over all of it."""
+    from benchmarks.analysis import pairwise
+    from benchmarks.report import comparison
+
+    groups = {name: _groups(plan) for name, plan in plans.items()}
+    everything = {group: cells for found in groups.values() for group, cells in found.items()}
+    found = pairwise.family(asked[0].wanted[0], everything, overall=watch.overall)
+    for one in asked:
+        own = groups[one.task.name]
+        how = _how(one, watch, plans[one.task.name], len(everything))
+        comparison.write(one.wanted[0], own, {group: found[group] for group in own}, one.task, how, folder, console)
+
+
+def _groups(plan: Plan) -> Groups:
+    from benchmarks.records.groups import grouped
+
+    return grouped((run.spec, plan.record(run)) for run in plan.runs)
 
 
 def grid(wanted: tuple[str, ...], task: Task, choice: Choice) -> list[Run]:
@@ -169,26 +219,19 @@ def grid(wanted: tuple[str, ...], task: Task, choice: Choice) -> list[Run]:
     return grid_of(name, replace(choice, methods=wanted, budgets=_budgets(task, choice)))
 
 
-def _decided(ours: str, plan: Plan, alpha: float) -> bool:
-    """Whether every rival differs significantly from ours in every group."""
-    from benchmarks.analysis.pairwise import pairs
-    from benchmarks.records.groups import grouped
-
-    groups = grouped((run.spec, plan.record(run)) for run in plan.runs)
-    found = [pairs(ours, cells, tasks.get(group.task).metric) for group, cells in groups.items()]
-    return all(pair.holm < alpha for some in found for pair in some)
-
-
-def _how(wanted: tuple[str, ...], looks: tuple[int, ...], seeds: int, alpha: float, choice: Choice) -> list[str]:
+def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -> list[str]:
     """How the comparison was made, for whoever doubts it."""
-    from benchmarks.analysis.pairwise import ALPHA
-
-    out, ours, task = [], wanted[0], tasks.get(choice.tasks[0])
+    task, choice, wanted, ours, looks = one.task, one.choice, one.wanted, one.wanted[0], watch.looks
+    out = [
+        f"Holm's correction is over all {len(watch.overall)} differences of this comparison, in {groups} "
+        f"group{'s' * (groups > 1)} of records."
+    ]
     if len(looks) > 1:
+        most = max(run.spec.seed for run in plan.runs) + 1
         out.append(
-            f"Seeds were added until each difference was significant, or there were {LOOKS[-1]}: looked at "
-            f"{', '.join(str(n) for n in looks if n <= seeds)} seeds, and tested at {alpha:.4f} each time, the level "
-            f"of {ALPHA:.2f} shared out over {len(looks)} planned looks (Bonferroni)."
+            f"Seeds were added until each difference was significant or hopeless, or there were {looks[-1]}: looked at "
+            f"{', '.join(str(n) for n in looks if n <= most)} seeds. The level of {watch.alpha:.2f} is spent over the "
+            "looks as O'Brien and Fleming's bounds would (Lan and DeMets 1983); intervals are not corrected for looks."
         )
     places = _places(choice)
     found = {(row, place): chosen(row, place, choice.size, choice.tuned) for row in wanted for place in places}

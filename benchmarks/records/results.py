@@ -69,7 +69,7 @@ class Results:
             spec = pair[0]
             place = order.index(spec.method) if spec.method in order else len(order)
             family = chosen.index(tasks.get(spec.task).family)
-            return family, spec.task, spec.teacher, spec.match != "samples", spec.budget, place, spec.seed
+            return family, spec.task, spec.teacher, spec.match != "samples", spec.budget, place, spec.draw, spec.seed
 
         order = list(METHODS)
         return [*sorted((p for p in self.of(settings) if tasks.get(p[0].task).family in chosen), key=rank)]
@@ -89,7 +89,7 @@ def flat(record: Record) -> dict[str, Any]:
     spec, last = record.spec, record.curve[-1] if record.curve else None
     return {
         "key": record.key,
-        **spec.model_dump(exclude={"trial"}),
+        **spec.model_dump(exclude={"trial", "steps"}),
         "status": record.status,
         "reason": record.reason,
         **_named("test", record.metrics),

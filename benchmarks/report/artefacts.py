@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmarks.analysis import ablation, aggregate, claims, diagnostics, multipliers, slopes, summary, time_to_accuracy
+from benchmarks.analysis import ablation, aggregate, diagnostics, ledger, multipliers, slopes, summary, time_to_accuracy
 from benchmarks.analysis.search_value import SearchValue
 from benchmarks.core import paths
 from benchmarks.records.groups import Groups, grouped
@@ -133,13 +133,13 @@ def _experiment(
     elif experiment.figure == "slopes":
         frames[f"{files}-slopes"] = found = slopes.frame(groups)
         lines = [*slopes.lines(found)]
-    published = claims.numbers()
+    published = ledger.numbers()
     missing = [f"Task {task} is unavailable: {reason}" for task, reason in (absent or {}).items()]
 
     def grids() -> Iterator[Grid]:
         for group, cells in groups.items():
             metric = tasks.get(group.task).metric
-            beside = claims.columns(group, metric, published)
+            beside = ledger.columns(group, metric, published)
             if group in reference:
                 beside["reference %"] = tables.column(reference[group], metric)
             yield tables.grid(group, cells, beside)

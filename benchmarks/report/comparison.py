@@ -8,8 +8,8 @@ import pandas as pd
 from rich.console import Console
 
 from benchmarks.analysis import learning_curves, pairwise
-from benchmarks.records.groups import grouped
-from benchmarks.records.record import Record, Spec
+from benchmarks.analysis.pairwise import Pair
+from benchmarks.records.groups import Group, Groups
 from benchmarks.report import figures, html, overviews, style, tables
 from benchmarks.report.artefact import write_text
 from benchmarks.report.grid import to_csv
@@ -18,28 +18,24 @@ from benchmarks.task import Task
 
 def write(
     ours: str,
-    pairs: list[tuple[Spec, Record | None]],
+    groups: Groups,
+    found: dict[Group, list[Pair]],
     task: Task,
-    alpha: float,
     how: list[str],
     folder: Path,
     console: Console,
 ) -> None:
-    """Say and write the comparison of one method with the others of its cells.
+    """Say and write the comparison of one method with the others of a task's cells.
 
     Args:
-        task: the task of all cells, at their size. alpha: the level that corrected p values are held against.
-        how: lines on how the comparison was made.
+        groups: of one task. found: of each, the method against its rivals. how: lines on how the comparison was made.
     """
-    groups = grouped(pairs)
     name = f"compare-{ours}-{task.name}"
     said, versus, frames, parts = [], [], [], [f"# {ours} against its rivals", ""]
-    labels = task.examples().test_labels
     for group, cells in groups.items():
-        found = pairwise.pairs(ours, cells, task.metric, labels if labels.ndim == 1 else None, alpha)
-        said.append(pairwise.conclusion(ours, group, cells, found, alpha))
-        versus.append(overviews.versus(found, alpha))
-        frames.append(pairwise.frame(ours, group, found))
+        said.append(pairwise.conclusion(ours, group, cells, found[group]))
+        versus.append(overviews.versus(found[group]))
+        frames.append(pairwise.frame(ours, group, found[group]))
         grid = tables.grid(group, cells)
         console.print(grid.rich(console.width))
         console.print(said[-1], markup=False, style="bold")

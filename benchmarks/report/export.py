@@ -18,6 +18,7 @@ DICTIONARY = {
     "key": "name of the run: hash of all that can change its number",
     "task": "task", "size": "smoke or small: how much of everything", "teacher": "what the teacher was trained on",
     "budget": "labelled training samples", "seed": "replication: split and initial weights, paired across methods",
+    "draw": "of the teacher's own seeds, crossed with the replications; 0 of a teacher that was drawn once",
     "method": "row", "match": "what is equal a step for all methods: samples shown, or real samples",
     "settings": "hyper-parameters in place of the chosen ones, NAME=VALUE; empty for the tables' own runs",
     "status": "ok or failed", "reason": "of a failed run",

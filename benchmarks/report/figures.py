@@ -68,6 +68,7 @@ def budget_curve(frame: pd.DataFrame, multipliers: pd.DataFrame) -> Figure:
         left.set_ylim(max(100 * rows["mean"].min() - 5, 0), None)  # a wide interval must not press the others together
         left.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=3)
         found = multipliers[(multipliers.task == task) & (multipliers.teacher == teacher)]
+        found = found[found.rival == BASELINE]
         _multipliers(right, found)
         for axis in (left, right):
             _ticks(axis, sorted(rows.budget.unique()))

@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.analysis import claims, diagnostics, time_to_accuracy
+from benchmarks.analysis import claims, diagnostics, ledger, time_to_accuracy
 from benchmarks.metrics.classification import label
-from benchmarks.records.groups import Group, Groups, Seeds
+from benchmarks.records.groups import Cells, Group, Groups, Seeds
 from benchmarks.records.record import Record
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
@@ -45,14 +45,14 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, sett
             shown[group] = cells, tables.grid(group, cells)
     groups = {group: cells for group, (cells, _) in shown.items()}
     grids = {artefact.name: artefact.grids for artefact in found}
-    judged = [claims.judge(claim, groups) for claim in claims.load()]
+    judged = [claims.judge(claim, groups) for claim in ledger.load()]
     pictures = [(one, folder / f"{one.name}.png") for one in found if one.name.startswith("fig1-")]
     return _render(
         title,
         groups,
         claims=[(one, overviews.checks(one), overviews.verdict_kind(one.outcome)) for one in judged],
         aggregate=grids.get("aggregate", []),
-        tables=[(grid, _drawn(group)) for group, (_, grid) in shown.items()],
+        tables=[(grid, _drawn(group), _parts(group, cells)) for group, (cells, grid) in shown.items()],
         figures=[(one, _inline(path)) for one in found if (path := folder / f"{one.name}.svg").exists()],
         prices=grids.get("price", []),
         seen=grids.get("diagnostics", []),
@@ -70,7 +70,7 @@ def comparison(groups: Groups, title: str, said: list[str], versus: list[Grid], 
         groups,
         said=said,
         versus=versus,
-        tables=[(tables.grid(group, cells), _drawn(group)) for group, cells in groups.items()],
+        tables=[(tables.grid(group, cells), _drawn(group), _parts(group, cells)) for group, cells in groups.items()],
         figures=[(Artefact(figure.stem, target=""), _inline(figure))],
         prices=[*overviews.prices(paid)] if len(paid) else [],
         seen=[*overviews.diagnosed(seen)],
@@ -112,6 +112,10 @@ def _drawn(group: Group) -> bool:
     return any(family in experiment.tasks for experiment in EXPERIMENTS.values() if experiment.figure)
 
 
+def _parts(group: Group, cells: Cells) -> Grid:
+    return tables.parts(cells, tasks.get(group.task).metric)
+
+
 def _inline(path: Path) -> str:
     """An SVG as an element of the page, its ids made its own: several figures stand in one document."""
     text = path.read_text()
@@ -124,18 +128,18 @@ def _runs(group: Group, method: str, seeds: Seeds, environments: dict[str, dict[
     done = {seed: record for seed, record in sorted(seeds.items()) if record is not None}
     metric = tasks.get(group.task).metric
     words = f"./reproduce.sh {_target(group.task)} --tasks {group.task} --methods {method} --budgets {group.budget}"
-    words += f" --seeds {max(unit.seed for unit in done) + 1}"
+    words += f" --seeds {1 + max(record.spec.seed for record in done.values())}"
     words += "" if group.teacher == "full" else f" --teacher {group.teacher}"
     words += "" if group.match == "samples" else f" --match {group.match}"
     first = seeds[next(seed for seed in seeds if seed in done)]
     config = first.identity.get("config", {}) if first is not None else {}
-    heads = ("seed", f"{label(metric)} %", "seconds", "labeler queries", "key", "environment")
+    heads = ("seed", "draw", f"{label(metric)} %", "seconds", "labeler queries", "key", "environment")
     return {
         "id": id_of("records", *group, method),
         "title": f"{group.label}: {method}",
         "command": words,
         "config": ", ".join(f"{key} {value}" for key, value in config.items()),
-        "grid": Grid.of(heads, [_run(record, metric, environments) for record in done.values()], align="lrrrll"),
+        "grid": Grid.of(heads, [_run(record, metric, environments) for record in done.values()], align="llrrrll"),
     }
 
 
@@ -157,6 +161,7 @@ def _run(record: Record, metric: str, environments: dict[str, dict[str, str]]) -
     score = "n/a" if value is None else f"{100 * value:.2f}"
     return [
         str(record.spec.seed),
+        str(record.spec.draw),
         score if record.status == "ok" else f"FAILED: {record.reason}",
         f"{record.costs.get('seconds', 0):.1f}",
         f"{record.costs.get('labeler_queries', 0):,.0f}",

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from benchmarks.analysis import aggregate as aggregates
-from benchmarks.analysis import claims, diagnostics, pairwise, stats
+from benchmarks.analysis import claims, crossed, diagnostics, pairwise, scores, stats
 from benchmarks.analysis.claims import Judged
 from benchmarks.analysis.pairwise import Pair
 from benchmarks.metrics.classification import label
 from benchmarks.records.checkpoints import COSTS
-from benchmarks.records.groups import Group, Groups, values
+from benchmarks.records.groups import Group, Groups
 from benchmarks.registry import tasks
 from benchmarks.report.grid import Cell, Grid
 
@@ -65,7 +65,8 @@ def versus(found: list[Pair], alpha: float = pairwise.ALPHA) -> Grid:
     """A method's comparison with its rivals, one row a rival."""
     costs = list(COSTS)[1:]  # at equal updates is the table's own comparison
     heads = ["against", "Δ points [95 %]", "Holm p", "verdict", "sign-flip p", "Wilcoxon p", "bootstrap"]
-    heads += ["P(improvement)", "detectable", "test-sample error", "Δ best on validation"]
+    heads += ["P(improvement)", "detectable", "errors: seeds", "draws", "seeds x draws", "test samples"]
+    heads += ["Δ best on validation"]
     rows = []
     for pair in found:
         low, high = pair.bootstrap
@@ -79,7 +80,7 @@ def versus(found: list[Pair], alpha: float = pairwise.ALPHA) -> Grid:
             "n/a" if math.isnan(low) else f"[{100 * low:+.1f}, {100 * high:+.1f}]",
             f"{pair.improvement:.2f}",
             "n/a" if math.isnan(pair.detectable) else f"{100 * pair.detectable:.1f}",
-            "n/a" if pair.sample_error is None else f"± {100 * pair.sample_error:.1f}",
+            *("–" if math.isnan(error) else f"{100 * error:.1f}" for error in pair.difference.parts.errors.values()),
             _mean(pair.by_rule["best on validation"]),
         ]
         texts += [f"{_mean(pair.at_cost[cost][1])} ({pair.at_cost[cost][0]:,.0f})" for cost in costs]
@@ -88,10 +89,11 @@ def versus(found: list[Pair], alpha: float = pairwise.ALPHA) -> Grid:
         [*heads, *(f"Δ at equal {cost}" for cost in costs)],
         rows,
         notes=(
-            "Δ: paired over seeds, the rival subtracted, in points, with the t interval. Holm p: the paired t test, "
-            "corrected over these rivals; the verdict goes by it. Sign-flip p cannot fall below 2^(1 - seeds). "
-            "Detectable: the true difference that these seeds show 4 times in 5, corrected alike. Test-sample error: "
-            "standard error from the finite test set, the students held fixed. Equal costs: at the last checkpoint "
+            "Δ: paired, the rival subtracted, in points, with its interval. Holm p: that of the difference, over all "
+            "looks and corrected over all differences that the comparison tests; the verdict goes by it. Sign-flip p "
+            "cannot fall below 2^(1 - seeds). Detectable: the true difference that these runs show 4 times in 5, "
+            "corrected alike. Errors: standard errors of Δ by where they come from, – where unknown: student seeds, "
+            "draws of the teacher, their crossing, the test samples. Equal costs: at the last checkpoint "
             "within the cheaper one's whole cost (in brackets); a run cut there had not finished its schedule.",
         ),
     )
@@ -111,13 +113,13 @@ def reproduced(ours: Groups, theirs: Groups) -> Grid | None:
     for group, cells in ours.items():
         metric = tasks.get(group.task).metric
         for method, seeds in cells.items():
-            mine = list(values(seeds, metric).values())
-            reference = list(values(theirs.get(group, {}).get(method, {}), metric).values())
+            both = [scores.of(cell, metric) for cell in (theirs.get(group, {}).get(method, {}), seeds)]
+            reference, mine = (one.values.tolist() for one in both)
             if (found := stats.reproduced(mine, reference)) is not None:
                 agree += found
-                both = (f"{stats.interval(scores).percent} ({len(scores)})" for scores in (reference, mine))
+                told = [f"{one.percent} ({one.n})" for one in map(crossed.estimate, both) if one is not None]
                 verdict = "reproduced" if found else "NOT reproduced"
-                rows.append((group.task, group.teacher, f"{group.budget:,}", method, *both, verdict))
+                rows.append((group.task, group.teacher, f"{group.budget:,}", method, *told, verdict))
     if not rows:
         return None
     note = (
@@ -129,17 +131,19 @@ def reproduced(ours: Groups, theirs: Groups) -> Grid | None:
 
 
 def checks(judged: Judged) -> Grid:
-    """The verdicts on a claim's checks."""
+    """The verdicts on a claim's checks, the one that decides it first."""
+    every = [("primary", judged.primary), *(("secondary", one) for one in judged.secondary)]
     rows = [
-        (claims.asked(one.check), Cell(one.outcome, kind=verdict_kind(one.outcome)), one.numbers)
-        for one in judged.verdicts
+        (part, claims.asked(one.check), Cell(one.outcome, kind=verdict_kind(one.outcome)), one.numbers)
+        for part, one in every
+        if one is not None
     ]
-    return Grid.of(("asked", "verdict", "difference"), rows, align="wlw")
+    return Grid.of(("", "asked", "verdict", "difference"), rows, align="lwlw")
 
 
 def verdict_kind(outcome: str) -> str:
     """The colour of a verdict on a page."""
-    return outcome if outcome in ("holds", "fails") else "undecided"
+    return outcome if outcome in (claims.SUPPORTED, claims.CONTRADICTED) else claims.UNDECIDED
 
 
 def decoded(table: pd.DataFrame) -> Iterator[Grid]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.analysis import claims
+from benchmarks.analysis import claims, ledger
 from benchmarks.records.groups import Groups
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
@@ -40,12 +40,13 @@ def text(results: Results, reference: Results, found: list[Artefact], settings: 
 def _verdicts(groups: Groups) -> list[str]:
     """Each claim, the paper's number, the verdict on each check, and what was found."""
     out = [claims.METHOD, ""]
-    for claim in claims.load():
+    for claim in ledger.load():
         judged = claims.judge(claim, groups)
         out += [f"**{claim.id}** {claim.claim}  ", f"({claim.where}; {claim.trust}; published: {claim.published})  "]
+        out += [f"Rule: {claim.rule}  "] if claim.rule else []
         out += [f"{judged.outcome.capitalize()}: {judged.told}", ""]
         rows = ([cell.text for cell in row] for row in overviews.checks(judged).rows)
-        out += [f"- {verdict.upper()}: {asked}: {numbers}" for asked, verdict, numbers in rows]
+        out += [f"- {verdict.upper()} ({part}): {asked}: {numbers}" for part, asked, verdict, numbers in rows]
         out += [f"- {finding}" for finding in claim.findings] + [""]
     return out
 

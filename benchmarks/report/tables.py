@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-from benchmarks.analysis import diagnostics, stats, summary
+from benchmarks.analysis import crossed, diagnostics, summary
+from benchmarks.analysis.scores import Scores
 from benchmarks.metrics.classification import SHOT_RULE, label
 from benchmarks.records.groups import Cells, Group, Seeds, Unit, finished, values
 from benchmarks.records.record import Record
@@ -24,10 +26,10 @@ def grid(group: Group, cells: Cells, beside: dict[str, dict[str, str]] | None = 
     others = beside or {}
     task = tasks.get(group.task)
     scores = summary.scores(cells, task.metric)
-    rival = summary.best_rival(cells, task.metric)
+    rivals = summary.contenders(cells, task.metric)
     winner = summary.clear_winner(cells, task.metric)
     beyond = summary.references(task, cells)  # what needs no student
-    base = scores.get(BASELINE, {})
+    base = scores.get(BASELINE)
     top = beyond["teacher"][task.metric] if base and "teacher" in beyond else None
     also = task.also or ()
     heads = ["method", *others, f"{label(task.metric)} %", *map(label, also), f"Δ {BASELINE}", "Δ best rival"]
@@ -37,18 +39,18 @@ def grid(group: Group, cells: Cells, beside: dict[str, dict[str, str]] | None = 
     for method, seeds in cells.items():
         recorded = any(record is not None for record in seeds.values())
         link = id_of("records", *group, method) if recorded else ""
-        row = [Cell(method + (" *" if method == rival else ""), link=link)]
+        row = [Cell(method + (" *" if method in rivals[:1] else ""), link=link)]
         row += [Cell(column.get(method, "")) for column in others.values()]
         if method not in scores:
             row += [Cell(_absence(seeds))]
         else:
             ours = scores[method]
-            row.append(Cell(stats.interval(list(ours.values())).percent, bold=method == winner))
+            row.append(Cell(_estimated(ours).percent, bold=method == winner))
             texts = [_mean(values(seeds, other)) for other in also]
-            texts.append(_delta(ours, base) if BASELINE in cells else "")
-            texts.append(_delta(ours, scores[rival]) if rival else "")
-            if top is not None:
-                share = summary.gap_closed(ours, base, top)
+            texts.append(_delta(crossed.paired(ours, base), method == BASELINE) if base else "")
+            texts.append(_delta(summary.over_best(scores, method, rivals), method == rivals[0]) if rivals else "")
+            if top is not None and base:
+                share = summary.gap_closed(ours.by_unit, base.by_unit, top)
                 texts.append("n/a" if share is None else f"{100 * share:.0f}")
             texts.append(f"{summary.mean_cost(seeds, 'seconds'):.0f}")
             texts.append(f"{summary.mean_cost(seeds, 'labeler_queries'):,.0f}")
@@ -70,7 +72,36 @@ def grid(group: Group, cells: Cells, beside: dict[str, dict[str, str]] | None = 
 def column(cells: Cells, metric: str) -> dict[str, str]:
     """A metric of each method in a group, in per cent with its interval, as a column of another table."""
     found = summary.scores(cells, metric)
-    return {method: stats.interval(list(scores.values())).percent for method, scores in found.items()}
+    return {method: _estimated(scores).percent for method, scores in found.items()}
+
+
+def parts(cells: Cells, metric: str) -> Grid:
+    """What the error of each method's mean is made of, in points, and that of its difference from distillation."""
+    found = summary.scores(cells, metric)
+    rows = []
+    for method, ours in found.items():
+        paired = crossed.paired(ours, found[BASELINE]) if BASELINE in found and method != BASELINE else None
+        rows.append([method, *_errors(_estimated(ours)), *(_errors(paired) if paired else [""] * len(_OF_ERRORS))])
+    heads = [*_OF_ERRORS, *(f"Δ: {name}" for name in _OF_ERRORS)]
+    note = (
+        "Standard errors in points, by where they come from: student seeds, draws of the teacher, their crossing, test "
+        f"samples; of the mean, and of the difference from {BASELINE}. –: unknown."
+    )
+    return Grid.of(("method", *heads), rows, notes=(note,))
+
+
+#: What `parts` calls the parts of an error.
+_OF_ERRORS = ("seeds", "draws", "seeds x draws", "test samples")
+
+
+def _errors(found: crossed.Estimate) -> list[str]:
+    return ["–" if math.isnan(error) else f"{100 * error:.2f}" for error in found.parts.errors.values()]
+
+
+def _estimated(scores: Scores) -> crossed.Estimate:
+    found = crossed.estimate(scores)
+    assert found is not None  # a method without a score is not among the scores
+    return found
 
 
 def _absence(seeds: Seeds) -> str:
@@ -79,29 +110,34 @@ def _absence(seeds: Seeds) -> str:
 
 
 def _count(seeds: Seeds) -> str:
+    """Seeds, or seeds x draws of the teacher; of those wanted, where not all finished."""
     good = len(finished(seeds))
     failed = sum(record is not None and record.status == "failed" for record in seeds.values())
-    return f"{good}" if good == len(seeds) else f"{good}/{len(seeds)}" + (f", {failed} FAILED" if failed else "")
+    n_seeds, n_draws = (len(set(part)) for part in zip(*seeds, strict=True))
+    if good == len(seeds):
+        whole = f"{n_seeds} x {n_draws}" if good == n_seeds * n_draws else f"{n_seeds}, {n_draws} draws, {good} runs"
+        return f"{good}" if n_draws == 1 else whole
+    return f"{good}/{len(seeds)}" + (f", {failed} FAILED" if failed else "")
 
 
 def _mean(scores: dict[Unit, float]) -> str:
     return f"{100 * sum(scores.values()) / len(scores):.1f}" if scores else "n/a"
 
 
-def _delta(ours: dict[Unit, float], theirs: dict[Unit, float]) -> str:
-    if ours == theirs:
-        return "–"
-    difference = stats.paired(ours, theirs)
-    return "n/a" if difference is None else difference.points
+def _delta(difference: crossed.Estimate | None, itself: bool) -> str:
+    return "–" if itself else "n/a" if difference is None else difference.points
 
 
 def _notes(task: Task, group: Group, cells: Cells) -> Iterator[str]:
     yield task.note + "."
     equal = "equally many samples shown to the student" if group.match == "samples" else "equally many real samples"
     yield (
-        f"Mean ± half of the {stats.METHOD}; Δ: paired difference in points [interval]; each step: {equal}; "
-        "last step reported. * best rival outside TGT. Bold: paired interval over the second best excludes zero."
+        f"Mean ± half of the {crossed.METHOD}; Δ: paired difference in points [interval]; each step: {equal}; "
+        "last step reported. Bold: the paired interval over the second best excludes zero, oracles and other students "
+        "apart."
     )
+    yield from _of_errors(group, summary.scores(cells, task.metric))
+    yield from _of_rivals(cells, task.metric)
     for method in cells:
         yield from _of_method(method, group.teacher)
     if "teacher" in task.references:
@@ -114,6 +150,28 @@ def _notes(task: Task, group: Group, cells: Cells) -> Iterator[str]:
     yield from _of_runs(task, group, {method: list(finished(seeds).values()) for method, seeds in cells.items()})
     if warnings := diagnostics.of_group(cells):
         yield f"Look at these before believing their scores: {'; '.join(warnings)}."
+
+
+def _of_errors(group: Group, scores: dict[str, Scores]) -> Iterator[str]:
+    """What the intervals do not hold, for want of draws or of hits."""
+    unknown = summary.unknown(_estimated(found) for found in scores.values())
+    if "teacher draws" in unknown and group.teacher == "same-data":
+        yield "Each seed has a teacher of its own: the seeds' part of the error holds the teacher's."
+    elif "teacher draws" in unknown:
+        yield "One draw of the teacher: what another draw would give is not in the intervals."
+    if "test samples" in unknown:
+        yield "Not all records tell which test samples were right: where not, the test samples' error is not in the ±."
+
+
+def _of_rivals(cells: Cells, metric: str) -> Iterator[str]:
+    rivals = summary.contenders(cells, metric)
+    if rivals and summary.validation(cells[rivals[0]], metric).units:
+        shared = (
+            f"; the level of its intervals is shared out over {', '.join(rivals)}, which validation does not tell apart"
+        )
+        yield f"Best rival (*): the best outside TGT on validation samples{shared if len(rivals) > 1 else ''}."
+    elif rivals:
+        yield f"Best rival (*): {BASELINE} stands for it, as the budget takes the validation samples."
 
 
 def _of_method(method: str, teacher: str) -> Iterator[str]:
