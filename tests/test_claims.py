@@ -12,7 +12,7 @@ from test_stats_and_tables import record
 from benchmarks.analysis import claims, ledger, scores
 from benchmarks.core import paths
 from benchmarks.records import Results
-from benchmarks.records.groups import grouped
+from benchmarks.records.groups import Unit, grouped
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import METHODS
 
@@ -194,7 +194,7 @@ def test_a_relative_gain_is_the_share_of_the_error_that_is_taken_away():
         a, b = right[:, rng.integers(400, size=size)].mean(1)
         found_shares.append((a - b) / (1 - b))
     rows = (right - right.mean(1, keepdims=True)) / math.sqrt(size * (size - 1))
-    both = [scores.Scores((0,), right[i].mean(keepdims=True), rows[i : i + 1]) for i in range(2)]
+    both = [scores.Scores((Unit(0),), right[i].mean(keepdims=True), rows[i : i + 1]) for i in range(2)]
     linear = claims._share(*both)
     assert math.sqrt((linear.samples**2).sum()) == pytest.approx(np.std(found_shares), rel=0.05)
 

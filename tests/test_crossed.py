@@ -14,7 +14,7 @@ from benchmarks.analysis.scores import Scores
 from benchmarks.core.paths import REFERENCE
 from benchmarks.data import splits
 from benchmarks.records import Results
-from benchmarks.records.groups import seed_and_draw, unit
+from benchmarks.records.groups import Unit
 from benchmarks.records.record import pack
 from benchmarks.registry import tasks
 
@@ -32,6 +32,10 @@ def effects(rng, seeds, draws, samples, parts, axes="sdt"):
     return total
 
 
+def of_seeds(values):
+    return scores.plain({Unit(seed): value for seed, value in enumerate(values)})
+
+
 def scores_of(found, cells=None):
     """Scores of what each run has for each sample (S, D, N); cells: the runs there are, of all."""
     seeds, draws, samples = found.shape
@@ -39,17 +43,8 @@ def scores_of(found, cells=None):
     rows = np.stack([found[s, d] for s, d in cells])
     values = rows.mean(1)
     return Scores(
-        tuple(unit(s, d) for s, d in cells), values, (rows - values[:, None]) / math.sqrt(samples * (samples - 1))
+        tuple(Unit(s, d) for s, d in cells), values, (rows - values[:, None]) / math.sqrt(samples * (samples - 1))
     )
-
-
-def test_a_replication_is_one_number():
-    assert [seed_and_draw(unit(seed, draw)) for seed, draw in ((0, 0), (19, 3), (1000, 0))] == [
-        (0, 0),
-        (19, 3),
-        (1000, 0),
-    ]
-    assert unit(7) == 7
 
 
 def test_equal_cells_give_the_mean_squares_of_an_analysis_of_variance():
@@ -134,7 +129,7 @@ def test_what_cannot_be_told_is_nan():
     assert math.isnan(one_seed.low)
     assert math.isnan(one_seed.parts.seed)
     assert one_seed.parts.test == pytest.approx(x[0, 0].var(ddof=1) / 400)
-    without = crossed.estimate(scores.plain({0: 0.1, 1: 0.4, 2: 0.35, 3: 0.8}))
+    without = crossed.estimate(of_seeds([0.1, 0.4, 0.35, 0.8]))
     low, high = scipy_stats.t.interval(0.95, 3, 0.4125, scipy_stats.sem([0.1, 0.4, 0.35, 0.8]))
     assert (without.low, without.high) == (pytest.approx(low), pytest.approx(high))
     assert math.isnan(without.parts.test)
@@ -146,7 +141,7 @@ def test_seeds_of_their_own_under_each_draw_are_told_apart_from_the_draw():
     estimates = []
     for _ in range(400):
         drawn = rng.normal(0, 0.02, 3)
-        values = {unit(5 * d + s, d): drawn[d] + rng.normal(0, 0.01) for d in range(3) for s in range(5)}
+        values = {Unit(5 * d + s, d): drawn[d] + rng.normal(0, 0.01) for d in range(3) for s in range(5)}
         estimates.append(crossed.parts_of(scores.plain(values)))
     assert np.mean([one.seed for one in estimates]) == pytest.approx(0.01**2 / 15, rel=0.1)
     assert np.mean([one.draw for one in estimates]) == pytest.approx(0.02**2 / 3, rel=0.2)
@@ -154,7 +149,7 @@ def test_seeds_of_their_own_under_each_draw_are_told_apart_from_the_draw():
 
 def test_two_tasks_add_their_variances():
     ours, theirs = [0.70, 0.73, 0.71, 0.72], [0.69, 0.70, 0.695]
-    found = crossed.apart(*(scores.plain(dict(enumerate(one))) for one in (ours, theirs)))
+    found = crossed.apart(*map(of_seeds, (ours, theirs)))
     welch = scipy_stats.ttest_ind(ours, theirs, equal_var=False)
     assert found.p == pytest.approx(welch.pvalue)
     assert (found.low, found.high) == pytest.approx(tuple(welch.confidence_interval(0.95)))
@@ -168,7 +163,7 @@ def test_records_give_their_samples_part_where_hits_and_metric_agree():
     balanced = [np.mean([h[labels == c].mean() for c in range(10)]) for h in hits]
     of_few = [np.mean([h[labels == c].mean() for c in (7, 8, 9)]) for h in hits]
     made = {
-        seed: record("one-hot", seed, balanced[seed], few_shot=of_few[seed]).model_copy(update={"hits": pack(h)})
+        Unit(seed): record("one-hot", seed, balanced[seed], few_shot=of_few[seed]).model_copy(update={"hits": pack(h)})
         for seed, h in enumerate(hits)
     }
     counts = splits.exponential(10, 1000, 100)
@@ -178,7 +173,9 @@ def test_records_give_their_samples_part_where_hits_and_metric_agree():
     assert (found.samples[0] ** 2).sum() == pytest.approx(variance)
     assert scores.of(made, "few_shot").samples is None  # recorded of three classes: the file's counts say two
     assert scores.of(made, "macro_f1").units == ()
-    two = {s: one.model_copy(update={"metrics": {"few_shot": hits[s][labels > 7].mean()}}) for s, one in made.items()}
+    two = {
+        s: one.model_copy(update={"metrics": {"few_shot": hits[s.seed][labels > 7].mean()}}) for s, one in made.items()
+    }
     assert (scores.of(two, "few_shot").samples[:, labels < 8] == 0).all()
 
 
@@ -208,13 +205,13 @@ def test_the_references_hits_give_back_its_metrics():
 def test_resampling_draws_seeds_and_teachers_apart():
     """The bootstrap's variance of a mean over 8 seeds x 4 draws, against the plug-in of Owen (2007), theorem 3."""
     rng = np.random.default_rng(7)
-    units = tuple(unit(s, d) for d in range(4) for s in range(8))
+    units = tuple(Unit(s, d) for d in range(4) for s in range(8))
     values = (rng.normal(0, 1, 8)[None, :] + rng.normal(0, 1, 4)[:, None]).ravel()
     drawn = crossed.resample(units, 20000, rng) @ values
     table = values.reshape(4, 8)
     expected = table.mean(0).var() / 8 + table.mean(1).var() / 4
     assert drawn.var() == pytest.approx(expected, rel=0.05)
-    assert crossed.resample((0, 1, 2), 50, rng).sum(1) == pytest.approx(1)
+    assert crossed.resample((Unit(0), Unit(1), Unit(2)), 50, rng).sum(1) == pytest.approx(1)
 
 
 def test_runs_that_ask_no_teacher_are_paired_with_those_under_every_draw():
@@ -223,8 +220,8 @@ def test_runs_that_ask_no_teacher_are_paired_with_those_under_every_draw():
     scored = 0.7 + rng.normal(0, 0.01, (4, 3)) + rng.normal(0, 0.02, 3)
     plain_, ours = {}, {}
     for s in range(4):
-        plain_[s] = record("one-hot", s, 0.6 + 0.01 * s).model_copy(update={"costs": {"labeler_queries": 0}})
-        ours |= {unit(s, d): record("tgt-random", s, scored[s, d]) for d in range(3)}
+        plain_[Unit(s)] = record("one-hot", s, 0.6 + 0.01 * s).model_copy(update={"costs": {"labeler_queries": 0}})
+        ours |= {Unit(s, d): record("tgt-random", s, scored[s, d]) for d in range(3)}
     free, taught = scores.of(plain_, "balanced_accuracy"), scores.of(ours, "balanced_accuracy")
     assert (free.free, taught.free) == (True, False)
     assert crossed.estimate(free).parts.draw == 0
@@ -232,5 +229,7 @@ def test_runs_that_ask_no_teacher_are_paired_with_those_under_every_draw():
     assert found.mean == pytest.approx(scored.mean() - 0.615)
     assert found.parts.draws == 3
     assert found.parts.draw == pytest.approx(crossed.estimate(taught).parts.draw)
-    one_draw = scores.of({s: record("distillation", s, 0.6 + 0.01 * s) for s in range(4)}, "balanced_accuracy")
-    assert (taught - one_draw).units == (0, 1, 2, 3)  # what asks a teacher is paired under its own draws alone
+    one_draw = scores.of({Unit(s): record("distillation", s, 0.6 + 0.01 * s) for s in range(4)}, "balanced_accuracy")
+    assert (taught - one_draw).units == tuple(
+        map(Unit, range(4))
+    )  # what asks a teacher is paired under its own draws alone

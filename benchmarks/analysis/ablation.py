@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.core import settings as settings_of
-from benchmarks.records.groups import Seeds, finished
+from benchmarks.records.groups import Seeds, Unit, finished
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE, Choice
 from benchmarks.registry.methods import fact, rows_of
@@ -102,7 +102,7 @@ def _rows(task: str, budget: int, cell: dict[tuple[str, str], Seeds]) -> Iterato
         yield task, budget, value, method, mean.n, mean.mean, mean.low, mean.high, *seen
 
 
-def _seen(seeds: Seeds, common: list[int], name: str) -> float:
+def _seen(seeds: Seeds, common: list[Unit], name: str) -> float:
     import numpy as np
 
     done = finished(seeds)

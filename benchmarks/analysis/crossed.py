@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.analysis import stats
 from benchmarks.analysis.scores import Scores
 from benchmarks.analysis.stats import LEVEL
-from benchmarks.records.groups import seed_and_draw
+from benchmarks.records.groups import Unit
 
 METHOD = "95 % interval over seeds, teacher draws and test samples (crossed random effects)"
 
@@ -66,7 +66,7 @@ def estimate(scores: Scores, level: float = LEVEL) -> Estimate | None:
     if not scores.units:
         return None
     parts = parts_of(scores)
-    n, mean = len({seed for seed, _ in map(seed_and_draw, scores.units)}), float(scores.values.mean())
+    n, mean = len({unit.seed for unit in scores.units}), float(scores.values.mean())
     error = math.sqrt(parts.known) if n > 1 else math.nan
     if n < 2 or (error < 1e-12 and n == 2 and abs(mean) > 1e-12):  # two that are equal tell no spread
         return Estimate(n, mean, math.nan, math.nan, math.nan, math.nan, parts)
@@ -105,7 +105,7 @@ def parts_of(scores: Scores) -> Parts:
     seed + both, over pairs of one seed under other draws draw + both, over pairs that share neither seed + draw + both.
     The covariance over test samples of two runs that share neither estimates the test samples' part.
     """
-    seeds, draws = np.array([seed_and_draw(unit) for unit in scores.units]).T
+    seeds, draws = np.array(scores.units).T
     n_seeds, n_draws, runs = len(set(seeds)), len(set(draws)), len(seeds)
     other_seed, other_draw = seeds[:, None] != seeds, draws[:, None] != draws
     gaps = (scores.values[:, None] - scores.values) ** 2 / 2
@@ -152,9 +152,9 @@ def _of_test(scores: Scores, other_seed: np.ndarray, other_draw: np.ndarray) -> 
     return max(_mean(shared, chosen), 0.0), max(int(scores.samples.any(0).sum()) - 1, 1)
 
 
-def resample(units: tuple[int, ...], draws: int, rng: np.random.Generator) -> np.ndarray:
+def resample(units: tuple[Unit, ...], draws: int, rng: np.random.Generator) -> np.ndarray:
     """Weights (draws, runs) of the pigeonhole bootstrap, that resamples seeds and teacher draws apart (Owen 2007)."""
-    seeds, teachers = (np.unique(part, return_inverse=True)[1] for part in zip(*map(seed_and_draw, units), strict=True))
+    seeds, teachers = (np.unique(part, return_inverse=True)[1] for part in zip(*units, strict=True))
     weights = np.ones((draws, len(units)))
     for part in (seeds, teachers):
         if (count := part.max() + 1) > 1:

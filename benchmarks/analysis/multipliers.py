@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.analysis import crossed, stats, summary
 from benchmarks.core.fingerprint import seed_of
-from benchmarks.records.groups import Group, Groups, seed_and_draw, values
+from benchmarks.records.groups import Group, Groups, Unit, values
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import fact
@@ -60,11 +60,11 @@ def frame(groups: Groups) -> pd.DataFrame:
 
 
 def _rows(
-    budgets: np.ndarray, ours: np.ndarray, theirs: np.ndarray, units: tuple[int, ...], names: tuple
+    budgets: np.ndarray, ours: np.ndarray, theirs: np.ndarray, units: tuple[Unit, ...], names: tuple
 ) -> Iterator[tuple]:
     """One row a budget, of scores (budgets, replications)."""
     weights = crossed.resample(units, DRAWS, np.random.default_rng(seed_of("multiplier", *names)))
-    n_seeds = len({seed for seed, _ in map(seed_and_draw, units)})
+    n_seeds = len({unit.seed for unit in units})
     curves = weights @ theirs.T
     for i, budget in enumerate(budgets[:-1]):
         needed = stats.budget_to_reach(budgets, theirs.mean(1), ours[i].mean())

@@ -16,7 +16,7 @@ from benchmarks.analysis import crossed, scores, stats, summary
 from benchmarks.metrics.classification import label
 from benchmarks.records import checkpoints
 from benchmarks.records.checkpoints import COSTS, RULES
-from benchmarks.records.groups import Cells, Group, Groups, Seeds, finished, values
+from benchmarks.records.groups import Cells, Group, Groups, Seeds, Unit, finished, values
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import fact
 
@@ -129,14 +129,14 @@ def _pair(
     )
 
 
-def _paired(ours: dict[int, float], theirs: dict[int, float]) -> crossed.Estimate | None:
+def _paired(ours: dict[Unit, float], theirs: dict[Unit, float]) -> crossed.Estimate | None:
     return crossed.paired(scores.plain(ours), scores.plain(theirs))
 
 
 def _at_equal_cost(ours: Seeds, theirs: Seeds, metric: str, cost: str) -> tuple[float, stats.Difference | None]:
     """The difference where each seed's two runs had paid what the cheaper of them does in the end; the mean of that."""
     amounts: list[float] = []
-    reached: tuple[dict[int, float], dict[int, float]] = {}, {}
+    reached: tuple[dict[Unit, float], dict[Unit, float]] = {}, {}
     mine, others = finished(ours), finished(theirs)
     for seed in sorted(mine.keys() & others.keys()):
         amounts.append(min(COSTS[cost](record.curve[-1]) for record in (mine[seed], others[seed])))

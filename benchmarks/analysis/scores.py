@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from benchmarks.analysis import strata
-from benchmarks.records.groups import Seeds, finished, seed_and_draw, unit
+from benchmarks.records.groups import Seeds, Unit, finished
 from benchmarks.records.record import Record, unpack
 
 #: What a run pays that asks a teacher.
@@ -21,13 +21,13 @@ class Scores:
     """Scores of some runs, and sums and differences of them, replication by replication.
 
     Attributes:
-        units: replications, see `records.groups.unit`. values: their scores (R,).
+        units: replications, see `records.groups.Unit`. values: their scores (R,).
         samples: what each test sample adds to each score's sampling error (R, N): the product of two rows is the
             covariance that sampling the test set gives the two scores. None where records do not tell.
         free: these runs ask no teacher: what they score under one draw of it they score under any.
     """
 
-    units: tuple[int, ...]
+    units: tuple[Unit, ...]
     values: np.ndarray
     samples: np.ndarray | None = None
     free: bool = False
@@ -35,7 +35,7 @@ class Scores:
     def __sub__(self, other: Scores) -> Scores:
         return combine((self, other), lambda one, two: one - two, lambda one, two: (1.0, -1.0))
 
-    def at(self, units: list[int]) -> Scores:
+    def at(self, units: list[Unit]) -> Scores:
         """Of some replications only."""
         rows = [self.units.index(unit) for unit in units]
         samples = None if self.samples is None else self.samples[rows]
@@ -43,24 +43,24 @@ class Scores:
 
     @property
     def draws(self) -> set[int]:
-        return {seed_and_draw(one)[1] for one in self.units}
+        return {one.draw for one in self.units}
 
     def under(self, draws: set[int]) -> Scores:
         """The same under further draws of the teacher, of runs that ask none."""
         if not self.free or len(self.draws) != 1 or not draws - self.draws:
             return self
         found = self.at(list(self.units) * len(draws))
-        units = tuple(unit(seed_and_draw(one)[0], draw) for draw in sorted(draws) for one in self.units)
+        units = tuple(Unit(one.seed, draw) for draw in sorted(draws) for one in self.units)
         return replace(found, units=units)
 
     @property
     def by_seed(self) -> dict[int, float]:
         """Means over the teacher's draws."""
-        seeds = np.array([seed_and_draw(one)[0] for one in self.units])
+        seeds = np.array([one.seed for one in self.units])
         return {int(seed): float(self.values[seeds == seed].mean()) for seed in np.unique(seeds)}
 
     @property
-    def by_unit(self) -> dict[int, float]:
+    def by_unit(self) -> dict[Unit, float]:
         return dict(zip(self.units, map(float, self.values), strict=True))
 
 
@@ -95,7 +95,7 @@ def mean(several: tuple[Scores, ...]) -> Scores:
     return combine(several, lambda *all_: sum(all_) * share, lambda *all_: [share] * len(all_))
 
 
-def plain(values: dict[int, float]) -> Scores:
+def plain(values: dict[Unit, float]) -> Scores:
     """Scores of which nothing is known but their values, by replication."""
     units = tuple(sorted(values))
     return Scores(units, np.array([values[one] for one in units], float))

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.analysis import crossed
 from benchmarks.analysis.scores import plain
-from benchmarks.records.groups import Groups, values
+from benchmarks.records.groups import Groups, Unit, values
 from benchmarks.tasks.manifold import TEST
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def frame(groups: Groups) -> pd.DataFrame:
     """
     import pandas as pd
 
-    errors: dict[tuple[str, str], dict[int, list[tuple[int, float]]]] = {}
+    errors: dict[tuple[str, str], dict[Unit, list[tuple[int, float]]]] = {}
     for group, cells in groups.items():
         for method, seeds in cells.items():
             for seed, accuracy in values(seeds, "accuracy").items():

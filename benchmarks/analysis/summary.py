@@ -13,7 +13,7 @@ from benchmarks.analysis import scores as scoring
 from benchmarks.analysis.crossed import Estimate
 from benchmarks.analysis.scores import Scores
 from benchmarks.analysis.stats import LEVEL
-from benchmarks.records.groups import Cells, Groups, Seeds, finished, first_finished
+from benchmarks.records.groups import Cells, Groups, Seeds, Unit, finished, first_finished
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import fact
@@ -170,7 +170,7 @@ def clear_winner(cells: Cells, metric: str) -> str | None:
     return order[0] if difference and difference.n > 1 and difference.low > 0 else None
 
 
-def gap_closed(ours: dict[int, float], base: dict[int, float], top: float) -> float | None:
+def gap_closed(ours: dict[Unit, float], base: dict[Unit, float], top: float) -> float | None:
     """How much of the lead of `top` over `base` is made up for: mean over seeds of shares; None without a seed."""
     shares = [(ours[seed] - base[seed]) / (top - base[seed]) for seed in ours.keys() & base.keys() if top > base[seed]]
     return sum(shares) / len(shares) if shares else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.records.checkpoints import COSTS
-from benchmarks.records.groups import Groups, Seeds, finished
+from benchmarks.records.groups import Groups, Seeds, Unit, finished
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
@@ -51,7 +51,7 @@ def frame(groups: Groups) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _curves(seeds: Seeds, metric: str) -> dict[int, list[tuple[float, dict[str, float]]]]:
+def _curves(seeds: Seeds, metric: str) -> dict[Unit, list[tuple[float, dict[str, float]]]]:
     """Of the finished runs that were validated."""
     found = {seed: _curve(record, metric) for seed, record in finished(seeds).items()}
     return {seed: curve for seed, curve in found.items() if curve}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from benchmarks.records.groups import Seeds, Unit
 from benchmarks.records.record import Checkpoint, Record
 
 
@@ -42,7 +43,7 @@ def score(record: Record, metric: str, rule: str = "last step") -> float | None:
     return point.test.get(metric) if point else None
 
 
-def scores(seeds: dict[int, Record | None], metric: str, rule: str) -> dict[int, float]:
+def scores(seeds: Seeds, metric: str, rule: str) -> dict[Unit, float]:
     """`score` of each seed's finished run that has one."""
     found = {}
     for seed, record in seeds.items():

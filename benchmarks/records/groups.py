@@ -1,4 +1,4 @@
-"""Records that may be compared: a group is everything but method, seed and the teacher's draw."""
+"""Records that may be compared: a group is everything but method and seed."""
 
 from __future__ import annotations
 
@@ -30,28 +30,18 @@ class Group(NamedTuple):
         return f"{self.task}, teacher {self.teacher}, {self.budget:,} samples{told}"
 
 
-#: A method's records by replication, see `unit`; None where a run is still to come.
-Seeds = dict[int, Record | None]
+class Unit(NamedTuple):
+    """A replication: what methods are paired by."""
+
+    seed: int
+    draw: int = 0  # of the teacher
+
+
+#: A method's records by replication; None where a run is still to come.
+Seeds = dict[Unit, Record | None]
 #: The records of a group by method.
 Cells = dict[str, Seeds]
 Groups = dict[Group, Cells]
-
-#: Above any seed.
-_STRIDE = 1_000_000
-
-
-def unit(seed: int, draw: int = 0) -> int:
-    """One number for a replication, by which methods are paired: a seed under a draw of the teacher.
-
-    Under draw 0 it is the seed itself.
-    """
-    return draw * _STRIDE + seed
-
-
-def seed_and_draw(unit: int) -> tuple[int, int]:
-    """What `unit` made one number of."""
-    draw, seed = divmod(unit, _STRIDE)
-    return seed, draw
 
 
 def group_of(spec: Spec) -> Group:
@@ -59,17 +49,17 @@ def group_of(spec: Spec) -> Group:
 
 
 def grouped(pairs: Iterable[tuple[Spec, Record | None]]) -> Groups:
-    """Group records. Raises ValueError if records of different teachers would meet in one draw of a group."""
+    """Group records. Raises ValueError if records of different teachers would meet in one group."""
     groups: Groups = {}
     teachers: dict[tuple, dict] = {}
     for spec, record in pairs:
         group = group_of(spec)
-        groups.setdefault(group, {}).setdefault(spec.method, {})[unit(spec.seed, spec.draw)] = record
+        groups.setdefault(group, {}).setdefault(spec.method, {})[Unit(spec.seed, spec.draw)] = record
         if record is not None:
-            # A same-data teacher is made anew from each seed's samples; a full one serves all seeds.
-            one = (*group, spec.draw, spec.seed if spec.teacher == "same-data" else None)
+            # A same-data teacher is made anew from each seed's samples; a draw of a full one serves all seeds.
+            unit = (*group, spec.draw, spec.seed if spec.teacher == "same-data" else None)
             found = record.identity["teacher_sha256"]
-            if teachers.setdefault(one, found) != found:
+            if teachers.setdefault(unit, found) != found:
                 raise ValueError(
                     f"records of different teachers meet in {spec.task} ({spec.teacher}, n={spec.budget}): "
                     "they are not comparable; delete the records of one of them"
@@ -77,15 +67,15 @@ def grouped(pairs: Iterable[tuple[Spec, Record | None]]) -> Groups:
     return groups
 
 
-def finished(seeds: Seeds) -> dict[int, Record]:
+def finished(seeds: Seeds) -> dict[Unit, Record]:
     """A method's finished runs by replication."""
-    return {one: record for one, record in seeds.items() if record is not None and record.status == "ok"}
+    return {unit: record for unit, record in seeds.items() if record is not None and record.status == "ok"}
 
 
-def values(seeds: Seeds, metric: str) -> dict[int, float]:
+def values(seeds: Seeds, metric: str) -> dict[Unit, float]:
     """A metric by replication, of the finished runs that have it."""
-    found = {one: record.metrics.get(metric) for one, record in finished(seeds).items()}
-    return {one: value for one, value in found.items() if value is not None}
+    found = {unit: record.metrics.get(metric) for unit, record in finished(seeds).items()}
+    return {unit: value for unit, value in found.items() if value is not None}
 
 
 def first_finished(cells: Cells) -> Record | None:

@@ -24,19 +24,19 @@ class Spec(BaseModel):
     size: str
     teacher: Literal["full", "same-data"]
     budget: int
-    seed: int
+    seed: int  # of the split, the student's start and its batches
+    draw: int = 0  # of the teacher: its networks' start and training; crossed with `seed`
     method: str
     match: Literal["samples", "real"] = "samples"
     settings: str = ""  # NAME=VALUE,...: hyper-parameters in place of the chosen ones, see `core.settings`
     trial: int | None = None  # of a hyper-parameter search
-    draw: int = 0  # of the teacher's own seeds: crossed with `seed`, which is the student's and the split's
 
     @property
     def label(self) -> str:
-        more = f" draw {self.draw}" if self.draw else ""
-        more += f" {self.settings}" if self.settings else ""
+        more = f" {self.settings}" if self.settings else ""
         more += "" if self.trial is None else f" trial {self.trial}"
-        return f"{self.task} {self.teacher} n={self.budget} {self.method} seed {self.seed}{more}"
+        seed = f"seed {self.seed}" + (f" draw {self.draw}" if self.draw else "")
+        return f"{self.task} {self.teacher} n={self.budget} {self.method} {seed}{more}"
 
 
 class Checkpoint(BaseModel):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from benchmarks.analysis import crossed, diagnostics, summary
 from benchmarks.analysis.scores import Scores
 from benchmarks.metrics.classification import SHOT_RULE, label
-from benchmarks.records.groups import Cells, Group, Seeds, finished, seed_and_draw, values
+from benchmarks.records.groups import Cells, Group, Seeds, Unit, finished, values
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
@@ -113,14 +113,14 @@ def _count(seeds: Seeds) -> str:
     """Seeds, or seeds x draws of the teacher; of those wanted, where not all finished."""
     good = len(finished(seeds))
     failed = sum(record is not None and record.status == "failed" for record in seeds.values())
-    n_seeds, n_draws = (len(set(part)) for part in zip(*map(seed_and_draw, seeds), strict=True))
+    n_seeds, n_draws = (len(set(part)) for part in zip(*seeds, strict=True))
     if good == len(seeds):
         whole = f"{n_seeds} x {n_draws}" if good == n_seeds * n_draws else f"{n_seeds}, {n_draws} draws, {good} runs"
         return f"{good}" if n_draws == 1 else whole
     return f"{good}/{len(seeds)}" + (f", {failed} FAILED" if failed else "")
 
 
-def _mean(scores: dict[int, float]) -> str:
+def _mean(scores: dict[Unit, float]) -> str:
     return f"{100 * sum(scores.values()) / len(scores):.1f}" if scores else "n/a"
 
 
