@@ -80,7 +80,10 @@ def test_a_claim_whose_order_another_search_would_turn_is_undecided(chance, outc
     found = judge(groups, turns=turns)
     assert found.outcome == outcome
     assert found.primary.search == chance
-    assert seen == [("tgt-random", "distillation", "fashion-lt", "full", 2478)]
+    ahead_first = [("tgt-random", "distillation", "fashion-lt", "full", 2478)]
+    assert seen == ahead_first
+    judge(groups, turns=turns, better="distillation", worse="tgt-random")
+    assert seen == ahead_first * 2
     assert ("the search decides" in found.told) == (outcome == "undecided")
 
 
@@ -97,6 +100,8 @@ def test_the_search_is_asked_wherever_a_check_looks():
     assert (found.outcome, found.primary.search) == ("undecided", 0.3)
     than = judge(groups_of(*records), turns=lambda *place: chances[place[-1]], budget=500, than={"budget": 1500})
     assert than.primary.search == 0.3
+    apart = judge(groups_of(*records), turns=lambda *place: 1.0, budget=500, worse_budget=1500)
+    assert apart.primary.search is None  # rows of two budgets have searches apart
 
 
 def test_equivalence_is_two_one_sided_tests_and_no_worse_is_one_against_a_margin():
