@@ -27,8 +27,8 @@ METHOD = (
     "the paper claims it; published: the paper's number, not available until someone who has the paper fills it in."
 )
 
-#: The probability that another search of the same size would turn the order of two rows, from the row that is ahead, the
-#: row behind, a task, what its teacher was trained on, and a budget; None where nothing tells it.
+#: The probability that another search of the same size would turn the order of two rows: the row that is ahead, the row
+#: behind, a task, what its teacher was trained on, a budget. None where nothing tells it.
 Turns = Callable[[str, str, str, str, int], float | None]
 #: Two rows, a task, its teacher and a budget: what `Turns` is asked.
 Place = tuple[str, str, str, str, int]

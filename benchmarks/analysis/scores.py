@@ -54,10 +54,10 @@ class Scores:
         return replace(found, units=units)
 
     @property
-    def by_seed(self) -> dict[int, float]:
+    def by_seed(self) -> dict[Unit, float]:
         """Means over the teacher's draws."""
         seeds = np.array([one.seed for one in self.units])
-        return {int(seed): float(self.values[seeds == seed].mean()) for seed in np.unique(seeds)}
+        return {Unit(int(seed)): float(self.values[seeds == seed].mean()) for seed in np.unique(seeds)}
 
     @property
     def by_unit(self) -> dict[Unit, float]:
