@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.analysis import crossed, scores, summary
-from benchmarks.records.groups import Group
+from benchmarks.records.groups import Group, Unit
 from benchmarks.records.record import Checkpoint, Record, Spec
 from benchmarks.report import tables
 
@@ -37,7 +37,7 @@ def run(method: str, seed: int, test: float, validation: float | None) -> Record
 def cells_of(table):
     """Records of (test, validation) of each method and seed."""
     return {
-        method: {seed: run(method, seed, *both) for seed, both in enumerate(several)}
+        method: {Unit(seed): run(method, seed, *both) for seed, both in enumerate(several)}
         for method, several in table.items()
     }
 

@@ -12,7 +12,7 @@ from test_stats_and_tables import record
 from benchmarks.analysis import claims, ledger, scores
 from benchmarks.core import paths
 from benchmarks.records import Results
-from benchmarks.records.groups import grouped
+from benchmarks.records.groups import Unit, grouped
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import METHODS
 
@@ -80,7 +80,10 @@ def test_a_claim_whose_order_another_search_would_turn_is_undecided(chance, outc
     found = judge(groups, turns=turns)
     assert found.outcome == outcome
     assert found.primary.search == chance
-    assert seen == [("tgt-random", "distillation", "fashion-lt", "full", 2478)]
+    ahead_first = [("tgt-random", "distillation", "fashion-lt", "full", 2478)]
+    assert seen == ahead_first
+    judge(groups, turns=turns, better="distillation", worse="tgt-random")
+    assert seen == ahead_first * 2
     assert ("the search decides" in found.told) == (outcome == "undecided")
 
 
@@ -97,6 +100,8 @@ def test_the_search_is_asked_wherever_a_check_looks():
     assert (found.outcome, found.primary.search) == ("undecided", 0.3)
     than = judge(groups_of(*records), turns=lambda *place: chances[place[-1]], budget=500, than={"budget": 1500})
     assert than.primary.search == 0.3
+    apart = judge(groups_of(*records), turns=lambda *place: 1.0, budget=500, worse_budget=1500)
+    assert apart.primary.search is None  # rows of two budgets have searches apart
 
 
 def test_equivalence_is_two_one_sided_tests_and_no_worse_is_one_against_a_margin():
@@ -194,7 +199,7 @@ def test_a_relative_gain_is_the_share_of_the_error_that_is_taken_away():
         a, b = right[:, rng.integers(400, size=size)].mean(1)
         found_shares.append((a - b) / (1 - b))
     rows = (right - right.mean(1, keepdims=True)) / math.sqrt(size * (size - 1))
-    both = [scores.Scores((0,), right[i].mean(keepdims=True), rows[i : i + 1]) for i in range(2)]
+    both = [scores.Scores((Unit(0),), right[i].mean(keepdims=True), rows[i : i + 1]) for i in range(2)]
     linear = claims._share(*both)
     assert math.sqrt((linear.samples**2).sum()) == pytest.approx(np.std(found_shares), rel=0.05)
 

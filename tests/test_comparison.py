@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from benchmarks.analysis import crossed, scores, stats, strata, time_to_accuracy
 from benchmarks.analysis import pairwise as comparison
 from benchmarks.records import checkpoints as selection
-from benchmarks.records.groups import Group, values
+from benchmarks.records.groups import Group, Unit, values
 from benchmarks.records.record import Checkpoint, Record, Spec, pack, unpack
 from benchmarks.report import overviews
 
@@ -47,7 +47,9 @@ def record(method, seed, *curve, queries=100, hits=None, status="ok"):
 def group(**scores):
     """Cells of methods with one test score a seed; `tgt_random` stands for tgt-random."""
     return {
-        name.replace("_", "-"): {seed: record(name.replace("_", "-"), seed, (v, v)) for seed, v in enumerate(values)}
+        name.replace("_", "-"): {
+            Unit(seed): record(name.replace("_", "-"), seed, (v, v)) for seed, v in enumerate(values)
+        }
         for name, values in scores.items()
     }
 
@@ -118,12 +120,14 @@ def test_nothing_is_found_where_nothing_is_about_as_often_as_said():
         weights = np.linalg.solve(inputs[train].T @ inputs[train] + np.eye(65), inputs[train].T @ targets[train])
         return float(np.mean((inputs[test] @ weights).argmax(1) == labels[test]))
 
-    scores = np.array([run() for _ in range(4000)])
+    drawn = np.array([run() for _ in range(4000)])
     for seeds in (3, 5, 10):
-        blocks = scores[: len(scores) // (2 * seeds) * 2 * seeds].reshape(-1, 2, seeds)
+        blocks = drawn[: len(drawn) // (2 * seeds) * 2 * seeds].reshape(-1, 2, seeds)
         found = []
         for ours, theirs in blocks:
-            difference = crossed.paired(*(scores.plain(dict(enumerate(one))) for one in (ours, theirs)))
+            difference = crossed.paired(
+                *(scores.plain({Unit(s): value for s, value in enumerate(one)}) for one in (ours, theirs))
+            )
             assert difference is not None
             found.append(difference.p < 0.05)
         error = math.sqrt(0.05 * 0.95 / len(found))
@@ -149,8 +153,8 @@ def test_rules_of_selection_read_the_curve():
 
 def test_equal_costs_compare_what_each_had_reached():
     cells = {
-        "mine": {s: record("mine", s, (0.1, 0.1), (0.2, 0.2 + s / 100), queries=50) for s in (0, 1)},
-        "one-hot": {s: record("one-hot", s, (0.1, 0.15), (0.3, 0.3), queries=100) for s in (0, 1)},
+        "mine": {Unit(s): record("mine", s, (0.1, 0.1), (0.2, 0.2 + s / 100), queries=50) for s in (0, 1)},
+        "one-hot": {Unit(s): record("one-hot", s, (0.1, 0.15), (0.3, 0.3), queries=100) for s in (0, 1)},
     }
     (pair,) = pairs("mine", cells)
     amount, difference = pair.at_cost["labeler queries"]
@@ -167,7 +171,7 @@ def test_hits_come_back_and_give_the_test_samples_error_of_a_difference():
     assert unpack("") is None
     recall = [[np.mean([h[labels == c].mean() for c in (0, 1)]) for h in side] for side in hits]
     ours, theirs = (
-        {s: record("m", s, (0, recall[i][s]), hits=hits[i][s]).model_copy() for s in range(3)} for i in range(2)
+        {Unit(s): record("m", s, (0, recall[i][s]), hits=hits[i][s]).model_copy() for s in range(3)} for i in range(2)
     )
     for one in (*ours.values(), *theirs.values()):
         one.spec = one.spec.model_copy(update={"task": "somebodys-own"})  # of which no committed file tells the classes
@@ -178,7 +182,7 @@ def test_hits_come_back_and_give_the_test_samples_error_of_a_difference():
     between = [np.cov(apart[:, labels == c]) / 500 for c in (0, 1)]
     by_hand = sum(between)[~np.eye(3, dtype=bool)].mean() / 4
     assert found.parts.test == pytest.approx(max(by_hand, 0))
-    theirs[1] = record("m", 1, (0, 0.5))
+    theirs[Unit(1)] = record("m", 1, (0, 0.5))
     without = crossed.paired(*(scores.of(side, "balanced_accuracy") for side in (ours, theirs)))
     assert math.isnan(without.parts.test)
 
@@ -216,8 +220,8 @@ def test_one_seed_decides_nothing():
 
 def test_a_turn_of_the_order_is_warned_of():
     cells = {
-        "mine": {s: record("mine", s, (0.9, 0.2), (0.1, 0.5)) for s in (0, 1)},
-        "one-hot": {s: record("one-hot", s, (0.9, 0.3), (0.1, 0.4)) for s in (0, 1)},
+        "mine": {Unit(s): record("mine", s, (0.9, 0.2), (0.1, 0.5)) for s in (0, 1)},
+        "one-hot": {Unit(s): record("one-hot", s, (0.9, 0.3), (0.1, 0.4)) for s in (0, 1)},
     }
     (warning,) = comparison.turns(pairs("mine", cells))
     assert "order against one-hot turns" in warning
@@ -226,20 +230,20 @@ def test_a_turn_of_the_order_is_warned_of():
 
 def test_a_failed_run_is_no_seed():
     cells = group(mine=[0.5, 0.6, 0.7], distillation=[0.4, 0.5, 0.6])
-    cells["mine"][2] = record("mine", 2, (0, 0), status="failed")
+    cells["mine"][Unit(2)] = record("mine", 2, (0, 0), status="failed")
     (pair,) = pairs("mine", cells)
     assert pair.difference.n == 2
-    assert values(cells["mine"], "balanced_accuracy").keys() == {0, 1}
+    assert values(cells["mine"], "balanced_accuracy").keys() == {Unit(0), Unit(1)}
 
 
 def test_time_to_accuracy_by_hand():
     cells = {
         # Ends at 0.5 on validation, whatever it has on the test set: that is the goal.
-        "distillation": {s: record("distillation", s, (0.3, 0.9), (0.5, 0.9), queries=10) for s in (0, 1, 2)},
+        "distillation": {Unit(s): record("distillation", s, (0.3, 0.9), (0.5, 0.9), queries=10) for s in (0, 1, 2)},
         # 0.2 -> 0.6 between 100 and 200 queries, 10 and 20 seconds: there at three quarters. One seed never is.
-        "tgt-random": {s: record("tgt-random", s, (0.2, 0), (0.6, 0)) for s in (0, 1)}
-        | {2: record("tgt-random", 2, (0.1, 0), (0.1, 0))},
-        "one-hot": {s: record("one-hot", s, (0.1, 1), (0.2, 1), queries=0) for s in (0, 1, 2)},
+        "tgt-random": {Unit(s): record("tgt-random", s, (0.2, 0), (0.6, 0)) for s in (0, 1)}
+        | {Unit(2): record("tgt-random", 2, (0.1, 0), (0.1, 0))},
+        "one-hot": {Unit(s): record("one-hot", s, (0.1, 1), (0.2, 1), queries=0) for s in (0, 1, 2)},
     }
     frame = time_to_accuracy.frame({GROUP: cells})
     found = frame.set_index("method")

@@ -32,6 +32,10 @@ def effects(rng, seeds, draws, samples, parts, axes="sdt"):
     return total
 
 
+def of_seeds(values):
+    return scores.plain({Unit(seed): value for seed, value in enumerate(values)})
+
+
 def scores_of(found, cells=None):
     """Scores of what each run has for each sample (S, D, N); cells: the runs there are, of all."""
     seeds, draws, samples = found.shape
@@ -125,7 +129,7 @@ def test_what_cannot_be_told_is_nan():
     assert math.isnan(one_seed.low)
     assert math.isnan(one_seed.parts.seed)
     assert one_seed.parts.test == pytest.approx(x[0, 0].var(ddof=1) / 400)
-    without = crossed.estimate(scores.plain({0: 0.1, 1: 0.4, 2: 0.35, 3: 0.8}))
+    without = crossed.estimate(of_seeds([0.1, 0.4, 0.35, 0.8]))
     low, high = scipy_stats.t.interval(0.95, 3, 0.4125, scipy_stats.sem([0.1, 0.4, 0.35, 0.8]))
     assert (without.low, without.high) == (pytest.approx(low), pytest.approx(high))
     assert math.isnan(without.parts.test)
@@ -145,7 +149,7 @@ def test_seeds_of_their_own_under_each_draw_are_told_apart_from_the_draw():
 
 def test_two_tasks_add_their_variances():
     ours, theirs = [0.70, 0.73, 0.71, 0.72], [0.69, 0.70, 0.695]
-    found = crossed.apart(*(scores.plain(dict(enumerate(one))) for one in (ours, theirs)))
+    found = crossed.apart(*map(of_seeds, (ours, theirs)))
     welch = scipy_stats.ttest_ind(ours, theirs, equal_var=False)
     assert found.p == pytest.approx(welch.pvalue)
     assert (found.low, found.high) == pytest.approx(tuple(welch.confidence_interval(0.95)))
@@ -159,7 +163,7 @@ def test_records_give_their_samples_part_where_hits_and_metric_agree():
     balanced = [np.mean([h[labels == c].mean() for c in range(10)]) for h in hits]
     of_few = [np.mean([h[labels == c].mean() for c in (7, 8, 9)]) for h in hits]
     made = {
-        seed: record("one-hot", seed, balanced[seed], few_shot=of_few[seed]).model_copy(update={"hits": pack(h)})
+        Unit(seed): record("one-hot", seed, balanced[seed], few_shot=of_few[seed]).model_copy(update={"hits": pack(h)})
         for seed, h in enumerate(hits)
     }
     counts = splits.exponential(10, 1000, 100)
@@ -169,7 +173,9 @@ def test_records_give_their_samples_part_where_hits_and_metric_agree():
     assert (found.samples[0] ** 2).sum() == pytest.approx(variance)
     assert scores.of(made, "few_shot").samples is None  # recorded of three classes: the file's counts say two
     assert scores.of(made, "macro_f1").units == ()
-    two = {s: one.model_copy(update={"metrics": {"few_shot": hits[s][labels > 7].mean()}}) for s, one in made.items()}
+    two = {
+        s: one.model_copy(update={"metrics": {"few_shot": hits[s.seed][labels > 7].mean()}}) for s, one in made.items()
+    }
     assert (scores.of(two, "few_shot").samples[:, labels < 8] == 0).all()
 
 
@@ -205,7 +211,7 @@ def test_resampling_draws_seeds_and_teachers_apart():
     table = values.reshape(4, 8)
     expected = table.mean(0).var() / 8 + table.mean(1).var() / 4
     assert drawn.var() == pytest.approx(expected, rel=0.05)
-    assert crossed.resample((0, 1, 2), 50, rng).sum(1) == pytest.approx(1)
+    assert crossed.resample((Unit(0), Unit(1), Unit(2)), 50, rng).sum(1) == pytest.approx(1)
 
 
 def test_runs_that_ask_no_teacher_are_paired_with_those_under_every_draw():
@@ -214,7 +220,7 @@ def test_runs_that_ask_no_teacher_are_paired_with_those_under_every_draw():
     scored = 0.7 + rng.normal(0, 0.01, (4, 3)) + rng.normal(0, 0.02, 3)
     plain_, ours = {}, {}
     for s in range(4):
-        plain_[s] = record("one-hot", s, 0.6 + 0.01 * s).model_copy(update={"costs": {"labeler_queries": 0}})
+        plain_[Unit(s)] = record("one-hot", s, 0.6 + 0.01 * s).model_copy(update={"costs": {"labeler_queries": 0}})
         ours |= {Unit(s, d): record("tgt-random", s, scored[s, d]) for d in range(3)}
     free, taught = scores.of(plain_, "balanced_accuracy"), scores.of(ours, "balanced_accuracy")
     assert (free.free, taught.free) == (True, False)
@@ -223,5 +229,7 @@ def test_runs_that_ask_no_teacher_are_paired_with_those_under_every_draw():
     assert found.mean == pytest.approx(scored.mean() - 0.615)
     assert found.parts.draws == 3
     assert found.parts.draw == pytest.approx(crossed.estimate(taught).parts.draw)
-    one_draw = scores.of({s: record("distillation", s, 0.6 + 0.01 * s) for s in range(4)}, "balanced_accuracy")
-    assert (taught - one_draw).units == (0, 1, 2, 3)  # what asks a teacher is paired under its own draws alone
+    one_draw = scores.of({Unit(s): record("distillation", s, 0.6 + 0.01 * s) for s in range(4)}, "balanced_accuracy")
+    assert (taught - one_draw).units == tuple(
+        map(Unit, range(4))
+    )  # what asks a teacher is paired under its own draws alone

@@ -15,7 +15,7 @@ from sklearn import metrics as sk
 
 from benchmarks.analysis import crossed, multipliers, scores, stats, summary
 from benchmarks.metrics.classification import classification
-from benchmarks.records.groups import grouped
+from benchmarks.records.groups import Unit, grouped
 from benchmarks.records.record import Record, Spec
 from benchmarks.report import figures, style, tables
 from benchmarks.report.grid import Cell, Grid
@@ -46,7 +46,9 @@ def grid_of(*records):
 
 
 def paired(ours, theirs):
-    return crossed.paired(scores.plain(ours), scores.plain(theirs))
+    """Of values by seed."""
+    both = ({Unit(seed): value for seed, value in one.items()} for one in (ours, theirs))
+    return crossed.paired(*map(scores.plain, both))
 
 
 def test_interval_by_scipy():

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.analysis import summary
 from benchmarks.analysis.stats import LEVEL
 from benchmarks.core.fingerprint import seed_of
-from benchmarks.records.groups import Groups, first_finished
+from benchmarks.records.groups import Groups, Unit, first_finished
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS
 from benchmarks.registry.methods import fact
@@ -54,7 +54,7 @@ def scores(groups: Groups) -> Scores | None:
 
     Methods that miss a task are left out, so that nobody gains by the tasks that they do without.
     """
-    cells: dict[str, tuple[int, dict[str, dict[int, float]]]] = {}
+    cells: dict[str, tuple[int, dict[str, dict[Unit, float]]]] = {}
     for name, budget, found in _of_tables(groups):
         if name not in cells or budget < cells[name][0]:
             cells[name] = budget, found
@@ -69,7 +69,7 @@ def scores(groups: Groups) -> Scores | None:
     return Scores(methods, tuple(cells), np.array(shares))
 
 
-def _of_tables(groups: Groups) -> Iterator[tuple[str, int, dict[str, dict[int, float]]]]:
+def _of_tables(groups: Groups) -> Iterator[tuple[str, int, dict[str, dict[Unit, float]]]]:
     """Task, budget, and each method's shares of the labeler's score, of the groups that stand in a table."""
     wanted = {task for e in EXPERIMENTS.values() if not e.figure for task in (*e.tasks, *e.also)}
     for group, cells in groups.items():

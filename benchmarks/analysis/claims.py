@@ -27,24 +27,39 @@ METHOD = (
     "the paper claims it; published: the paper's number, not available until someone who has the paper fills it in."
 )
 
-#: The probability that another search of the same size would turn the order of two rows, from their names, a task, what
-#: its teacher was trained on, and a budget; None where nothing tells it.
+#: The probability that another search of the same size would turn the order of two rows: the row that is ahead, the row
+#: behind, a task, what its teacher was trained on, a budget. None where nothing tells it.
 Turns = Callable[[str, str, str, str, int], float | None]
 #: Two rows, a task, its teacher and a budget: what `Turns` is asked.
 Place = tuple[str, str, str, str, int]
 
 
-def untold(better: str, worse: str, task: str, teacher: str, budget: int) -> float | None:
+def untold(ahead: str, behind: str, task: str, teacher: str, budget: int) -> float | None:
     """The `Turns` of no knowledge."""
     return None
 
 
 @dataclass(frozen=True)
 class Gain:
-    """`better` less `worse` over the budgets of a check. rows: of each budget, which rows stood for the two."""
+    """`better` less `worse` over the budgets of a check.
+
+    Attributes:
+        rows: of each budget, which rows stood for the two. searches: what `Turns` is asked, of rows in one cell; rows
+            of two budgets or teachers have searches apart, whose orders do not tell theirs.
+    """
 
     scores: Scores
-    rows: tuple[Place, ...] = ()
+    rows: tuple[tuple[str, str], ...] = ()
+    searches: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a check comes to: the difference, and the rows and searches of all the places that it looked at."""
+
+    difference: stats.Difference | None
+    rows: tuple[tuple[str, str], ...]
+    searches: tuple[Place, ...]
 
 
 @dataclass(frozen=True)
@@ -82,10 +97,10 @@ def judge(claim: Claim, groups: Groups, turns: Turns = untold) -> Judged:
         return Judged(claim, CANNOT, claim.cannot_run, None, [])
     checks = [claim.primary, *claim.secondary]
     found = [difference(check, groups) for check in checks]
-    p = [math.nan if one is None else _p(check, one) for check, (one, _) in zip(checks, found, strict=True)]
+    p = [_p(check, one.difference) for check, one in zip(checks, found, strict=True)]
     corrected = [p[0], *stats.holm(p[1:])]
     primary, *secondary = (
-        _verdict(check, *one, raw, holm, turns)
+        _verdict(check, one, raw, holm, turns)
         for check, one, raw, holm in zip(checks, found, p, corrected, strict=True)
     )
     words = f"{asked(claim.primary)}: {primary.numbers}"
@@ -99,9 +114,8 @@ def _counted(found: Counter[str]) -> str:
     return ", ".join(f"{found[outcome]} {outcome}" for outcome in order if found[outcome])
 
 
-def _verdict(
-    check: Check, found: stats.Difference | None, rows: tuple[Place, ...], p: float, corrected: float, turns: Turns
-) -> Verdict:
+def _verdict(check: Check, looked: Found, p: float, corrected: float, turns: Turns) -> Verdict:
+    found = looked.difference
     if found is None:
         return Verdict(check, MISSING, "no common seed is recorded")
     numbers = f"{100 * found.mean:+.1f} {_unit(check)}"
@@ -110,8 +124,8 @@ def _verdict(
         return Verdict(check, UNDECIDED, numbers, found)
     numbers += f" {found.bounds}, {found.n} seeds, p = {p:.2g}"
     numbers += "" if p == corrected else f", Holm's {corrected:.2g}"
-    numbers += "".join(f"; {asked_for} is {names}" for names, asked_for in _stood(check, rows))
-    search = max((chance for one in rows if (chance := turns(*one)) is not None), default=None)
+    numbers += "".join(f"; {asked_for} is {names}" for names, asked_for in _stood(check, looked.rows))
+    search = max((chance for one in looked.searches if (chance := turns(*one)) is not None), default=None)
     outcome = UNDECIDED if corrected >= 1 - stats.LEVEL else SUPPORTED if _true(check, found) else CONTRADICTED
     if search is not None and search > TURNS:
         numbers += f"; the search decides: another of its size would turn the order with probability {search:.2f}"
@@ -119,15 +133,17 @@ def _verdict(
     return Verdict(check, outcome, numbers, found, p, corrected, search)
 
 
-def _stood(check: Check, rows: tuple[Place, ...]) -> list[tuple[str, str]]:
+def _stood(check: Check, rows: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
     """The rows that were chosen on validation, with the words that asked for them."""
     of_both = ((0, check.better), (1, check.worse))
-    stood = [(", ".join(dict.fromkeys(str(one[i]) for one in rows)), asked_for) for i, asked_for in of_both]
+    stood = [(", ".join(dict.fromkeys(one[i] for one in rows)), asked_for) for i, asked_for in of_both]
     return [(names, asked_for) for names, asked_for in stood if names and names != asked_for]
 
 
-def _p(check: Check, found: stats.Difference) -> float:
+def _p(check: Check, found: stats.Difference | None) -> float:
     """Two-sided p of the check's question: which side of zero, of its margin, or of minus its margin."""
+    if found is None:
+        return math.nan
     if check.within is not None:
         return stats.margin(found, check.within / 100)
     if check.not_below is not None:
@@ -142,19 +158,15 @@ def _true(check: Check, found: stats.Difference) -> bool:
     return 100 * found.mean + (check.not_below or 0) > 0
 
 
-def difference(check: Check, groups: Groups) -> tuple[stats.Difference | None, tuple[Place, ...]]:
-    """The difference that a check is of, with the rows that stood for its two sides wherever it looked.
-
-    Runs and test samples are paired; but gains on two tasks share neither.
-    """
+def difference(check: Check, groups: Groups) -> Found:
+    """What a check comes to. Runs and test samples are paired; but gains on two tasks share neither."""
     gain = _gain(check, groups)
     if check.than is None:
-        return crossed.estimate(gain.scores), gain.rows
+        return Found(crossed.estimate(gain.scores), gain.rows, gain.searches)
     other = _gain(check, groups, check.than)
-    rows = gain.rows + other.rows
-    if check.than.task not in ("", check.task):
-        return crossed.apart(gain.scores, other.scores), rows
-    return crossed.paired(gain.scores, other.scores), rows
+    two_tasks = check.than.task not in ("", check.task)
+    found = (crossed.apart if two_tasks else crossed.paired)(gain.scores, other.scores)
+    return Found(found, gain.rows + other.rows, gain.searches + other.searches)
 
 
 def _gain(check: Check, groups: Groups, than: Than | None = None) -> Gain:
@@ -172,8 +184,14 @@ def _gain(check: Check, groups: Groups, than: Than | None = None) -> Gain:
             return Gain(scores.plain({}))
         mine, theirs = _scores(cells, better, metric), _scores(others, worse, metric)
         found.append(_share(mine, theirs) if check.relative else mine - theirs)
-        rows.append((better, worse, task, check.teacher, budget))
-    return Gain(scores.mean(tuple(found)) if found else scores.plain({}), tuple(rows))
+        rows.append((better, worse))
+    if not found:
+        return Gain(scores.plain({}))
+    whole, apart = scores.mean(tuple(found)), check.worse_budget or check.worse_teacher
+    turned = bool(len(whole.values)) and whole.values.mean() < 0  # the row that is ahead comes first
+    pairs = [(worse, better) if turned else (better, worse) for better, worse in rows]
+    searches = [(*pair, task, check.teacher, budget) for pair, budget in zip(pairs, budgets, strict=True)]
+    return Gain(whole, tuple(rows), () if apart else tuple(searches))
 
 
 def _usual(task: str) -> tuple[int, ...]:

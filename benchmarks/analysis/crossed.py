@@ -66,7 +66,7 @@ def estimate(scores: Scores, level: float = LEVEL) -> Estimate | None:
     if not scores.units:
         return None
     parts = parts_of(scores)
-    n, mean = len({one.seed for one in scores.units}), float(scores.values.mean())
+    n, mean = len({unit.seed for unit in scores.units}), float(scores.values.mean())
     error = math.sqrt(parts.known) if n > 1 else math.nan
     if n < 2 or (error < 1e-12 and n == 2 and abs(mean) > 1e-12):  # two that are equal tell no spread
         return Estimate(n, mean, math.nan, math.nan, math.nan, math.nan, parts)

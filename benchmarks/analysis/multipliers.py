@@ -64,7 +64,7 @@ def _rows(
 ) -> Iterator[tuple]:
     """One row a budget, of scores (budgets, replications)."""
     weights = crossed.resample(units, DRAWS, np.random.default_rng(seed_of("multiplier", *names)))
-    n_seeds = len({one.seed for one in units})
+    n_seeds = len({unit.seed for unit in units})
     curves = weights @ theirs.T
     for i, budget in enumerate(budgets[:-1]):
         needed = stats.budget_to_reach(budgets, theirs.mean(1), ours[i].mean())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -55,10 +54,10 @@ class Scores:
         return replace(found, units=units)
 
     @property
-    def by_seed(self) -> dict[int, float]:
+    def by_seed(self) -> dict[Unit, float]:
         """Means over the teacher's draws."""
         seeds = np.array([one.seed for one in self.units])
-        return {int(seed): float(self.values[seeds == seed].mean()) for seed in np.unique(seeds)}
+        return {Unit(int(seed)): float(self.values[seeds == seed].mean()) for seed in np.unique(seeds)}
 
     @property
     def by_unit(self) -> dict[Unit, float]:
@@ -96,7 +95,7 @@ def mean(several: tuple[Scores, ...]) -> Scores:
     return combine(several, lambda *all_: sum(all_) * share, lambda *all_: [share] * len(all_))
 
 
-def plain(values: Mapping[Unit, float]) -> Scores:
+def plain(values: dict[Unit, float]) -> Scores:
     """Scores of which nothing is known but their values, by replication."""
     units = tuple(sorted(values))
     return Scores(units, np.array([values[one] for one in units], float))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
@@ -170,7 +170,7 @@ def clear_winner(cells: Cells, metric: str) -> str | None:
     return order[0] if difference and difference.n > 1 and difference.low > 0 else None
 
 
-def gap_closed(ours: Mapping[Unit, float], base: Mapping[Unit, float], top: float) -> float | None:
+def gap_closed(ours: dict[Unit, float], base: dict[Unit, float], top: float) -> float | None:
     """How much of the lead of `top` over `base` is made up for: mean over seeds of shares; None without a seed."""
     shares = [(ours[seed] - base[seed]) / (top - base[seed]) for seed in ours.keys() & base.keys() if top > base[seed]]
     return sum(shares) / len(shares) if shares else None
