@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from benchmarks.analysis import crossed, scores, stats, summary
 from benchmarks.analysis.ledger import Check, Claim, Than
 from benchmarks.analysis.scores import Scores
+from benchmarks.analysis.search_orders import DECIDED
 from benchmarks.metrics.classification import label
 from benchmarks.records.groups import Cells, Group, Groups
 from benchmarks.registry import tasks
 
 SUPPORTED, CONTRADICTED, UNDECIDED, MISSING = "supported", "contradicted", "undecided", "not recorded"
 CANNOT = "cannot run here"
-#: Beyond this probability that another search of the same size turns the order of two rows, no claim is decided.
-TURNS = 0.05
 #: How verdicts are reached, for those who read them.
 METHOD = (
     "Each claim is decided by one check, the one of its rule, and by that check's 95 % interval over seeds, teacher "
@@ -127,7 +126,7 @@ def _verdict(check: Check, looked: Found, p: float, corrected: float, turns: Tur
     numbers += "".join(f"; {asked_for} is {names}" for names, asked_for in _stood(check, looked.rows))
     search = max((chance for one in looked.searches if (chance := turns(*one)) is not None), default=None)
     outcome = UNDECIDED if corrected >= 1 - stats.LEVEL else SUPPORTED if _true(check, found) else CONTRADICTED
-    if search is not None and search > TURNS:
+    if search is not None and search > DECIDED:
         numbers += f"; the search decides: another of its size would turn the order with probability {search:.2f}"
         outcome = UNDECIDED
     return Verdict(check, outcome, numbers, found, p, corrected, search)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESAMPLES = 2000
-#: A pair of rows whose order another search would turn round more often than this is decided by the search.
-DECIDED = 0.05
 
 
 @dataclass
@@ -118,10 +116,10 @@ class SearchValue:
         self._resampled: dict[tuple[Place, str], np.ndarray] = {}
 
     @classmethod
-    def load(cls, folder: Path) -> SearchValue:
-        """The searches of a results folder; without rows where there were none."""
-        known = (record for record in Store(folder / "tuning").read().values() if tasks.known(record.spec.task))
-        return cls(known)
+    def load(cls, *folders: Path) -> SearchValue:
+        """The searches of results folders; without rows where there were none."""
+        found = (record for folder in folders for record in Store(folder / "tuning").read().values())
+        return cls(record for record in found if tasks.known(record.spec.task))
 
     def turned(self, place: Place, ahead: str, behind: str) -> float | None:
         """Probability that another search would put `behind` before `ahead`; None where one was not searched."""

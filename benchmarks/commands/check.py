@@ -37,6 +37,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
 
 def _one(results, size: str, console: Console) -> int:
     from benchmarks.analysis import claims, ledger
+    from benchmarks.analysis.search_orders import Orders
     from benchmarks.report import audit
 
     console.print(f"{results.folder}: {len(results)} records", markup=False, style="bold")
@@ -53,6 +54,6 @@ def _one(results, size: str, console: Console) -> int:
     except ValueError:
         return 1  # mixed teachers: told above, and nothing is said of claims by them
     for claim in ledger.load():
-        judged = claims.judge(claim, groups)
+        judged = claims.judge(claim, groups, Orders.of(results.folder))
         console.print(f"  {claim.id}: {judged.outcome.upper()} ({judged.told}). {claim.claim}", markup=False)
     return int(wrong)

@@ -21,6 +21,7 @@ from benchmarks.commands.options import (
     named,
 )
 from benchmarks.core.errors import BadInput
+from benchmarks.core.paths import REFERENCE
 from benchmarks.records.groups import Group
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
@@ -100,6 +101,7 @@ def search(
     Raises:
         ValueError: no setting of a row could be trained.
     """
+    from benchmarks.report import artefacts
     from benchmarks.runs import search as searching
     from benchmarks.runs.fill import fill
 
@@ -131,6 +133,7 @@ def search(
     for line in searching.lines(found):
         console.print(line, markup=False)
     searching.write(found, folder)
+    artefacts.of_search(folder, REFERENCE / choice.size).write(folder)
     return replace(choice, tuned=searching.read(folder)), 0
 
 

@@ -31,6 +31,7 @@ def refuse(target: str, options: Options) -> None:
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
+    from benchmarks.analysis.search_orders import Orders
     from benchmarks.records import Results
     from benchmarks.report import artefacts
     from benchmarks.runs.fill import fill
@@ -47,7 +48,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         return status
     own = folder.resolve() == (REFERENCE / options.size).resolve()
     reference = {} if own else Results.load(REFERENCE / options.size).groups()
-    made = artefacts.of_experiment(target, [(run.spec, plan.record(run)) for run in plan.runs], absent, reference)
+    made = artefacts.of_experiment(
+        target, [(run.spec, plan.record(run)) for run in plan.runs], absent, reference, Orders.of(folder)
+    )
     artefacts.show(made, console)
     written = made.write(artefacts.folder_of(folder, choice.settings))
     console.print("written: " + ", ".join(str(path) for path in written), markup=False)

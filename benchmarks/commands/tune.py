@@ -35,6 +35,7 @@ def refuse(target: str, options: Options) -> None:
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
     from benchmarks.registry.hyperparameters import Place, searched_as
     from benchmarks.registry.methods import rows_of
+    from benchmarks.report import artefacts
     from benchmarks.runs import search
     from benchmarks.runs.fill import fill
 
@@ -63,7 +64,8 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     )
     for line in search.lines(chosen):
         console.print(line, markup=False)
-    console.print(f"written: {search.write(chosen, folder)}", markup=False)
+    written = [search.write(chosen, folder), *artefacts.of_search(folder).write(folder)]
+    console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     if failed := [row for row in rows if row.method not in chosen.get(str(row.place), {})]:
         console.print("no setting could be trained: " + ", ".join(f"{p} {m}" for p, m in failed), markup=False)
     return 1 if failed else 0

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmarks.analysis import ablation, aggregate, diagnostics, ledger, multipliers, slopes, summary, time_to_accuracy
+from benchmarks.analysis.search_orders import FILE as ORDERS
+from benchmarks.analysis.search_orders import Orders
 from benchmarks.analysis.search_value import SearchValue
 from benchmarks.core import paths
 from benchmarks.records.groups import Groups, grouped
@@ -64,7 +66,7 @@ def _of_records(results: Results, reference: Results | None, choice: Choice) -> 
     beside = reference.groups() if reference is not None and reference is not results else {}
     for files, (experiment, found) in results.tables(choice.settings).items():
         name = next(name for name, one in EXPERIMENTS.items() if one is experiment)
-        yield _experiment(name, files, found, beside)
+        yield _experiment(name, files, found, beside, Orders.of(results.folder))
     yield from filter(None, (of_ablation(name, results, choice) for name in ablation.ABLATIONS))
     if scores := aggregate.scores(groups):
         frame = aggregate.frame(scores)
@@ -79,13 +81,6 @@ def _of_records(results: Results, reference: Results | None, choice: Choice) -> 
     if len(seen := diagnostics.frame(groups)):
         about = "what students agree on with their labeler, and what methods show them"
         yield Artefact("diagnostics", about, frames={"diagnostics": seen}, tables=lambda: overviews.diagnosed(seen))
-    if not choice.settings and len(expected := (value := SearchValue.load(results.folder)).expected()):
-        yield Artefact(
-            "search",
-            "what the search is worth: its expected best score by its number of trials, and orders it decides",
-            frames={"search": expected, "search-order": value.orders()},
-            drawing=("search", (expected,)),
-        )
     if len(paid := time_to_accuracy.frame(groups)):
         head = "\n".join(["# Time-to-accuracy", "", time_to_accuracy.NOTE, "", ""])
         yield Artefact(
@@ -95,6 +90,20 @@ def _of_records(results: Results, reference: Results | None, choice: Choice) -> 
             tables=lambda: overviews.prices(paid),
             texts={".md": lambda self: head + "\n".join(grid.markdown() for grid in self.grids)},
         )
+
+
+def of_search(*folders: Path) -> Artefact:
+    """What the searches in results folders are worth: the expected best score by trials, and the orders they decide."""
+    value = SearchValue.load(*folders)
+    expected = value.expected()
+    frames = {"search": expected, ORDERS.removesuffix(".csv"): value.orders()}
+    return Artefact(
+        "search",
+        "the expected best score of a search by its number of trials",
+        "tune",
+        frames,
+        drawing=("search", (expected,)) if len(expected) else None,
+    )
 
 
 def of_ablation(name: str, results: Results, choice: Choice) -> Artefact | None:
@@ -110,19 +119,25 @@ def of_experiment(
     pairs: list[tuple[Spec, Record | None]],
     absent: Mapping[str, str] | None = None,
     reference: Groups | None = None,
+    orders: Orders | None = None,
 ) -> Artefact:
     """The tables of some cells of an experiment, recorded or still to come.
 
     Args:
         absent: tasks whose data cannot be had, and why.
-        reference: the committed reference's groups, for a column of their own.
+        reference: the committed reference's groups, for a column of their own. orders: what the searches say.
     """
     foreign = {spec.task for spec, _ in pairs if tasks.get(spec.task).family not in EXPERIMENTS[name].tasks}
-    return _experiment(name, "-".join([name, *sorted(foreign)]), grouped(pairs), reference or {}, absent or {})
+    return _experiment(name, "-".join([name, *sorted(foreign)]), grouped(pairs), reference or {}, orders, absent)
 
 
 def _experiment(
-    name: str, files: str, groups: Groups, reference: Groups, absent: Mapping[str, str] | None = None
+    name: str,
+    files: str,
+    groups: Groups,
+    reference: Groups,
+    orders: Orders | None = None,
+    absent: Mapping[str, str] | None = None,
 ) -> Artefact:
     experiment = EXPERIMENTS[name]
     frame = summary.frame(groups)
@@ -142,7 +157,7 @@ def _experiment(
             beside = ledger.columns(group, metric, published)
             if group in reference:
                 beside["reference %"] = tables.column(reference[group], metric)
-            yield tables.grid(group, cells, beside)
+            yield tables.grid(group, cells, beside, orders)
 
     draw = {"curve": "budget_curve", "slopes": "slopes"}.get(experiment.figure) if len(frame) else None
     further = files.removeprefix(name).removeprefix("-")

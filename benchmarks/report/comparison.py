@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benchmarks.analysis import learning_curves, pairwise
 from benchmarks.analysis.pairwise import Pair
+from benchmarks.analysis.search_orders import Orders
 from benchmarks.records.groups import Group, Groups
 from benchmarks.report import figures, html, overviews, style, tables
 from benchmarks.report.artefact import write_text
@@ -36,7 +37,7 @@ def write(
         said.append(pairwise.conclusion(ours, group, cells, found[group]))
         versus.append(overviews.versus(found[group]))
         frames.append(pairwise.frame(ours, group, found[group]))
-        grid = tables.grid(group, cells)
+        grid = tables.grid(group, cells, orders=Orders.of(folder))
         console.print(grid.rich(console.width))
         console.print(said[-1], markup=False, style="bold")
         parts += [said[-1], "", *(f"{line}  " for line in how), "", grid.markdown()]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.analysis import claims, diagnostics, ledger, time_to_accuracy
+from benchmarks.analysis.search_orders import Orders
 from benchmarks.metrics.classification import label
 from benchmarks.records.groups import Cells, Group, Groups, Seeds
 from benchmarks.records.record import Record
@@ -35,6 +36,7 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, sett
     Args:
         found: the records' artefacts. folder: where their figures are.
     """
+    orders = Orders.of(results.folder)
     shown = {
         group: (cells, grid)
         for one in found
@@ -42,10 +44,10 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, sett
     }
     for group, cells in results.groups(settings).items():
         if group not in shown:
-            shown[group] = cells, tables.grid(group, cells)
+            shown[group] = cells, tables.grid(group, cells, orders=orders)
     groups = {group: cells for group, (cells, _) in shown.items()}
     grids = {artefact.name: artefact.grids for artefact in found}
-    judged = [claims.judge(claim, groups) for claim in ledger.load()]
+    judged = [claims.judge(claim, groups, orders) for claim in ledger.load()]
     pictures = [(one, folder / f"{one.name}.png") for one in found if one.name.startswith("fig1-")]
     return _render(
         title,

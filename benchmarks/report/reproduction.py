@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.analysis import claims, ledger
+from benchmarks.analysis.search_orders import Orders
 from benchmarks.records.groups import Groups
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
@@ -19,7 +20,7 @@ def text(results: Results, reference: Results, found: list[Artefact], settings: 
         found: the other artefacts, figure 1's texts among them.
     """
     theirs = reference.groups()
-    verdicts = ["## Claims, by the reference's records", "", *_verdicts(theirs)]
+    verdicts = ["## Claims, by the reference's records", "", *_verdicts(theirs, Orders.of(reference.folder))]
     decoded = [one for one in found if one.name.startswith("fig1-") and one.grids]
     texts = ["## What the generator makes of texts", ""] if decoded else []
     texts += [decoded_text(tasks.get(one.name.removeprefix("fig1-")), one.grids) for one in decoded]
@@ -33,15 +34,15 @@ def text(results: Results, reference: Results, found: list[Artefact], settings: 
         parts += ["No cell is recorded in both.", ""]
     parts += verdicts
     if ours:
-        parts += ["## Claims, by your records", "", *_verdicts(ours)]
+        parts += ["## Claims, by your records", "", *_verdicts(ours, Orders.of(results.folder))]
     return "\n".join([*parts, *texts]) + "\n"
 
 
-def _verdicts(groups: Groups) -> list[str]:
+def _verdicts(groups: Groups, orders: Orders) -> list[str]:
     """Each claim, the paper's number, the verdict on each check, and what was found."""
     out = [claims.METHOD, ""]
     for claim in ledger.load():
-        judged = claims.judge(claim, groups)
+        judged = claims.judge(claim, groups, orders)
         out += [f"**{claim.id}** {claim.claim}  ", f"({claim.where}; {claim.trust}; published: {claim.published})  "]
         out += [f"Rule: {claim.rule}  "] if claim.rule else []
         out += [f"{judged.outcome.capitalize()}: {judged.told}", ""]

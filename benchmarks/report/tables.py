@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 from benchmarks.analysis import crossed, diagnostics, summary
 from benchmarks.analysis.scores import Scores
+from benchmarks.analysis.search_orders import DECIDED, Orders
 from benchmarks.metrics.classification import SHOT_RULE, label
 from benchmarks.records.groups import Cells, Group, Seeds, Unit, finished, values
 from benchmarks.records.record import Record
@@ -17,11 +19,14 @@ from benchmarks.report.grid import Cell, Grid, id_of
 from benchmarks.task import Task
 
 
-def grid(group: Group, cells: Cells, beside: dict[str, dict[str, str]] | None = None) -> Grid:
+def grid(
+    group: Group, cells: Cells, beside: dict[str, dict[str, str]] | None = None, orders: Orders | None = None
+) -> Grid:
     """The table of a group.
 
     Args:
         beside: further columns, by their heads, that stand before ours: the text of each method that has one.
+        orders: what the searches behind the hyper-parameters say.
     """
     others = beside or {}
     task = tasks.get(group.task)
@@ -47,8 +52,9 @@ def grid(group: Group, cells: Cells, beside: dict[str, dict[str, str]] | None = 
             ours = scores[method]
             row.append(Cell(_estimated(ours).percent, bold=method == winner))
             texts = [_mean(values(seeds, other)) for other in also]
-            texts.append(_delta(crossed.paired(ours, base), method == BASELINE) if base else "")
-            texts.append(_delta(summary.over_best(scores, method, rivals), method == rivals[0]) if rivals else "")
+            marked = partial(_delta, method, group=group, orders=orders)
+            texts.append(marked(BASELINE, crossed.paired(ours, base)) if base else "")
+            texts.append(marked(rivals[0], summary.over_best(scores, method, rivals)) if rivals else "")
             if top is not None and base:
                 share = summary.gap_closed(ours.by_unit, base.by_unit, top)
                 texts.append("n/a" if share is None else f"{100 * share:.0f}")
@@ -64,7 +70,7 @@ def grid(group: Group, cells: Cells, beside: dict[str, dict[str, str]] | None = 
         heads,
         [[*row, *[Cell("")] * (len(heads) - len(row))] for row in rows],
         title=group.title,
-        notes=tuple(_notes(task, group, cells)),
+        notes=(*_notes(task, group, cells), *_of_search(group, cells, orders)),
         id=id_of("table", *group),
     )
 
@@ -124,8 +130,28 @@ def _mean(scores: dict[Unit, float]) -> str:
     return f"{100 * sum(scores.values()) / len(scores):.1f}" if scores else "n/a"
 
 
-def _delta(difference: crossed.Estimate | None, itself: bool) -> str:
-    return "–" if itself else "n/a" if difference is None else difference.points
+def _delta(
+    ours: str, theirs: str, difference: crossed.Estimate | None, group: Group, orders: Orders | None = None
+) -> str:
+    """A difference in points, marked where another search could turn it round."""
+    if ours == theirs:
+        return "–"
+    if difference is None:
+        return "n/a"
+    first, second = (ours, theirs) if difference.mean > 0 else (theirs, ours)
+    turned = orders and orders(first, second, group.task, group.teacher, group.budget)
+    return difference.points + (" †" if turned and turned > DECIDED else "")
+
+
+def _of_search(group: Group, cells: Cells, orders: Orders | None) -> Iterator[str]:
+    """What the search of the hyper-parameters decides, and what it left at an end of its axis."""
+    if orders is None:
+        return
+    yield "†: another search of the same size would turn this order round in more than 5 of 100 cases, or did so here."
+    found = {m: orders.edges(m, group.task, group.teacher, group.budget) for m in cells}
+    if any(found.values()):
+        told = "; ".join(f"{method} {', '.join(names)}" for method, names in found.items() if names)
+        yield f"Chosen at an end of an axis, beyond which the search did not go: {told}."
 
 
 def _notes(task: Task, group: Group, cells: Cells) -> Iterator[str]:
