@@ -43,8 +43,8 @@ class Orders:
                 for row in pd.read_csv(one / FILE).to_dict("records"):
                     place = Place(row["task"], row["teacher"], row["budget"])
                     turned[place, row["ahead"], row["behind"]] = row["turned"]
-            for place, rows in read_tuned(one / "tuned.json").items():
-                tuned[place] = tuned.get(place, {}) | rows
+            for name, rows in read_tuned(one / "tuned.json").items():
+                tuned[name] = tuned.get(name, {}) | rows
         return cls(folder.name, turned, tuned)
 
     def __call__(self, ahead: str, behind: str, task: str, teacher: str, budget: int) -> float | None:

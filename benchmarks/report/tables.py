@@ -70,7 +70,7 @@ def grid(
         heads,
         [[*row, *[Cell("")] * (len(heads) - len(row))] for row in rows],
         title=group.title,
-        notes=(*_notes(task, group, cells), *_of_search(group, cells, orders)),
+        notes=(*_notes(task, group, cells), *_of_search(group, cells, rows, orders)),
         id=id_of("table", *group),
     )
 
@@ -143,11 +143,12 @@ def _delta(
     return difference.points + (" †" if turned and turned > DECIDED else "")
 
 
-def _of_search(group: Group, cells: Cells, orders: Orders | None) -> Iterator[str]:
+def _of_search(group: Group, cells: Cells, rows: list[list[Cell]], orders: Orders | None) -> Iterator[str]:
     """What the search of the hyper-parameters decides, and what it left at an end of its axis."""
+    if any("†" in cell.text for row in rows for cell in row):
+        yield "†: another search of the same size would turn this order round in more than 5 of 100 cases."
     if orders is None:
         return
-    yield "†: another search of the same size would turn this order round in more than 5 of 100 cases, or did so here."
     found = {m: orders.edges(m, group.task, group.teacher, group.budget) for m in cells}
     if any(found.values()):
         told = "; ".join(f"{method} {', '.join(names)}" for method, names in found.items() if names)
