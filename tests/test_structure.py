@@ -65,7 +65,7 @@ def test_importing_tgt_is_light():
 
 
 def test_tgt_stays_compact():
-    assert sum(len(path.read_text().splitlines()) for path in (paths.ROOT / "tgt").glob("*.py")) < 800
+    assert sum(len(path.read_text().splitlines()) for path in (paths.ROOT / "tgt").glob("*.py")) < 900
 
 
 def test_every_claim_of_the_ledger_names_methods_there_are():
