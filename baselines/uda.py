@@ -41,7 +41,8 @@ class UDA(Method):
     """CE on real samples + weight * KL(f(u) sharpened, without gradient || f(augmented u)) on unlabelled u.
 
     A labelled sample whose label the student gives more than a rising threshold teaches nothing (training signal
-    annealing). Half of a step is labelled, a quarter unlabelled, a quarter its augmented views.
+    annealing). Half of a step is labelled, a quarter unlabelled, a quarter its augmented views; the paper shows more
+    unlabelled samples than labelled ones, and augments texts by translating them there and back.
     """
 
     version = 1

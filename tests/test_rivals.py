@@ -43,8 +43,9 @@ def test_features_are_what_the_last_layer_makes_logits_of(modality, data, studen
         (student.eval(), features(student, data.inputs[:5])),
         (data.teacher.labeler, data.teacher.features(data.inputs[:5])),
     ):
-        torch.testing.assert_close(head(module)(found[0]), module(data.inputs[:5]))
-        torch.testing.assert_close(found[1], module(data.inputs[:5]))
+        with torch.no_grad():  # as the teacher asks: a frozen labeler of texts is less precise then
+            torch.testing.assert_close(head(module)(found[0]), found[1])
+            torch.testing.assert_close(found[1], module(data.inputs[:5]))
         assert not head(module)._forward_hooks
     assert data.teacher.costs.counts["labeler_queries"] == 5
     assert not found[0].requires_grad
