@@ -3,8 +3,9 @@
 The supervised term is that of Menon et al. 2021 (arXiv 2007.07314, eq. 10). The labeler's softened distribution q is
 rebalanced as in balanced knowledge distillation (BKD; Zhang et al. 2023, arXiv 2104.10510): q'_i = w_i q_i / sum_j w_j
 q_j with the weights w_i = (1 - beta) / (1 - beta^n_i) of Cui et al. 2019 (arXiv 1901.05555) for a class of n_i samples.
-BKD's own supervised term is plain cross-entropy (tau 0). beta 0 leaves the labeler as it is: right for one that was
-trained on classes equally frequent, whose distribution has nothing to be corrected for.
+BKD's own supervised term is plain cross-entropy (tau 0), its beta 0.9999 and its labeler one that has learned the long
+tail as it is. beta 0 leaves the labeler's distribution alone, the default here: there is nothing to be corrected where a
+labeler was trained on classes equally frequent, or with logit adjustment itself.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tgt.method import DISTILLATION_SEARCH, Batch, TrainingData
 @dataclass(frozen=True)
 class AdjustedDistillationConfig(DistillationConfig):
     tau: float = 1.0  # of the supervised term's adjustment; 0: none
-    beta: float = 0.9999  # of the labeler's weights, BKD's; towards 1 they are as 1 / n_i
+    beta: float = 0.0  # of the labeler's weights: none at 0, towards 1 they are as 1 / n_i
 
     def __post_init__(self) -> None:
         if not 0 <= self.beta < 1:
@@ -35,7 +36,7 @@ class AdjustedDistillation(Distillation):
     """w_sup * CE(f(x) + tau log(class prior), y) + w_kd * T^2 KL(q' || softmax(f(x) / T))."""
 
     Config = AdjustedDistillationConfig
-    search = {**DISTILLATION_SEARCH, "tau": [0.0, 0.5, 1.0, 1.5], "beta": [0.0, 0.99, 0.999, 0.9999]}
+    search = {**DISTILLATION_SEARCH, "tau": [0.0, 0.5, 1.0, 1.5], "beta": [0.0, 0.9, 0.99, 0.9999]}
     variants = {
         "distillation-logit-adjusted": {
             "about": "distillation, labels and labeler corrected for the long tail",
