@@ -4,7 +4,7 @@ The supervised term is that of Menon et al. 2021 (arXiv 2007.07314, eq. 10). The
 rebalanced as in balanced knowledge distillation (BKD; Zhang et al. 2023, arXiv 2104.10510): q'_i = w_i q_i / sum_j w_j
 q_j with the weights w_i = (1 - beta) / (1 - beta^n_i) of Cui et al. 2019 (arXiv 1901.05555) for a class of n_i samples.
 BKD's own supervised term is plain cross-entropy (tau 0), its beta 0.9999 and its labeler one that has learned the long
-tail as it is. beta 0 leaves the labeler's distribution alone, the default here: there is nothing to be corrected where a
+tail as it is. beta 0 leaves the labeler's distribution alone, the default here: nothing is to be corrected where a
 labeler was trained on classes equally frequent, or with logit adjustment itself.
 """
 

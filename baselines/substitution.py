@@ -30,6 +30,7 @@ class SubstitutionConfig(TGTConfig):
     replaced: float = 0.4  # share of the words of a text, as in TinyBERT
     neighbours: int = 15  # a word is replaced by one of its so many nearest, as in TinyBERT
     read: int = 2000  # unlabelled texts that the words' mean states are taken over
+    seen: int = 3  # times that a word must be read: the state of a rare one says more of the place that it stood in
 
 
 class Substitution(TGT):
@@ -58,10 +59,12 @@ class Substitution(TGT):
         if states.shape[:2] != texts.shape:
             raise ValueError("substitution needs a generator with a latent for each word of a text")
         at = texts >= _SPECIAL
-        words, which = texts[at].unique(return_inverse=True)
+        words, which, count = texts[at].unique(return_inverse=True, return_counts=True)
         total = states.new_zeros(len(words), states.shape[2]).index_add_(0, which, states[at])
-        centre = states[at].mean(0)
-        return words, F.normalize(total / which.bincount()[:, None] - centre, dim=1), centre
+        means, centre, kept = total / count[:, None], states[at].mean(0), count >= self.config.seen
+        if kept.sum() < 2:
+            raise ValueError(f"fewer than two words are read {self.config.seen} times in {len(texts)} texts")
+        return words[kept], F.normalize(means[kept] - centre, dim=1), centre
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         repeats = -(-batch.num_generated // len(batch.indices))

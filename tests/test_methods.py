@@ -143,7 +143,7 @@ def test_the_control_of_the_ascent_steps_as_far_elsewhere(data, student):
 
 @pytest.mark.parametrize("modality", ["text"])
 def test_substituted_words_are_ones_used_alike_and_padding_stays(modality, data):
-    method = Substitution(SubstitutionConfig(replaced=0.5, neighbours=3), data, rng(5))
+    method = Substitution(SubstitutionConfig(replaced=0.5, neighbours=3, seen=9), data, rng(5))
     texts = method.substitute(torch.arange(40))
     moved = texts != data.inputs
     assert 0.35 < moved[data.inputs != 0].float().mean() < 0.65
@@ -155,7 +155,10 @@ def test_substituted_words_are_ones_used_alike_and_padding_stays(modality, data)
             if word > 1:
                 states[word].append(latent)
     centre = torch.stack([state for found in states.values() for state in found]).mean(0)
-    means = {word: F.normalize(torch.stack(found).mean(0) - centre, dim=0) for word, found in states.items()}
+    often = {word: torch.stack(found).mean(0) - centre for word, found in states.items() if len(found) >= 9}
+    means = {word: F.normalize(mean, dim=0) for word, mean in often.items()}
+    assert 2 < len(means) < len(states)
+    assert set(texts[moved].tolist()) <= means.keys()
     for row, place in moved.nonzero().tolist():
         old, new = data.inputs[row, place].item(), texts[row, place].item()
         state = data.latents[row, place] - centre
