@@ -73,6 +73,7 @@ class CRT(Retraining, OneHot):
     variants = {
         "crt": {
             "about": "plain training, then the classifier alone anew on class-balanced samples",
+            "only_for": "image",
             "tables": ["image"],
             "long_tail": True,
             "order": 22,
@@ -94,6 +95,7 @@ class DistillationCRT(Retraining, Distillation):
     variants = {
         "distillation-crt": {
             "about": "distillation, then the classifier alone anew on class-balanced samples",
+            "only_for": "image",
             "tables": ["image"],
             "long_tail": True,
             "order": 46,

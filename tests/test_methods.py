@@ -92,7 +92,14 @@ def test_a_row_says_why_it_is_not_for_a_task():
     assert {name: found for name, found in unfit.items() if found} == {
         **{
             name: ["text", "retrieval"]
-            for name in ("distillation-mixup", "distillation-cutmix", "feature-matching", "data-free")
+            for name in (
+                "crt",
+                "distillation-crt",
+                "feature-matching",
+                "distillation-mixup",
+                "distillation-cutmix",
+                "data-free",
+            )
         },
         **{
             name: ["image", "retrieval"]
