@@ -54,7 +54,7 @@ def index_batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tenso
 
 def _phases(steps: int, restarts: tuple[float, ...]) -> dict[int, int]:
     """Length in steps of each phase by the number of steps before it; a phase begins where its share is reached."""
-    first = [0, *sorted({next(i for i in range(steps + 1) if i / steps >= share) for share in restarts}), steps]
+    first = [0, *sorted({next((i for i in range(steps) if i / steps >= share), steps) for share in restarts}), steps]
     return {begin: end - begin for begin, end in pairwise(first) if end > begin}
 
 
