@@ -31,6 +31,15 @@ class MixupDistillation(Distillation):
             "order": 60,
             "colour": "#009E73",
         },
+        "distillation-mixup-long": {
+            "about": "as distillation-mixup, four times as many steps",
+            "only_for": "image",
+            "schedule": 4,
+            "tuned_as": "distillation-mixup",
+            "tables": ["image"],
+            "order": 62,
+            "colour": "#00593f",
+        },
     }
     config: MixupConfig
 

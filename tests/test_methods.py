@@ -97,6 +97,7 @@ def test_a_row_says_why_it_is_not_for_a_task():
                 "distillation-crt",
                 "feature-matching",
                 "distillation-mixup",
+                "distillation-mixup-long",
                 "distillation-cutmix",
                 "data-free",
             )
