@@ -37,9 +37,19 @@ class Distillation(Method):
         "distillation-scores": {
             "about": "distillation by squared differences of scores: of embeddings, in the metric of the passages",
             "fixed": {"distance": "mse"},
+            "search": {"temperature": []},
             "only_for": "retrieval",
             "order": 230,
             "colour": "#004c78",
+        },
+        "pretrained-distillation": {
+            "about": "distillation of a student that begins from pretrained weights",
+            "student": "pretrained",
+            "defaults": {"lr": 2e-4},
+            "search": {"lr": [1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3]},
+            "tables": ["text"],
+            "order": 310,
+            "colour": "#d62728",
         },
     }
     config: DistillationConfig

@@ -18,6 +18,14 @@ class AugmentedDistillation(Distillation):
             "order": 50,
             "colour": "#56B4E9",
         },
+        "distillation-augmented-long": {
+            "about": "as distillation-augmented, four times as many steps: consistent and patient",
+            "schedule": 4,
+            "tuned_as": "distillation-augmented",
+            "tables": ["image"],
+            "order": 52,
+            "colour": "#1f6f9f",
+        },
     }
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:

@@ -31,6 +31,15 @@ class MixupDistillation(Distillation):
             "order": 60,
             "colour": "#009E73",
         },
+        "distillation-mixup-long": {
+            "about": "as distillation-mixup, four times as many steps",
+            "only_for": "image",
+            "schedule": 4,
+            "tuned_as": "distillation-mixup",
+            "tables": ["image"],
+            "order": 62,
+            "colour": "#00593f",
+        },
     }
     config: MixupConfig
 
@@ -52,11 +61,16 @@ class MixupDistillation(Distillation):
 
     def mix(self, batch: Batch) -> Tensor:
         """`batch.num_generated` mixtures of pairs of the batch's inputs."""
+        first, second, weight = self.pairs(batch)
+        weight = weight.view(-1, *[1] * (batch.inputs.dim() - 1))
+        return weight * batch.inputs[first] + (1 - weight) * batch.inputs[second]
+
+    def pairs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Of `batch.num_generated` pairs: places of both in the batch, and the weight of the first."""
         n = len(batch.indices)
         first = torch.arange(batch.num_generated, device=batch.indices.device) % n
         second = torch.randint(n, (batch.num_generated,), generator=self.rng, device=batch.indices.device)
         # Beta(a, a) as a ratio of Gamma draws, because torch.distributions takes no generator.
         shape = torch.full((2, batch.num_generated), self.config.alpha, device=batch.indices.device)
         gamma = torch._standard_gamma(shape, generator=self.rng)
-        weight = (gamma[0] / gamma.sum(0).clamp_min(1e-12)).view(-1, *[1] * (batch.inputs.dim() - 1))
-        return weight * batch.inputs[first] + (1 - weight) * batch.inputs[second]
+        return first, second, gamma[0] / gamma.sum(0).clamp_min(1e-12)

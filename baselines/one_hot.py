@@ -31,7 +31,7 @@ class OneHot(Method):
             "about": "plain training on the labels of a student that begins from pretrained weights",
             "student": "pretrained",
             "defaults": {"lr": 2e-4},
-            "search": {"lr": [1e-4, 2e-4, 4e-4]},
+            "search": {"lr": [1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3]},
             "tables": ["text"],
             "order": 300,
             "colour": "#7f0000",

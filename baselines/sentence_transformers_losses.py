@@ -42,6 +42,7 @@ class LibraryDistillation(Method):
         "sbert-margin-mse": {
             "about": "as sbert-kl, by MarginMSELoss",
             "fixed": {"loss": "margin-mse"},
+            "search": {"temperature": []},
             "only_for": "retrieval",
             "order": 250,
             "colour": "#F0E442",

@@ -86,9 +86,9 @@ def test_rows_of_a_task_in_the_order_of_tables():
         "one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"
     )  # fmt: skip
     assert rows_of(tasks.get("movie-5")) == (
-        "one-hot", "distillation", "distillation-unlabelled-pool", "augmentation-pool", "substitution-pool", "uda",
-        "interpolation-pool", "prior-sampling-pool", "prior-only-pool", "tgt-random-pool", "tgt-gradient-pool",
-        "pretrained-one-hot",
+        "one-hot", "distillation", "dkd", "distillation-unlabelled-pool", "augmentation-pool", "substitution-pool",
+        "mate-kd-pool", "uda", "interpolation-pool", "prior-sampling-pool", "prior-only-pool", "tgt-random-pool",
+        "tgt-gradient-pool", "pretrained-one-hot", "pretrained-distillation",
     )  # fmt: skip
     unheard_of = copy(tasks.get("fashion-lt"))
     unheard_of.domain = "sound"

@@ -63,7 +63,7 @@ def test_importing_tgt_is_light():
 
 
 def test_tgt_stays_compact():
-    assert sum(len(path.read_text().splitlines()) for path in (paths.ROOT / "tgt").glob("*.py")) < 800
+    assert sum(len(path.read_text().splitlines()) for path in (paths.ROOT / "tgt").glob("*.py")) < 900
 
 
 def test_no_unconfirmed_number_is_printed_as_the_papers():

@@ -2,6 +2,7 @@
 
 from tgt.costs import Costs
 from tgt.explore import ascend, isotropic, project
+from tgt.features import features, head, start_anew
 from tgt.guided import TGT, TGTConfig
 from tgt.losses import DISTANCES, kl, mse, soft_cross_entropy
 from tgt.method import DISTILLATION_SEARCH, LEARNING_RATES, Batch, Method, MethodConfig, TrainingData
@@ -26,10 +27,13 @@ __all__ = [
     "Teacher",
     "TrainingData",
     "ascend",
+    "features",
     "freeze",
+    "head",
     "isotropic",
     "kl",
     "mse",
     "project",
     "soft_cross_entropy",
+    "start_anew",
 ]

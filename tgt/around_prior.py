@@ -14,7 +14,7 @@ class PriorTGT(PooledTGT):
     variants = {
         "tgt-random-passages-pool": {
             "about": "as tgt-random-pool, around passages instead of queries", "role": "tgt",
-            "fixed": {"explore": "isotropic"}, "pool_of": "tgt-random-passages",
+            "fixed": {"explore": "isotropic"}, "search": {"step_size": []}, "pool_of": "tgt-random-passages",
             "only_for": "retrieval", "tables": ["retrieval"], "order": 280, "colour": "#b37a00",
         },
         "tgt-gradient-passages-pool": {

@@ -47,6 +47,11 @@ class TrainingData:
         return torch.cat([self.teacher.label(chunk) for chunk in self.inputs.split(_CHUNK)])
 
     @cached_property
+    def labeler_features(self) -> Tensor:
+        """Labeler's features of every sample (N, D), computed once: what its last linear layer is given."""
+        return torch.cat([self.teacher.features(chunk)[0] for chunk in self.inputs.split(_CHUNK)])
+
+    @cached_property
     def latents(self) -> Tensor:
         """Encoder's latents of every sample (N, ...), computed once."""
         return torch.cat([self.teacher.encode(chunk) for chunk in self.inputs.split(_CHUNK)])
@@ -82,6 +87,7 @@ class Batch:
     data: TrainingData
     indices: Tensor
     num_generated: int = 0
+    progress: float = 0.0  # share of the run's steps that are done, from 0 to below 1
 
     @property
     def inputs(self) -> Tensor:
@@ -137,6 +143,15 @@ class Method:
     @property
     def real_share(self) -> float:
         return 1.0
+
+    @property
+    def restarts(self) -> tuple[float, ...]:
+        """At which shares of the run, in rising order, the optimiser and its schedule begin anew."""
+        return ()
+
+    def parameters(self, student: nn.Module) -> list[nn.Parameter]:
+        """Those of layers of the method's own, which the loop trains as it does the student's."""
+        return []
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Named scalar terms; the loop minimises their sum in the student's parameters."""

@@ -91,11 +91,11 @@ class PooledTGT(Pool, TGT):
     """TGT with a pool. It is filled by noise alone: ascent needs a student that has learned something."""
 
     Config = PooledTGTConfig
-    search = {**TGT.search, "step_size": [1.0, 2.0, 4.0, 8.0]}  # an axis of no effect where exploration is isotropic
+    search = {**TGT.search, "step_size": [1.0, 2.0, 4.0, 8.0]}
     variants = {
         "tgt-random-pool": {
             "about": "TGT, isotropic, neighbours kept in a pool and labelled once", "role": "tgt",
-            "fixed": {"explore": "isotropic"}, "pool_of": "tgt-random",
+            "fixed": {"explore": "isotropic"}, "search": {"step_size": []}, "pool_of": "tgt-random",
             "tables": ["text", "retrieval"], "order": 210, "colour": "#E69F00",
         },
         "tgt-gradient-pool": {

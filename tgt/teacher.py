@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tgt.costs import Costs
+from tgt.features import features
 
 
 class Generator(Protocol):
@@ -67,6 +68,12 @@ class Teacher:
         self.costs.add("labeler_queries", len(inputs))
         with self.costs.phase("labeler"), torch.set_grad_enabled(inputs.requires_grad):
             return self.labeler(inputs)
+
+    def features(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Labeler's features (B, D) and logits (B, L), by one query; ValueError where it has none (`tgt.features`)."""
+        self.costs.add("labeler_queries", len(inputs))
+        with self.costs.phase("labeler"), torch.set_grad_enabled(inputs.requires_grad):
+            return features(self.labeler, inputs)
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Latents of `inputs`, without a graph."""

@@ -35,7 +35,8 @@ class Row:
         about: what it is, in one line.
         role: "tgt", "rival", or "oracle": it sees real samples that otherwise only the teacher saw. Tables show it, but
             never call it a rival.
-        fixed: the hyper-parameters that make this row. search: values that only its search tries.
+        fixed: the hyper-parameters that make this row. search: values that only its search tries;
+            none for what has no effect under what is fixed.
         defaults: in place of the task's and the method's own.
         tables: domains whose tables show it unless a person names others.
         only_for: the only domain it can run on; "" means any.
@@ -105,9 +106,10 @@ class Row:
         return ""
 
     def space(self, task: Task) -> dict[str, list[Any]]:
-        """The values that its search tries on a task, by hyper-parameter."""
+        """The values that its search tries on a task, by hyper-parameter; an axis that the row empties is none."""
         own = self.load().search
-        return {**own, **{name: values for name, values in task.search.items() if name in own}, **self.search}
+        found = {**own, **{name: values for name, values in task.search.items() if name in own}, **self.search}
+        return {name: values for name, values in found.items() if values}
 
 
 #: What `variants` may say of a row, and what kind of literal says it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,12 @@ def index_batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tenso
         queue = queue[size:]
 
 
+def _phases(steps: int, restarts: tuple[float, ...]) -> dict[int, int]:
+    """Length in steps of each phase by the number of steps before it; a phase begins where its share is reached."""
+    first = [0, *sorted({next((i for i in range(steps) if i / steps >= share), steps) for share in restarts}), steps]
+    return {begin: end - begin for begin, end in pairwise(first) if end > begin}
+
+
 def train(
     student: nn.Module,
     method: Method,
@@ -61,7 +68,7 @@ def train(
     evaluate: Callable[[int], None],
     watch: Callable[[int, float], None] = lambda step, loss: None,
 ) -> None:
-    """Train `student` in place with AdamW and a cosine schedule.
+    """Train `student` in place with AdamW and a cosine schedule, one for each phase of a method that restarts them.
 
     Args:
         rng: draws the real samples of each step. Under `match="samples"` every method draws the same 2 * batch indices
@@ -73,13 +80,17 @@ def train(
     """
     real, num_generated = schedule.step_sizes(method.real_share)
     drawn = index_batches(len(data), 2 * schedule.batch, rng)
-    optimiser = torch.optim.AdamW(student.parameters(), lr=method.config.lr, weight_decay=schedule.weight_decay)
-    decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, schedule.steps)
+    trained = [*student.parameters(), *method.parameters(student)]
+    starts = _phases(schedule.steps, method.restarts)
     checkpoints = {schedule.steps * (i + 1) // CHECKPOINTS for i in range(CHECKPOINTS)}
     student.train()
     for step in range(1, schedule.steps + 1):
+        if step - 1 in starts:
+            optimiser = torch.optim.AdamW(trained, lr=method.config.lr, weight_decay=schedule.weight_decay)
+            decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, starts[step - 1])
         with costs.phase("data"):
-            batch = Batch(data, next(drawn)[:real].to(data.labels.device), num_generated)
+            indices = next(drawn)[:real].to(data.labels.device)
+            batch = Batch(data, indices, num_generated, (step - 1) / schedule.steps)
         with costs.phase("forward"):
             loss = torch.stack(list(method.loss(student, batch).values())).sum()
         with costs.phase("backward"):
