@@ -9,14 +9,15 @@ import pytest
 from scipy import stats as scipy_stats
 from test_stats_and_tables import record
 
-from benchmarks.analysis import crossed, scores, strata
+from benchmarks.analysis import crossed, scores, strata, summary
 from benchmarks.analysis.scores import Scores
 from benchmarks.core.paths import REFERENCE
 from benchmarks.data import splits
 from benchmarks.records import Results
-from benchmarks.records.groups import Unit
+from benchmarks.records.groups import Unit, grouped
 from benchmarks.records.record import pack
 from benchmarks.registry import tasks
+from benchmarks.report import tables
 
 #: Variances of a sample's effects: seed, draw, both, test, and the crossings of these with the test sample.
 PARTS = {"s": 4e-4, "d": 2e-4, "sd": 1e-4, "t": 0.6, "st": 0.2, "dt": 0.1, "sdt": 0.3}
@@ -179,9 +180,10 @@ def test_records_give_their_samples_part_where_hits_and_metric_agree():
     assert (scores.of(two, "few_shot").samples[:, labels < 8] == 0).all()
 
 
-@pytest.mark.parametrize("name", ["fashion-lt", "emoji-lt", "trec-50"])
-def test_the_classes_on_file_are_those_of_the_data(name):
-    told, task = strata._told()[f"{name} small"], tasks.get(name).at("small")
+@pytest.mark.parametrize("place", sorted(strata._told()))
+def test_the_classes_on_file_are_those_of_the_data(place):
+    name, size = place.split()
+    told, task = strata._told()[place], tasks.get(name).at(size)
     examples = task.examples()
     available = np.bincount(examples.pool_labels, minlength=examples.classes)
     counts = {int(budget): task.profile.counts(available, int(budget)) for budget in told["counts"]}
@@ -233,3 +235,27 @@ def test_runs_that_ask_no_teacher_are_paired_with_those_under_every_draw():
     assert (taught - one_draw).units == tuple(
         map(Unit, range(4))
     )  # what asks a teacher is paired under its own draws alone
+
+
+def test_a_table_of_several_draws_says_so_and_shows_the_parts():
+    rng = np.random.default_rng(9)
+    records = [
+        one.model_copy(update={"spec": one.spec.model_copy(update={"draw": d}), "identity": {"teacher_sha256": f"{d}"}})
+        for d in range(2)
+        for s in range(3)
+        for one in (record(m, s, 0.7 + 0.01 * rng.normal()) for m in ("distillation", "tgt-random"))
+    ]
+    ((group, cells),) = grouped((one.spec, one) for one in records).items()
+    grid, parts = tables.grid(group, cells), tables.parts(cells, "balanced_accuracy")
+    assert [row[-1].text for row in grid.rows] == ["3 x 2", "3 x 2"]
+    assert not any("One draw" in note for note in grid.notes)
+    assert any("test samples' error is not in the" in note for note in grid.notes)  # these records hold no hits
+    found = crossed.estimate(scores.of(cells["tgt-random"], "balanced_accuracy"))
+    told = [cell.text for cell in parts.rows[1][1:5]]
+    assert told[:3] == [f"{100 * error:.2f}" for error in list(found.parts.errors.values())[:3]]
+    assert told[3] == "–"
+    (row,) = summary.frame({group: cells}, ["balanced_accuracy"]).query("method == 'tgt-random'").to_dict("records")
+    assert (row["n_seeds"], row["n_draws"]) == (3, 2)
+    assert row["se_draw"] == pytest.approx(math.sqrt(found.parts.draw))
+    del cells["tgt-random"][Unit(2, 1)]
+    assert tables.grid(group, cells).rows[1][-1].text == "3, 2 draws, 5 runs"
