@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.corruptions import corrupted_test
 from benchmarks.data.images import FASHION
 from benchmarks.data.splits import Profile
 from benchmarks.task import Examples, Size
@@ -40,13 +41,15 @@ class FashionLT(ImageTask):
         labels = arrays["train_labels"].astype(np.int64)
         rng = np.random.default_rng(seed_of("validation", "fashion"))
         validation = np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:500] for c in range(10)])
+        tested, answers = arrays["test_images"][:, None], arrays["test_labels"].astype(np.int64)
         return Examples(
             pool_inputs=arrays["train_images"][:, None],
             pool_labels=labels,
             validation=np.sort(validation),
-            test_inputs=arrays["test_images"][:, None],
-            test_labels=arrays["test_labels"].astype(np.int64),
+            test_inputs=tested,
+            test_labels=answers,
             class_names=CLASSES,
+            other_tests={"corrupted": corrupted_test(tested, answers, seed_of("corrupted", "fashion"))},
         )
 
     def student(self, classes: int) -> nn.Module:
@@ -71,3 +74,16 @@ class Fashion(FashionLT):
     }
     metric = "accuracy"
     also = ()
+
+
+class FashionWide(Fashion):
+    """The same data and teachers with a student of four times the parameters, which 60,000 labels do not fill."""
+
+    name = "fashion-wide"
+    title = "Fashion-MNIST, balanced, wide student"
+    students = {"student": "cnn-32-64-64.v1"}
+
+    def student(self, classes: int) -> nn.Module:
+        from benchmarks.networks.image import student_cnn
+
+        return student_cnn(1, classes, widths=(32, 64, 64))

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.data.splits import Split
-from benchmarks.metrics.classification import calibration_error
 from benchmarks.task import Examples, Task
 from benchmarks.teachers.recipe import Recipe
 
@@ -75,13 +74,11 @@ def logits_of(module: nn.Module, task: Task, inputs: np.ndarray) -> Tensor:
 
 
 def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_counts: np.ndarray) -> dict[str, Any]:
-    """Metrics and calibration of a trained labeler on validation and test samples."""
+    """Metrics of a trained labeler on validation and test samples."""
     found = {}
     for name, inputs, labels in (
         ("validation", examples.pool_inputs[examples.validation], examples.pool_labels[examples.validation]),
         ("test", examples.test_inputs, examples.test_labels),
     ):
-        logits = logits_of(module, task, inputs)
-        scores = task.judge(logits, labels, examples, train_counts)
-        found[name] = {**scores, "calibration_error": calibration_error(logits.softmax(1).numpy(), labels)}
+        found[name] = task.judge(logits_of(module, task, inputs), labels, examples, train_counts)
     return found
