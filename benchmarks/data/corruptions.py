@@ -1,7 +1,8 @@
 """Common corruptions of images, at severity 3 of 5, as one more test set.
 
-The protocol is that of Hendrycks & Dietterich (2019, arXiv 1903.12261). Noise, blur and contrast have the strength of CIFAR-10-C, whose images are as small as these; rotation and translation
-that of MNIST-C (Mu & Gilmer 2019, arXiv 1906.02337). Occlusion is in neither: a grey square, a third of the image wide.
+The protocol is that of Hendrycks & Dietterich (2019, arXiv 1903.12261). Noise, blur and contrast have the strength of
+CIFAR-10-C, whose images are as small as these; rotation and translation that of MNIST-C (Mu & Gilmer 2019, arXiv
+1906.02337). Occlusion is in neither: a grey square, a third of the image wide.
 """
 
 from __future__ import annotations

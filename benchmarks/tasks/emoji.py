@@ -38,7 +38,7 @@ class EmojiLT(ImageTask):
         ),
     }
     students = {"student": "cnn-16-32-64.v1"}
-    teachers = {"generator": "vae-64-32.v1", "labeler": "cnn-24.v1"}
+    teachers = {"generator": "vae-64-32.v2", "labeler": "resnet-16.v1"}
 
     def data(self) -> Examples:
         """30 % of a class's emoji are for testing and 10 % for validation, the same for all seeds.
@@ -75,7 +75,7 @@ class EmojiLT(ImageTask):
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
         from benchmarks.networks.image import VAE, labeler_cnn
 
-        return VAE(channels=3, size=32, latent=64, width=32), labeler_cnn(3, classes, width=24)
+        return VAE(channels=3, size=32, latent=64, width=32), labeler_cnn(3, classes, width=16)
 
 
 def _sides(rows: np.ndarray, labels: np.ndarray, classes: int) -> tuple[list[int], np.ndarray]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-SMALL = Size(budget=2478, budgets=(620, 2478, 9918), steps=1000, batch=64, labeler_steps=2400, generator_steps=2000)
+SMALL = Size(budget=2478, budgets=(620, 2478, 9918), steps=1000, batch=64, labeler_steps=4000, generator_steps=2800)
 
 
 class FashionLT(ImageTask):
@@ -33,7 +33,7 @@ class FashionLT(ImageTask):
     profile = Profile("exponential", ratio=100.0)
     sizes = {"smoke": SMOKE, "small": SMALL}
     students = {"student": "cnn-16-32-32.v1"}
-    teachers = {"generator": "vae-64-32.v1", "labeler": "cnn-24.v1"}
+    teachers = {"generator": "vae-64-32.v2", "labeler": "resnet-16.v1"}
 
     def data(self) -> Examples:
         """Official test set; 500 training images a class are set aside for validation, the same for all seeds."""
@@ -60,7 +60,7 @@ class FashionLT(ImageTask):
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
         from benchmarks.networks.image import VAE, labeler_cnn
 
-        return VAE(channels=1, size=28, latent=64, width=32), labeler_cnn(1, classes, width=24)
+        return VAE(channels=1, size=28, latent=64, width=32), labeler_cnn(1, classes, width=16)
 
 
 class Fashion(FashionLT):

@@ -46,6 +46,7 @@ class ImageTask(Task):
     also: tuple[str, ...] = ("many_shot", "medium_shot", "few_shot")
     tuned_on = "fashion-lt"
     beta = 0.1
+    perception = 20.0
     lr = (2e-3, 4e-3)
     augment = staticmethod(flip_and_shift)
 
