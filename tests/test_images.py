@@ -61,8 +61,8 @@ def test_the_prior_is_where_the_latents_are(monkeypatch):
     assert (drawn.abs() > 2.5).all()
     assert (drawn[:, 0] < 0).float().mean().item() == pytest.approx(0.25, abs=0.04)
     assert drawn[drawn[:, 0] > 0].std(0).tolist() == pytest.approx([0.3, 0.3], abs=0.03)
-    with pytest.raises(ValueError, match="room for 32 Gaussians, not 33"):
-        module.set_prior(torch.ones(33), torch.zeros(33, 2), torch.zeros(33, 2, 2))
+    with pytest.raises(ValueError, match="room for 64 Gaussians, not 65"):
+        module.set_prior(torch.ones(65), torch.zeros(65, 2), torch.zeros(65, 2, 2))
 
 
 def test_a_judge_is_asked_about_the_same_view_of_an_image_and_its_decoded_self():

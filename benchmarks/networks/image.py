@@ -62,7 +62,7 @@ class VAE(nn.Module):
     means: Tensor
     factors: Tensor
 
-    def __init__(self, channels: int, size: int, latent: int, width: int, components: int = 32) -> None:
+    def __init__(self, channels: int, size: int, latent: int, width: int, components: int = 64) -> None:
         super().__init__()
         self.latent = latent
         side = size // 4
@@ -118,15 +118,15 @@ class VAE(nn.Module):
         images: Tensor,
         beta: float,
         rng: torch.Generator,
-        judge: Callable[[Tensor], Tensor] | None = None,
+        judge: Callable[[Tensor, Tensor], Tensor] | None = None,
         perception: float = 0.0,
         noise: float = 2.0,
     ) -> Tensor:
         """Negative evidence lower bound, and how far what is decoded strays from the class of its original.
 
-        The KL term is weighted by beta (Higgins et al. 2017). With a judge half of the images are decoded from a sample
-        of the posterior, the other half from one with N(0, s^2) added, s uniform in 0..noise; the bound is of the first
-        half, and KL(judge(x) || judge(Dec(z))) of both, weighted by `perception`.
+        The KL term is weighted by beta (Higgins et al. 2017). With a judge two thirds of the images are decoded from a
+        sample of the posterior and have to be restored; the others from one with N(0, s^2) added, s uniform in
+        0..noise, and have to keep their class alone. KL(judge(x) || judge(Dec(z))) of all is weighted by `perception`.
 
         Args:
             images: (B, channels, size, size). judge: frozen, from two batches of images, originals and decoded, to the
@@ -134,7 +134,7 @@ class VAE(nn.Module):
         """
         mean, log_variance = self.posterior(images)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
-        exact = len(images) if judge is None else len(images) // 2
+        exact = len(images) if judge is None else 2 * len(images) // 3
         spread = noise * torch.rand(len(images), 1, generator=rng, device=mean.device)
         spread[:exact] = 0
         scale = (log_variance.exp() + spread.square()).sqrt()

@@ -23,7 +23,7 @@ from tgt import freeze, kl
 _JUDGE_WIDTH, _JUDGE_SHARE = 8, 0.25  # of the judge's network, and of the generator's steps that it is trained for
 _JUDGE_LR = 4e-3
 _AVERAGED = 16  # a classifier's weights are averaged over the last one in so many of its steps, with falling weights
-_COMPONENTS = (1, 4, 16, 32)  # numbers of Gaussians that the prior is chosen from
+_COMPONENTS = (1, 4, 16, 64)  # numbers of Gaussians that the prior is chosen from
 _FITTED = 20_000  # latents at most that it is fitted to
 
 
