@@ -112,7 +112,8 @@ class Task:
         teachers: of each part of the teacher that is trained here, name and version of the network and its training.
         references: rows beside the students', and under which name the labeler's scores hold their metrics; where
             one is the "teacher", tables say how much of its lead over distillation a student has made up for.
-        beta: weight of a VAE's KL term. lr: highest learning rate of the generator's and of the labeler's training.
+        beta, perception: weights of a VAE's KL term and of its perceptual term (see `teachers.image.fit_vae`).
+        lr: highest learning rate of the generator's and of the labeler's training.
         sigmas: noise scales that the teachers' quality is measured at. distances: of the neighbours in figure 1.
         computed: its data are the result of arithmetic, whose last bits differ between kinds of processors.
         code: of a custom task, the modules that hold it: their digest is part of its runs' keys.
@@ -140,6 +141,7 @@ class Task:
     teachers: dict[str, str] = {}
     references: dict[str, str] = {}
     beta: float = 0.0
+    perception: float = 0.0
     lr: tuple[float, float] = (0.0, 0.0)
     sigmas: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 3.0)
     distances: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)

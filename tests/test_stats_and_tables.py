@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -14,7 +15,7 @@ from scipy import stats as scipy_stats
 from sklearn import metrics as sk
 
 from benchmarks.analysis import crossed, multipliers, scores, stats, summary
-from benchmarks.metrics.classification import classification
+from benchmarks.metrics.classification import classification, classify
 from benchmarks.records.groups import Unit, grouped
 from benchmarks.records.record import Record, Spec
 from benchmarks.report import figures, style, tables
@@ -122,6 +123,14 @@ def test_metrics_equal_scikit_learn(classes, drawn):
     recalls = [(predicted[labels == c] == c).mean() for c in np.unique(labels)]
     assert found["balanced_accuracy"] == pytest.approx(np.mean(recalls))
     assert found["macro_f1"] == pytest.approx(sk.f1_score(labels, predicted, average="macro", zero_division=0))
+
+
+def test_calibration_error_is_the_gap_of_confidence_and_accuracy():
+    logits = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 50.0], [0.0, 50.0]])
+    found = classify(logits, np.array([0, 1, 1, 0]), 2, np.array([50, 50]))
+    assert found["accuracy"] == 0.5
+    # Half of the samples are believed at 1/2 and right as often, half at 1 and right half of the time.
+    assert found["calibration_error"] == pytest.approx(0.25)
 
 
 def test_shot_boundaries_and_empty_groups():

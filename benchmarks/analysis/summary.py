@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 METRICS = (
     "accuracy", "balanced_accuracy", "macro_f1", "coarse_accuracy", "many_shot", "medium_shot", "few_shot",
+    "corrupted_accuracy",
     "success_1", "success_20", "success_100", "recall_20", "mrr_10", "ndcg_10", "trivia_success_20",
 )  # fmt: skip
 #: Standard errors by where they come from, see `crossed.Parts`; empty where unknown.

@@ -73,8 +73,9 @@ def classify(
     train_counts: np.ndarray,
     coarse: Sequence[int] | None = None,
 ) -> dict[str, float | None]:
-    """`classification` of logits (N, C)."""
-    return classification(logits.argmax(1).numpy(), labels, classes, train_counts, coarse)
+    """`classification` of logits (N, C), and how far their confidence is from their accuracy."""
+    found = classification(logits.argmax(1).numpy(), labels, classes, train_counts, coarse)
+    return {**found, "calibration_error": calibration_error(logits.softmax(1).numpy(), labels)}
 
 
 def right(logits: Tensor, labels: np.ndarray) -> np.ndarray:

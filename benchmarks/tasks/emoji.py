@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.corruptions import corrupted_test
 from benchmarks.data.images import EMOJI
 from benchmarks.data.splits import Profile, linked
 from benchmarks.task import Examples, Size
@@ -37,7 +38,7 @@ class EmojiLT(ImageTask):
         ),
     }
     students = {"student": "cnn-16-32-64.v1"}
-    teachers = {"generator": "vae-64-32.v1", "labeler": "cnn-24.v1"}
+    teachers = {"generator": "vae-64-32.v2", "labeler": "resnet-16.v1"}
 
     def data(self) -> Examples:
         """30 % of a class's emoji are for testing and 10 % for validation, the same for all seeds.
@@ -54,12 +55,14 @@ class EmojiLT(ImageTask):
         new_label = np.full(len(names), -1, np.int64)
         new_label[kept] = np.arange(len(kept))
         pool = np.flatnonzero((part == "train") | (part == "validation"))
+        tested, answers = images[part == "test"], new_label[labels[part == "test"]]
         return Examples(
             pool_inputs=images[pool],
             pool_labels=new_label[labels[pool]],
             validation=np.flatnonzero(part[pool] == "validation"),
-            test_inputs=images[part == "test"],
-            test_labels=new_label[labels[part == "test"]],
+            test_inputs=tested,
+            test_labels=answers,
+            other_tests={"corrupted": corrupted_test(tested, answers, seed_of("corrupted", "emoji"))},
             class_names=tuple(names[label].split("/", 1)[1] for label in kept),  # sub-categories' names are distinct
             extra_unlabelled=images[part == "unused"],
         )
@@ -72,7 +75,7 @@ class EmojiLT(ImageTask):
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
         from benchmarks.networks.image import VAE, labeler_cnn
 
-        return VAE(channels=3, size=32, latent=64, width=32), labeler_cnn(3, classes, width=24)
+        return VAE(channels=3, size=32, latent=64, width=32), labeler_cnn(3, classes, width=16)
 
 
 def _sides(rows: np.ndarray, labels: np.ndarray, classes: int) -> tuple[list[int], np.ndarray]:

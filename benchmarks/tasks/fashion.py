@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.corruptions import corrupted_test
 from benchmarks.data.images import FASHION
 from benchmarks.data.splits import Profile
 from benchmarks.task import Examples, Size
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-SMALL = Size(budget=2478, budgets=(620, 2478, 9918), steps=1000, batch=64, labeler_steps=2400, generator_steps=2000)
+SMALL = Size(budget=2478, budgets=(620, 2478, 9918), steps=1000, batch=64, labeler_steps=4000, generator_steps=2800)
 
 
 class FashionLT(ImageTask):
@@ -32,7 +33,7 @@ class FashionLT(ImageTask):
     profile = Profile("exponential", ratio=100.0)
     sizes = {"smoke": SMOKE, "small": SMALL}
     students = {"student": "cnn-16-32-32.v1"}
-    teachers = {"generator": "vae-64-32.v1", "labeler": "cnn-24.v1"}
+    teachers = {"generator": "vae-64-32.v2", "labeler": "resnet-16.v1"}
 
     def data(self) -> Examples:
         """Official test set; 500 training images a class are set aside for validation, the same for all seeds."""
@@ -40,13 +41,15 @@ class FashionLT(ImageTask):
         labels = arrays["train_labels"].astype(np.int64)
         rng = np.random.default_rng(seed_of("validation", "fashion"))
         validation = np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:500] for c in range(10)])
+        tested, answers = arrays["test_images"][:, None], arrays["test_labels"].astype(np.int64)
         return Examples(
             pool_inputs=arrays["train_images"][:, None],
             pool_labels=labels,
             validation=np.sort(validation),
-            test_inputs=arrays["test_images"][:, None],
-            test_labels=arrays["test_labels"].astype(np.int64),
+            test_inputs=tested,
+            test_labels=answers,
             class_names=CLASSES,
+            other_tests={"corrupted": corrupted_test(tested, answers, seed_of("corrupted", "fashion"))},
         )
 
     def student(self, classes: int) -> nn.Module:
@@ -57,7 +60,7 @@ class FashionLT(ImageTask):
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
         from benchmarks.networks.image import VAE, labeler_cnn
 
-        return VAE(channels=1, size=28, latent=64, width=32), labeler_cnn(1, classes, width=24)
+        return VAE(channels=1, size=28, latent=64, width=32), labeler_cnn(1, classes, width=16)
 
 
 class Fashion(FashionLT):
@@ -76,3 +79,16 @@ class Fashion(FashionLT):
     }
     metric = "accuracy"
     also = ()
+
+
+class FashionWide(Fashion):
+    """The same data and teachers with a student of four times the parameters, which 60,000 labels do not fill."""
+
+    name = "fashion-wide"
+    title = "Fashion-MNIST, balanced, wide student"
+    students = {"student": "cnn-32-64-64.v1"}
+
+    def student(self, classes: int) -> nn.Module:
+        from benchmarks.networks.image import student_cnn
+
+        return student_cnn(1, classes, widths=(32, 64, 64))

@@ -32,6 +32,7 @@ class Recipe:
     beta: float
     code_sha256: str  # of a custom task's own code; empty of the suite's, whose versions tell
     draw: int = 0  # of its start and its training's random numbers
+    perception: float = 0.0
 
     @property
     def path(self) -> Path:
@@ -40,7 +41,7 @@ class Recipe:
 
     @property
     def made_of(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name != "draw" or value}
+        return {name: value for name, value in asdict(self).items() if name not in ("draw", "perception") or value}
 
     @property
     def trained(self) -> bool:
@@ -78,6 +79,7 @@ def recipe(task: Task, part: str, kind: str, split: Split, draw: int = 0) -> Rec
         beta=task.beta if part == "generator" else 0.0,
         code_sha256=modules_digest(task.code[0], task.code) if task.code else "",
         draw=draw,
+        perception=task.perception if part == "generator" else 0.0,
     )
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.data.splits import Split
-from benchmarks.metrics.classification import calibration_error
 from benchmarks.task import Examples, Task
 from benchmarks.teachers.recipe import Recipe
 
@@ -43,16 +43,22 @@ def descend(
     loss: Callable[[Tensor], Tensor],
     clip: float | None = None,
     frozen: nn.Module | None = None,
+    average: float | None = None,
+    weight_decay: float = 1e-2,
 ) -> None:
     """Train what is to be trained of a module by AdamW under a one-cycle schedule; it ends in eval mode.
 
     Args:
         steps: indices of each step's samples. loss: indices -> the loss of these samples.
         clip: largest norm of the gradient. frozen: a part that stays in eval mode.
+        average: decay a step of the moving average of weights and buffers that is kept in place of the last ones.
     """
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=1e-2)
+    optimiser = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.lr, recipe.steps, pct_start=0.2)
+    averaged = None
+    if average is not None:
+        averaged = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True)
     module.train()
     if frozen is not None:
         frozen.eval()
@@ -65,6 +71,10 @@ def descend(
                 nn.utils.clip_grad_norm_(module.parameters(), clip)
             optimiser.step()
             schedule.step()
+            if averaged is not None:
+                averaged.update_parameters(module)
+    if averaged is not None:
+        module.load_state_dict(averaged.module.state_dict())
     module.eval()
 
 
@@ -75,13 +85,11 @@ def logits_of(module: nn.Module, task: Task, inputs: np.ndarray) -> Tensor:
 
 
 def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_counts: np.ndarray) -> dict[str, Any]:
-    """Metrics and calibration of a trained labeler on validation and test samples."""
+    """Metrics of a trained labeler on validation and test samples."""
     found = {}
     for name, inputs, labels in (
         ("validation", examples.pool_inputs[examples.validation], examples.pool_labels[examples.validation]),
         ("test", examples.test_inputs, examples.test_labels),
     ):
-        logits = logits_of(module, task, inputs)
-        scores = task.judge(logits, labels, examples, train_counts)
-        found[name] = {**scores, "calibration_error": calibration_error(logits.softmax(1).numpy(), labels)}
+        found[name] = task.judge(logits_of(module, task, inputs), labels, examples, train_counts)
     return found
