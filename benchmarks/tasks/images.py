@@ -41,11 +41,11 @@ def _moved(images: torch.Tensor, columns: torch.Tensor, rng: torch.Generator, pa
 
     n, _, height, _ = images.shape
     device = images.device
-    shift = torch.randint(0, 2 * pad + 1, (2, n, 1), generator=rng, device=device)
-    rows = torch.arange(height, device=device).expand(n, height) + shift[0]
+    moves = torch.randint(0, 2 * pad + 1, (2, n, 1), generator=rng, device=device)
+    rows = torch.arange(height, device=device).expand(n, height) + moves[0]
     padded = F.pad(images, (pad,) * 4, mode="replicate")
     batch = torch.arange(n, device=device)[:, None, None]
-    taken = padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], (columns + shift[1])[:, None, :]]
+    taken = padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], (columns + moves[1])[:, None, :]]
     return taken.permute(0, 3, 1, 2)  # channels last in memory, as the inputs
 
 
