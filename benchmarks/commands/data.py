@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from benchmarks.data.fonts import GLYPHS
 from benchmarks.data.images import EMOJI, FASHION
 from benchmarks.data.questions import ANSWERED
 from benchmarks.data.texts import FOODS, MINILM, MOVIES, QUESTIONS, SUMMARIES
 
-ASSETS = (FASHION, EMOJI, MOVIES, QUESTIONS, SUMMARIES, FOODS, MINILM, ANSWERED)
+ASSETS = (FASHION, EMOJI, GLYPHS, MOVIES, QUESTIONS, SUMMARIES, FOODS, MINILM, ANSWERED)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -114,16 +114,23 @@ def run_client(command: list[str], folder: Path) -> bytes:
 
 def deb(package: str, folder: Path) -> tarfile.TarFile:
     """Contents of a Debian package, fetched without root."""
+    return next(debs([package], folder))
+
+
+def debs(packages: Sequence[str], folder: Path) -> Iterator[tarfile.TarFile]:
+    """Contents of Debian packages in their order, fetched by one call; what lies in the folder is not fetched again."""
     try:
-        run_client(["apt-get", "download", package], folder)
+        run_client(["apt-get", "download", *packages], folder)
     except Unavailable:
         # A machine whose package lists were never fetched: fetch them into the temporary folder and ask again.
-        (folder / "lists" / "partial").mkdir(parents=True)
+        (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
         private = ["-o", f"Dir::State::Lists={folder / 'lists'}", "-o", f"Dir::Cache={folder}"]
         run_client(["apt-get", *private, "update"], folder)
-        run_client(["apt-get", *private, "download", package], folder)
-    archive = next(folder.glob("*.deb"))
-    return tarfile.open(fileobj=io.BytesIO(run_client(["dpkg-deb", "--fsys-tarfile", archive.name], folder)))
+        run_client(["apt-get", *private, "download", *packages], folder)
+    for package in packages:
+        archive = max(folder.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
+        content = run_client(["dpkg-deb", "--fsys-tarfile", archive.name], folder)
+        yield tarfile.open(fileobj=io.BytesIO(content))  # noqa: SIM115 (in memory: there is nothing to close)
 
 
 def npm(package: str, folder: Path) -> tarfile.TarFile:

@@ -19,18 +19,33 @@ SMOKE = Size(
 def flip_and_shift(images: torch.Tensor, rng: torch.Generator, pad: int = 2) -> torch.Tensor:
     """Each image mirrored with probability 1/2 and moved by up to `pad` pixels, edges repeated."""
     import torch
+
+    n, _, _, width = images.shape
+    flip = torch.rand(n, generator=rng, device=images.device) < 0.5
+    columns = torch.arange(width, device=images.device).expand(n, width)
+    return _moved(images, torch.where(flip[:, None], width - 1 - columns, columns), rng, pad)
+
+
+def shift(images: torch.Tensor, rng: torch.Generator, pad: int = 1) -> torch.Tensor:
+    """Each image moved by up to `pad` pixels, edges repeated: for images whose mirror image is something else."""
+    import torch
+
+    n, _, _, width = images.shape
+    return _moved(images, torch.arange(width, device=images.device).expand(n, width), rng, pad)
+
+
+def _moved(images: torch.Tensor, columns: torch.Tensor, rng: torch.Generator, pad: int) -> torch.Tensor:
+    """Images (N, C, H, W) read at `columns` (N, W) and at all rows, both moved by up to `pad`."""
+    import torch
     from torch.nn import functional as F
 
-    n, _, height, width = images.shape
+    n, _, height, _ = images.shape
     device = images.device
-    flip = torch.rand(n, generator=rng, device=device) < 0.5
-    columns = torch.arange(width, device=device).expand(n, width)
-    columns = torch.where(flip[:, None], width - 1 - columns, columns)
-    shift = torch.randint(0, 2 * pad + 1, (2, n, 1), generator=rng, device=device)
-    rows = torch.arange(height, device=device).expand(n, height) + shift[0]
+    moves = torch.randint(0, 2 * pad + 1, (2, n, 1), generator=rng, device=device)
+    rows = torch.arange(height, device=device).expand(n, height) + moves[0]
     padded = F.pad(images, (pad,) * 4, mode="replicate")
     batch = torch.arange(n, device=device)[:, None, None]
-    taken = padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], (columns + shift[1])[:, None, :]]
+    taken = padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], (columns + moves[1])[:, None, :]]
     return taken.permute(0, 3, 1, 2)  # channels last in memory, as the inputs
 
 
