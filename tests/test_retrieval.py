@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import pytrec_eval
 import torch
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from baselines.corpus import Corpus, InverseCloze, InverseClozeConfig
 from baselines.sentence_transformers_losses import LibraryConfig, LibraryDistillation
+from benchmarks.data import splits
 from benchmarks.data.answer_matching import TOO_MANY, Collection, has_answer, telling, tokens
 from benchmarks.data.texts import normal, wheel
 from benchmarks.data.wordpieces import SPECIAL_TOKENS, UNKNOWN, words_of
@@ -20,6 +23,9 @@ from benchmarks.metrics.overlap import token_f1
 from benchmarks.metrics.ranking import CUTS, first_ranks, measure
 from benchmarks.networks.retrieval import SCALE, BagTower, QueryStudent, TiedStudent, main_directions
 from benchmarks.registry import tasks
+from benchmarks.report import teacher_quality
+from benchmarks.teachers import store
+from benchmarks.teachers.recipe import recipe
 from benchmarks.validation.toys import rng, seeded
 from tgt import Batch, TGTConfig, kl
 
@@ -189,6 +195,27 @@ def test_the_encoder_is_the_published_one(tmp_path):
     ours = SentenceEncoder(vocabulary).eval()  # with a gradient: in float32
     vectors = ours(torch.from_numpy(in_vocabulary(found, vocabulary)).long())
     torch.testing.assert_close(vectors.detach(), torch.from_numpy(published.encode(texts)), atol=1e-5, rtol=1e-4)
+
+
+def test_a_generator_is_judged_by_its_queries():
+    task = tasks.get("wiki-titles").at("smoke")
+    split = splits.draw(task.name, task.examples().pool_labels, task.examples().classes, task.profile, 20, 0)
+    metrics = store.train(task, recipe(task, "generator", "full", split), split)["metrics"]
+    for found in (metrics, metrics["from_passage"]):
+        for measured in ("restored_words", "token_f1", "finds_own"):
+            assert found[measured].keys() == {f"{sigma:g}" for sigma in task.sigmas}
+            assert all(0 <= value <= 1 for value in found[measured].values())
+    words = teacher_quality.lines(
+        pd.DataFrame(
+            {"task": task.name, "teacher": "full", "labeler_score": 0.5, "agreement": 0.25, "sigma": sigma}
+            | {"explained_variance": math.nan}
+            | {column: at[f"{sigma:g}"] for column, at in teacher_quality.of_texts(metrics).items()}
+            for sigma in task.sigmas
+        )
+    )
+    f1, finds = (metrics["from_passage"][measured]["0.5"] for measured in ("token_f1", "finds_own"))
+    assert f"{100 * f1:.0f} % (sigma 0.5)" in words[0]
+    assert f"{100 * finds:.0f} % (sigma 0.5)" in words[0]
 
 
 def test_main_directions_keep_what_words_have_in_common():

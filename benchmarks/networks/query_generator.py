@@ -7,7 +7,7 @@ Attention and copying follow CopyNet (Gu et al. 2016, arXiv 1603.06393) and poin
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -142,9 +142,9 @@ class QueryGenerator(nn.Module):
         """What words are to be near to (B, S, width): of the latent, the states and what the attention reads."""
         return about + self.narrow(states) + self.lift(copied.softmax(2) @ pages.words)
 
-    def logits(self, told: Tensor, words: Tensor | slice = slice(None)) -> Tensor:
-        """(..., V) out of the vocabulary, from what is told (..., width)."""
-        return told @ self.words.weight[words].T * self.words.embedding_dim**-0.5 + self.bias[words]
+    def logits(self, told: Tensor, table: Tensor, words: Tensor | slice = slice(None)) -> Tensor:
+        """(..., W) out of the vocabulary, from what is told (..., width) and the words' vectors (W, width)."""
+        return (told * table.shape[1] ** -0.5) @ table.T + self.bias[words]
 
     def forced(self, about: Tensor, state: Tensor, pages: Pages, text: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
         """Before each word of texts (B, T) of kinds (B,): what is told (B, T, width), scores of copying (B, T, J)."""
@@ -157,7 +157,7 @@ class QueryGenerator(nn.Module):
 
     def shares(self, told: Tensor, copied: Tensor, pages: Pages) -> Tensor:
         """Distributions over the vocabulary (B, T, V), a word's ways to be written added up."""
-        of_all = torch.cat([self.logits(told), copied], 2).softmax(2)
+        of_all = torch.cat([self.logits(told, self.words.weight), copied], 2).softmax(2)
         vocabulary, places = of_all.split([self.words.num_embeddings, copied.shape[2]], 2)
         return vocabulary.scatter_add(2, pages.tokens[:, None].expand_as(places), places)
 
@@ -184,11 +184,12 @@ class QueryGenerator(nn.Module):
         text = torch.full((len(about), self.length), PAD, device=about.device)
         word, last = self.kinds.weight[:1].expand(len(about), 1, -1), text[:, :1]
         written = torch.zeros_like(pages.tokens, dtype=torch.bool)
+        table, pages = _as_computed(self.words.weight), replace(pages, words=_as_computed(pages.words))
         rows = torch.arange(len(about), device=about.device)  # of the texts that go on
         for place in range(self.length):
             states, state = self.cell(word, state)
             copied = self.copying(states, pages, last, written[:, None]).float()
-            logits = self.logits(self.told(about, states, copied, pages)[:, 0])
+            logits = self.logits(self.told(about, states, copied, pages)[:, 0], table)
             found = self._likeliest(logits, copied[:, 0], pages)
             text[rows, place] = found
             on = found != PAD
@@ -238,7 +239,8 @@ class QueryGenerator(nn.Module):
         rest = torch.ones(self.words.num_embeddings, dtype=torch.bool).index_fill(0, words, False).nonzero()[:, 0]
         others = rest[torch.randperm(len(rest), generator=rng)[: self.sampled]]
         stands_for = torch.full((len(others),), math.log(len(rest) / max(len(others), 1)))
-        logits = self.logits(told, torch.cat([words, others])) + F.pad(stands_for, (len(words), 0))
+        scored = torch.cat([words, others])
+        logits = self.logits(told, self.words.weight[scored], scored) + F.pad(stands_for, (len(words), 0))
         right = copied.masked_fill(tokens != wanted[:, None], -math.inf)
         ways = torch.cat([logits.gather(1, place[:, None]), right], 1).logsumexp(1)
         return (torch.cat([logits, copied], 1).logsumexp(1) - ways).mean()
@@ -247,3 +249,8 @@ class QueryGenerator(nn.Module):
 def _to_its_end(text: Tensor) -> Tensor:
     """(B, T), true for a text's words and the first place behind them: where it is decided what comes."""
     return F.pad(present(text), (1, 0), value=True)[:, :-1]
+
+
+def _as_computed(tensor: Tensor) -> Tensor:
+    """In the precision of the products that it is for: autocast would convert it again at every word."""
+    return tensor.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else tensor

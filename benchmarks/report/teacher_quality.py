@@ -60,7 +60,7 @@ def _rows(run: Run) -> Iterator[dict]:
             "labeler_score": run.teachers["labeler"]["metrics"]["test"][run.task.metric],
             "explained_variance": generator.get("explained_variance", math.nan),
             "sigma": sigma,
-            **{name: at.get(f"{sigma:g}", math.nan) for name, at in _of_texts(generator).items()},
+            **{name: at.get(f"{sigma:g}", math.nan) for name, at in of_texts(generator).items()},
             "agreement": (label.argmax(1) == own).float().mean().item(),
             "entropy": torch.special.entr(label).sum(1).mean().item(),
             "classes": torch.special.entr(label.mean(0)).sum().exp().item(),
@@ -69,7 +69,7 @@ def _rows(run: Run) -> Iterator[dict]:
         }
 
 
-def _of_texts(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+def of_texts(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
     """By column and noise scale, what was measured of a generator of texts once it was trained."""
     from_passage = metrics.get("from_passage", {})
     return {

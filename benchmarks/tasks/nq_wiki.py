@@ -28,7 +28,7 @@ class NqWiki(RetrievalTask):
     sizes = {
         "smoke": SMOKE,
         "small": Size(
-            budget=250, budgets=(100, 250, 627), steps=500, batch=32, generator_steps=1500, keep_answers=True
+            budget=250, budgets=(100, 250, 627), steps=500, batch=32, generator_steps=1000, keep_answers=True
         ),
     }
 
