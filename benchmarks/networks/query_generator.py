@@ -27,7 +27,7 @@ class Pages:
     """The passages that B decoders read, one after the other: J places.
 
     tokens: (B, J). words: (B, J, d), what stands there. before: (B, J), the token in front. weight: (B, J), the log of
-    the passage's share; -inf where nothing stands.
+    the passage's share; -inf where nothing stands, or an unknown word.
     """
 
     tokens: Tensor
@@ -44,11 +44,15 @@ class QueryGenerator(nn.Module):
 
     Latents (B, 384) are the frozen encoder's unit vectors times sqrt(384), so that noise of sigma 1 is as long as they
     are. A passage's vector is a latent too: decoded, it is a query that the passage suggests. The decoder is a GRU that
-    sees the latent at every word. It attends to the `near` passages whose vectors have the largest cosines with the
-    latent, weighed by a softmax of these cosines. A word's logit is that of all ways to write it: out of the vocabulary
-    or copied from any of its places, in one softmax (CopyNet, eq. 4). A place is found by the words that stand there,
-    before and behind it, by where it is in its passage, by whether the last word written stands in front of it (the
-    selective read of CopyNet) and by whether its own has been written already (coverage).
+    begins from the latent, and the latent is added to all that it tells. It attends to the `near` passages whose
+    vectors have the largest cosines with the latent, weighed by a softmax of these cosines at the labeler's scale. A
+    word's chance is the sum over all ways to write it, out of the vocabulary or copied from any of its places, under
+    one softmax (CopyNet, section 3.2). A place is found by the words that stand there, before and behind it, by where it
+    is in its passage, by whether the last word written stands in front of it (as in CopyNet's selective read) and by
+    whether its word has been written already (in the place of See et al.'s coverage).
+
+    Passages are read as word vectors, the main directions of those that are written with: their sentences do not pass
+    through the encoder again, unlike CopyNet's source, which a recurrent network reads.
 
     Args:
         passages: unit vectors (L, 384). texts: their tokens (L, T'). length: T, words of a query at most.
