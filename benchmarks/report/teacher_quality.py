@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from benchmarks.runs.run import Run
 from benchmarks.runs.scheduler import one_thread
 
 SAMPLES, NEIGHBOURS = 500, 2000
+_OF_QUERIES = ("token_f1", "finds_own")
 
 
 def measure(runs: Iterable[Run]) -> pd.DataFrame:
@@ -27,7 +29,9 @@ def measure(runs: Iterable[Run]) -> pd.DataFrame:
     number of classes among the labels (exp of the entropy of their mean). Of training samples: `few_shot`, the
     share of decoded neighbours that the labeler puts into a few-shot class (`few_shot_data`: the share of the
     samples themselves). Beside them the labeler's score on the test set, and how well the generator restores: of
-    images the variance its reconstruction explains, of texts the share of words restored at the noise scale.
+    images the variance its reconstruction explains, of texts the share of words restored at the noise scale. Of
+    queries also, of those that the generator writes from a validation query's vector or (`from_passage`) its passage's:
+    `token_f1` with that query, and `finds_own`, the share that has its passage among the labeler's first 20.
     """
     one_thread()
     return pd.DataFrame([row for run in runs for row in _rows(run)])
@@ -56,13 +60,23 @@ def _rows(run: Run) -> Iterator[dict]:
             "labeler_score": run.teachers["labeler"]["metrics"]["test"][run.task.metric],
             "explained_variance": generator.get("explained_variance", math.nan),
             "sigma": sigma,
-            "restored_words": generator.get("restored_words", {}).get(f"{sigma:g}", math.nan),
+            **{name: at.get(f"{sigma:g}", math.nan) for name, at in of_texts(generator).items()},
             "agreement": (label.argmax(1) == own).float().mean().item(),
             "entropy": torch.special.entr(label).sum(1).mean().item(),
             "classes": torch.special.entr(label.mean(0)).sum().exp().item(),
             "few_shot": rare[drawn].float().mean().item(),
             "few_shot_data": rare[data.labels].float().mean().item(),
         }
+
+
+def of_texts(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """By column and noise scale, what was measured of a generator of texts once it was trained."""
+    from_passage = metrics.get("from_passage", {})
+    return {
+        "restored_words": metrics.get("restored_words", {}),
+        **{name: metrics.get(name, {}) for name in _OF_QUERIES},
+        **{f"from_passage_{name}": from_passage.get(name, {}) for name in _OF_QUERIES},
+    }
 
 
 def write(frame: pd.DataFrame, folder: Path) -> Path:
@@ -87,6 +101,9 @@ def lines(frame: pd.DataFrame) -> list[str]:
             if variance == variance
             else f"restores of the words {words}"
         )
+        if rows["token_f1"].notna().any():
+            f1, finds = (_by_sigma(rows, f"from_passage_{name}") for name in _OF_QUERIES)
+            restores += f"; from a passage it writes queries of token F1 {f1}, that find the passage in {finds}"
         out.append(
             f"{task}, teacher {teacher}: labeler {100 * score:.1f} % on the test set; generator {restores}; "
             f"the labeler keeps its class on {kept}"

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from benchmarks.data.questions import ANSWERED
 from benchmarks.data.splits import sides
 from benchmarks.data.texts import unpack
-from benchmarks.data.wordpieces import PASSAGE_LENGTH, word_pieces
-from benchmarks.task import Examples, RetrievalExamples, Size
+from benchmarks.task import Examples, Size
 from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, padded, retrieval_examples
-
-if TYPE_CHECKING:
-    from torch import nn
 
 SECOND_TEST = 1000  # questions of the second test set
 
@@ -34,20 +28,9 @@ class NqWiki(RetrievalTask):
     sizes = {
         "smoke": SMOKE,
         "small": Size(
-            budget=250, budgets=(100, 250, 627), steps=500, batch=32, generator_steps=1500, keep_answers=True
+            budget=250, budgets=(100, 250, 627), steps=500, batch=32, generator_steps=1000, keep_answers=True
         ),
     }
-
-    teachers = {**RetrievalTask.teachers, "generator": "query-gru-256-384.v2"}
-
-    def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
-        """The generator of the committed records was drawn behind an encoder of the passages: so it is again."""
-        from benchmarks.networks.sentence_encoder import passage_encoder
-
-        found = self.examples()
-        assert isinstance(found, RetrievalExamples)
-        passage_encoder(word_pieces(list(found.passage_texts), PASSAGE_LENGTH))
-        return super().teacher(classes)
 
     def data(self) -> Examples:
         """By DPR's rule: dev to train on, test to test on, TriviaQA beside it.

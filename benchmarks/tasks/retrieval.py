@@ -68,7 +68,7 @@ class RetrievalTask(Task):
         "sigma": [0.25, 0.5, 1.0],
         "step_size": [2.5, 5.0, 10.0],
     }
-    teachers = {"generator": "query-gru-256-384.v1", "labeler": "all-minilm.v1"}
+    teachers = {"generator": "query-copynet-256-256.v1", "labeler": "all-minilm.v1"}
     lr = (2e-3, 0.0)  # the labeler is not trained
     sigmas = (0.0, 0.25, 0.5, 1.0)
     distances = (5.0, 10.0, 15.0, 20.0)  # latents are 19.6 long
@@ -98,15 +98,14 @@ class RetrievalTask(Task):
     def _tied(self, tower: Any) -> nn.Module:
         from benchmarks.networks.retrieval import TiedStudent
 
-        passages = self.examples().passages
-        assert passages is not None
-        return TiedStudent(tower, self.tensor(passages))
+        return TiedStudent(tower, self._passages())
 
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
-        from benchmarks.networks.retrieval import DenseLabeler, QueryGenerator
+        from benchmarks.networks.query_generator import QueryGenerator
+        from benchmarks.networks.retrieval import DenseLabeler
 
         vocabulary, vectors = self._vocabulary(), self._vectors()
-        return QueryGenerator(vocabulary, vectors, LENGTH), DenseLabeler(vocabulary, vectors)
+        return QueryGenerator(vocabulary, vectors, self._passages(), LENGTH), DenseLabeler(vocabulary, vectors)
 
     def fits(self) -> dict[str, Callable[..., dict[str, Any]]]:
         from benchmarks.teachers.retrieval import fit_generator, judge_labeler
@@ -133,6 +132,12 @@ class RetrievalTask(Task):
         found = self.examples().vocabulary
         assert found is not None
         return found
+
+    def _passages(self) -> torch.Tensor:
+        """Their tokens (L, T)."""
+        found = self.examples().passages
+        assert found is not None
+        return self.tensor(found)
 
     def _vectors(self) -> torch.Tensor:
         """The teacher's vectors of the passages (L, 384)."""

@@ -26,7 +26,7 @@ class WikiTitles(RetrievalTask):
             budgets=(250, 500, 2000, 6904),
             steps=500,
             batch=32,
-            generator_steps=1500,
+            generator_steps=1000,
             keep_answers=True,
             search_budgets=(500, 2000),
         ),

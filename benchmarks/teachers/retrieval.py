@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from benchmarks.data.questions import bm25
 from benchmarks.data.splits import Split
+from benchmarks.metrics.overlap import token_f1
 from benchmarks.metrics.ranking import DEEPEST, first_ranks, measure
-from benchmarks.networks.retrieval import DenseLabeler, QueryGenerator
+from benchmarks.networks.query_generator import QueryGenerator
+from benchmarks.networks.retrieval import DenseLabeler
 from benchmarks.networks.text import present
 from benchmarks.task import RetrievalExamples, Task
 from benchmarks.teachers.recipe import Recipe, training_indices
@@ -56,8 +59,8 @@ def fit_generator(
     """Writes queries from noisy vectors: each from its own or from its passage's, and beside them spans of passages.
 
     Each step shows equally many queries with a passage, spans, and where there are any queries without a passage.
-    Reported: the share of a validation query's words that stand where they should, by noise scale, from its own vector
-    and (`from_passage`) from its passage's.
+    Reported: `_judge_generator` on validation queries, from their own vectors and (`from_passage`) from their
+    passages'.
     """
     indices = training_indices(examples, recipe.kind, split)
     queries = task.tensor(examples.pool_inputs[indices])
@@ -76,32 +79,52 @@ def fit_generator(
     )
     drawn, places = order.unique(return_inverse=True)  # others need not pass through the encoder
     texts = torch.cat(groups)[drawn]
-    has_passage, is_span = drawn < ends[0], ((drawn >= ends[0]) & (drawn < ends[1])).long()
+    is_query, is_span = drawn < ends[0], ((drawn >= ends[0]) & (drawn < ends[1])).long()
     module.eval()
     with torch.no_grad():
-        own = torch.cat([module.encode(chunk) for chunk in texts.split(_CHUNK)])
-    passages = module.passages * own.shape[1] ** 0.5
-    labels = torch.from_numpy(examples.pool_labels[indices])[drawn.clamp_max(len(queries) - 1)]
+        vectors = torch.cat([module.encode(chunk) for chunk in texts.split(_CHUNK)])
+    passages = module.passages * vectors.shape[1] ** 0.5
+    none = torch.full((int(ends[-1] - ends[1]),), -1)
+    own = torch.cat([torch.from_numpy(examples.pool_labels[indices]), torch.arange(len(passages)), none])[drawn]
 
     def loss(index: Tensor) -> Tensor:
-        by_passage = (torch.rand(len(index), 1, generator=rng) < 0.5) & has_passage[index, None]
-        latents = torch.where(by_passage, passages[labels[index]], own[index])
-        return module.loss(latents, texts[index], is_span[index], rng)
+        by_passage = (torch.rand(len(index), 1, generator=rng) < 0.5) & is_query[index, None]
+        latents = torch.where(by_passage, passages[own[index]], vectors[index])
+        return module.loss(latents, texts[index], is_span[index], own[index], rng)
 
     descend(module, recipe, places, loss, clip=1.0, frozen=module.encoder)
     chosen = examples.validation[:500]
-    held_out = task.tensor(examples.pool_inputs[chosen])
+    held_out, labels = task.tensor(examples.pool_inputs[chosen]), torch.from_numpy(examples.pool_labels[chosen])
     with torch.no_grad():
-        starts = {"restored_words": module.encode(held_out), "from_passage": passages[examples.pool_labels[chosen]]}
-        return {
-            name: {f"{sigma:g}": _restored(module, latents, held_out, sigma, rng) for sigma in task.sigmas}
-            for name, latents in starts.items()
-        }
+        found = _judge_generator(module, module.encode(held_out), held_out, labels, task.sigmas, rng)
+        return found | {"from_passage": _judge_generator(module, passages[labels], held_out, labels, task.sigmas, rng)}
 
 
-def _restored(module: QueryGenerator, latents: Tensor, texts: Tensor, sigma: float, rng: torch.Generator) -> float:
-    found = module.decode(latents + sigma * torch.randn(latents.shape, generator=rng))
-    return (found == texts)[present(texts)].float().mean().item()
+def _judge_generator(
+    module: QueryGenerator,
+    latents: Tensor,
+    wanted: Tensor,
+    own: Tensor,
+    sigmas: Iterable[float],
+    rng: torch.Generator,
+) -> dict[str, dict[str, float]]:
+    """Of queries decoded from noisy latents (B, 384), means by noise scale.
+
+    `restored_words`: share of the wanted query's words (B, T) that stand in their places. `token_f1`: overlap of the
+    words of both in any order. `finds_own`: share that has its own passage (B,) among the labeler's first 20.
+    """
+    found: dict[str, dict[str, float]] = {"restored_words": {}, "token_f1": {}, "finds_own": {}}
+    for sigma in sigmas:
+        noisy = latents + sigma * torch.randn(latents.shape, generator=rng)
+        made = torch.cat([module.decode(chunk) for chunk in noisy.split(_BATCH)])
+        ranked = first_ranks(module.encode(made) @ module.passages.T, 20)
+        for name, value in (
+            ("restored_words", (made == wanted)[present(wanted)].float().mean().item()),
+            ("token_f1", token_f1(made.numpy(), wanted.numpy())),
+            ("finds_own", float((ranked == own.numpy()[:, None]).any(1).mean())),
+        ):
+            found[name][f"{sigma:g}"] = value
+    return found
 
 
 def _spans(passages: Tensor, length: int, rng: torch.Generator) -> Tensor:

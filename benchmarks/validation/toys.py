@@ -12,9 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.data.wordpieces import PAD, SPECIAL_TOKENS, all_pieces, word_pieces
+from benchmarks.data.wordpieces import PAD, SPECIAL_TOKENS, all_pieces, in_vocabulary, word_pieces
 from benchmarks.networks.image import VAE, labeler_cnn, student_cnn
-from benchmarks.networks.retrieval import BagTower, DenseLabeler, QueryGenerator, QueryStudent
+from benchmarks.networks.query_generator import QueryGenerator
+from benchmarks.networks.retrieval import BagTower, DenseLabeler, QueryStudent
 from benchmarks.networks.text import TextAutoencoder, TextLabeler, TextStudent
 from benchmarks.tasks.images import flip_and_shift
 from benchmarks.tasks.texts import drop_words
@@ -55,6 +56,18 @@ def vocabulary() -> np.ndarray:
     return np.array([*special, *np.setdiff1d(np.unique(word_pieces(SENTENCES, LENGTH)), special)])
 
 
+def sentences() -> torch.Tensor:
+    """The sentences as tokens (40, LENGTH)."""
+    return torch.from_numpy(in_vocabulary(word_pieces(SENTENCES, LENGTH), vocabulary())).long()
+
+
+def passages() -> torch.Tensor:
+    """Tokens (CLASSES, 16) of what a toy search is over."""
+    texts = sentences()
+    words = texts[texts != PAD][: 6 * CLASSES].view(CLASSES, 6)
+    return F.pad(torch.cat([words, words.flip(1)], 1), (0, 4))
+
+
 @cache
 def _networks(modality: str) -> tuple[nn.Module, nn.Module]:
     """Untrained (generator, labeler), from a fixed start; the text networks' frozen parts take a while to load."""
@@ -63,7 +76,9 @@ def _networks(modality: str) -> tuple[nn.Module, nn.Module]:
     pieces = vocabulary()
     if modality == "retrieval":
         vectors = passage_vectors()
-        generator = seeded(lambda: QueryGenerator(pieces, vectors, LENGTH, width=16, hidden=16), 0)
+        generator = seeded(
+            lambda: QueryGenerator(pieces, vectors, passages(), LENGTH, width=16, hidden=16, reading=8), 0
+        )
         return generator, seeded(lambda: DenseLabeler(pieces, vectors), 0)
     generator = seeded(lambda: TextAutoencoder(pieces, LENGTH, latent=8, width=16, layers=1), 0)
     return generator, seeded(lambda: TextLabeler(pieces, CLASSES, layers=1), 0)
@@ -76,13 +91,10 @@ def data(modality: str) -> TrainingData:
         images = torch.rand(40, 1, 8, 8, generator=rng()) * 0.3 + 0.2 * LABELS[:, None, None, None]
         more = torch.rand(50, 1, 8, 8, generator=rng(2))
         return TrainingData(images, LABELS, CLASSES, teacher, flip_and_shift, lambda: more)
-    rank = {piece: i for i, piece in enumerate(vocabulary().tolist())}
-    texts = torch.tensor([[rank[piece] for piece in row] for row in word_pieces(SENTENCES, LENGTH).tolist()])
+    texts = sentences()
     if modality == "text":
         return TrainingData(texts, LABELS, CLASSES, teacher, drop_words, lambda: texts.flip(1))
-    words = texts[texts != PAD][: 6 * CLASSES].view(CLASSES, 6)
-    passages = F.pad(torch.cat([words, words.flip(1)], 1), (0, 4))
-    return RunData(texts, LABELS, CLASSES, teacher, drop_words, lambda: texts.flip(1), passages=passages)
+    return RunData(texts, LABELS, CLASSES, teacher, drop_words, lambda: texts.flip(1), passages=passages())
 
 
 def student(modality: str) -> nn.Module:
