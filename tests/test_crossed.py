@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 from test_stats_and_tables import record
 
-from benchmarks.analysis import crossed, scores, strata, summary
+from benchmarks.analysis import crossed, scores, stats, strata, summary
 from benchmarks.analysis.scores import Scores
 from benchmarks.core.paths import REFERENCE
 from benchmarks.data import splits
@@ -259,3 +259,25 @@ def test_a_table_of_several_draws_says_so_and_shows_the_parts():
     assert row["se_draw"] == pytest.approx(math.sqrt(found.parts.draw))
     del cells["tgt-random"][Unit(2, 1)]
     assert tables.grid(group, cells).rows[1][-1].text == "3, 2 draws, 5 runs"
+
+
+@pytest.mark.parametrize(("seeds", "share"), [(2, 0.1), (3, 0.1), (3, 1.0), (5, 0.3)])
+def test_few_seeds_are_enough_for_an_interval_that_holds(seeds, share):
+    """Of few seeds with test samples that add a little: by Satterthwaite's number alone 87 to 94 of 100 would hold."""
+    rng = np.random.default_rng(seeds)
+    N, tables = 200, 1500
+    held = alone = 0
+    for _ in range(tables):
+        x = rng.normal(size=(seeds, 1, 1)) + math.sqrt(share / seeds * N) * rng.normal(size=(1, 1, N))
+        found = crossed.estimate(scores_of(x))
+        parts = found.parts
+        held += found.low <= 0 <= found.high
+        alone += abs(found.mean) < stats.quantile(parts.freedom, 0.95) * math.sqrt(parts.known)
+        over_seeds = scipy_stats.t.interval(0.95, seeds - 1, found.mean, math.sqrt(parts.seed))
+        assert found.half >= (over_seeds[1] - over_seeds[0]) / 2 - 1e-9
+        assert (found.p < 0.05) == (not found.low <= 0 <= found.high)
+    error = math.sqrt(0.05 * 0.95 / tables)
+    assert held / tables > 0.95 - 3 * error
+    assert alone <= held
+    if seeds == 2:
+        assert alone / tables < 0.95 - 3 * error

@@ -3,7 +3,9 @@
 The model of a test sample i under seed s and draw d is a linear one with random effects of all three and of all their
 crossings (Searle, Casella & McCulloch 1992, chapter 5; Brennan 2001). Its parts are estimated by the method of moments
 from pairs of runs that share a seed, a draw, or neither, which needs no equal numbers in the cells (Gao & Owen 2017).
-The mean's degrees of freedom are Satterthwaite's (1946).
+The mean's degrees of freedom are Satterthwaite's (1946). Of few seeds or draws their own mean square may be small by
+chance, and Satterthwaite's number large for it: an interval is therefore never narrower than the t interval over the
+seeds' means, or over the draws' means.
 """
 
 from __future__ import annotations
@@ -29,13 +31,14 @@ class Parts:
         seed: student seeds, each with its split. draw: the teacher's draws, nan for one, 0 of runs that ask no teacher.
             both: what a seed does under one draw and not under another; for one draw it is within `seed`. test: the
             finite test set, nan of records without hits. Of the first three the crossing with the test samples is part.
-        draws: how many of the teacher there were. freedom: Satterthwaite's, of the sum.
+        seeds, draws: how many there were. freedom: Satterthwaite's, of the sum.
     """
 
     seed: float
     draw: float
     both: float
     test: float
+    seeds: int
     draws: int
     freedom: float
 
@@ -43,6 +46,12 @@ class Parts:
     def known(self) -> float:
         """The variance of the mean, of the parts that are known; nan for one seed, whose part cannot be told."""
         return self.seed + _sum(self.draw, self.both, self.test)
+
+    @property
+    def bases(self) -> list[tuple[float, float]]:
+        """Variances that an interval may rest on, with degrees of freedom: all parts, the seeds' alone, the draws'."""
+        both = [(self.known, self.freedom), (_sum(self.seed, self.both), self.seeds - 1)]
+        return both + [(_sum(self.draw, self.both), self.draws - 1)] * (self.draws > 1)
 
     @property
     def errors(self) -> dict[str, float]:
@@ -53,7 +62,11 @@ class Parts:
 
 @dataclass(frozen=True)
 class Estimate(stats.Difference):
-    """A mean, or a difference of means, with what its interval is made of. n: seeds."""
+    """A mean, or a difference of means, with what its interval is made of.
+
+    Attributes:
+        n: seeds. p: of zero by the basis of `Parts` that says least. freedom: of the basis that the interval rests on.
+    """
 
     parts: Parts
 
@@ -66,13 +79,15 @@ def estimate(scores: Scores, level: float = LEVEL) -> Estimate | None:
     if not scores.units:
         return None
     parts = parts_of(scores)
-    n, mean = len({unit.seed for unit in scores.units}), float(scores.values.mean())
+    n, mean = parts.seeds, float(scores.values.mean())
     error = math.sqrt(parts.known) if n > 1 else math.nan
     if n < 2 or (error < 1e-12 and n == 2 and abs(mean) > 1e-12):  # two that are equal tell no spread
         return Estimate(n, mean, math.nan, math.nan, math.nan, math.nan, parts)
-    half = stats.quantile(parts.freedom, level) * error
-    p = stats.two_sided(mean / error, parts.freedom) if error >= 1e-12 else float(abs(mean) < 1e-12)
-    return Estimate(n, mean, mean - half, mean + half, p, parts.freedom, parts)
+    half, freedom = max((stats.quantile(free, level) * math.sqrt(part), free) for part, free in parts.bases)
+    p = float(abs(mean) < 1e-12)
+    if error >= 1e-12:
+        p = max(stats.two_sided(mean / math.sqrt(part), free) for part, free in parts.bases if part > 0)
+    return Estimate(n, mean, mean - half, mean + half, p, freedom, parts)
 
 
 def paired(ours: Scores, theirs: Scores, level: float = LEVEL) -> Estimate | None:
@@ -86,12 +101,12 @@ def apart(ours: Scores, theirs: Scores, level: float = LEVEL) -> stats.Differenc
     if one is None or other is None:
         return None
     n, mean = min(one.n, other.n), one.mean - other.mean
-    variances = [found.parts.known if found.n > 1 else math.nan for found in (one, other)]
+    variances = [(found.half / stats.quantile(found.freedom, LEVEL)) ** 2 for found in (one, other)]
     total = sum(variances)
     if not total > 1e-24:
         return stats.Difference(n, mean, math.nan, math.nan, math.nan, math.nan)
     shares = zip(variances, (one, other), strict=True)
-    freedom = total**2 / sum(part**2 / found.parts.freedom for part, found in shares)
+    freedom = total**2 / sum(part**2 / found.freedom for part, found in shares)
     half = stats.quantile(freedom, level) * math.sqrt(total)
     return stats.Difference(
         n, mean, mean - half, mean + half, stats.two_sided(mean / math.sqrt(total), freedom), freedom
@@ -130,7 +145,7 @@ def parts_of(scores: Scores) -> Parts:
     squares += [(_sum(draw, both), n_draws - 1)] if n_draws > 1 else []
     spread = _sum(*(part**2 / max(freedom, 1) for part, freedom in squares))
     freedom = max(_sum(seed, draw, both, test) ** 2 / spread, 1.0) if spread > 0 else float(max(n_seeds - 1, 1))
-    return Parts(seed, draw, both, test, n_draws, freedom)
+    return Parts(seed, draw, both, test, n_seeds, n_draws, freedom)
 
 
 def _sum(*known: float) -> float:
