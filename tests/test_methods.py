@@ -70,7 +70,9 @@ def test_counters_are_true(name, modality, data, student):
     assert {key: counts[key] for key in passed} == passed
     # Three steps with 8 generated samples each; a pool has 4 of its samples renewed once.
     pools = dict.fromkeys(("tgt-gradient-pool", "tgt-gradient-passages-pool", "mate-kd-pool"), 4)
-    expected = {"data-free": 16, "data-free-long": 16, "tgt-gradient": 24, "tgt-gradient-balanced": 24, **pools}.get(name, 0)
+    expected = {"data-free": 16, "data-free-long": 16, "tgt-gradient": 24, "tgt-gradient-balanced": 24, **pools}.get(
+        name, 0
+    )
     assert counts["gradient_evaluations"] == expected
 
 

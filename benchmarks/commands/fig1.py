@@ -9,7 +9,7 @@ from rich.console import Console
 from benchmarks.commands.options import Tasks, Where, Work, choice_of, execution, folder_of
 from benchmarks.data.asset import Unavailable
 
-TASKS = ("fashion-lt", "emoji-lt", "movie-5", "wiki-titles")
+TASKS = ("fashion-lt", "glyph-lt", "movie-5", "wiki-titles")
 
 
 @dataclass

@@ -47,8 +47,8 @@ class QueryGenerator(nn.Module):
     begins from the latent, and the latent is added to all that it tells. It attends to the `near` passages whose
     vectors have the largest cosines with the latent, weighed by a softmax of these cosines at the labeler's scale. A
     word's chance is the sum over all ways to write it, out of the vocabulary or copied from any of its places, under
-    one softmax (CopyNet, section 3.2). A place is found by the words that stand there, before and behind it, by where it
-    is in its passage, by whether the last word written stands in front of it (as in CopyNet's selective read) and by
+    one softmax (CopyNet, section 3.2). A place is found by the words that stand there, before and behind it, by where
+    it is in its passage, by whether the last word written stands in front of it (as in CopyNet's selective read) and by
     whether its word has been written already (in the place of See et al.'s coverage).
 
     Passages are read as word vectors, the main directions of those that are written with: their sentences do not pass

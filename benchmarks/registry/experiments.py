@@ -45,7 +45,7 @@ class Experiment:
 
 
 EXPERIMENTS = {
-    "table1": Experiment("Long-tailed image classification", ("fashion-lt", "emoji-lt")),
+    "table1": Experiment("Long-tailed image classification", ("fashion-lt", "glyph-lt"), also=("emoji-lt",)),
     "table2": Experiment("Text classification", ("movie-5", "wiki-topic", "trec-50"), also=("amazon-food",)),
     "table3": Experiment("Dense retrieval", ("wiki-titles", "nq-wiki")),
     "fig2": Experiment(

@@ -22,7 +22,7 @@ class Target:
 
 
 TARGETS = {
-    "table1": Target("long-tailed image classification: all methods on fashion-lt and emoji-lt", "experiment"),
+    "table1": Target("long-tailed image classification: all methods on fashion-lt and glyph-lt", "experiment"),
     "table2": Target("text classification with few and with all labels: movie-5, wiki-topic and trec-50", "experiment"),
     "table3": Target("dense retrieval: short descriptions and Natural Questions over summaries", "experiment"),
     "fig1": Target("a picture of generated neighbours: random and gradient-based, with both networks' classes", "fig1"),

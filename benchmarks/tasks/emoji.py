@@ -29,6 +29,7 @@ class EmojiLT(ImageTask):
         "emoji into 4,200 to train on, 538 for validation, 1,914 for testing; "
         "the largest class has 15.0 % of the test images"
     )
+    version = 2
     dataset = "emoji"
     profile = Profile("natural")
     sizes = {

@@ -29,6 +29,7 @@ class FashionLT(ImageTask):
     note = (
         "Fashion-MNIST with exponential imbalance (ratio 100: 1,000 to 10 images a class); balanced official test set"
     )
+    version = 2
     dataset = "fashion"
     profile = Profile("exponential", ratio=100.0)
     sizes = {"smoke": SMOKE, "small": SMALL}

@@ -35,7 +35,6 @@ class GlyphLT(ImageTask):
         "train on, one image a class of 11 more for validation (2,626) and of 34 more for testing (9,053)"
     )
     dataset = "glyph"
-    tuned_on = "glyph-lt"
     profile = Profile("exponential", ratio=50.0)
     also = ("medium_shot", "few_shot")
     sizes = {

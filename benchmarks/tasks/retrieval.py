@@ -57,6 +57,7 @@ class RetrievalTask(Task):
         suffix: which student learns it, and from what start: a key of `STUDENTS`.
     """
 
+    version = 2
     domain = "retrieval"
     metric = "success_20"
     also: tuple[str, ...] = ("success_1", "success_100", "mrr_10", "ndcg_10")
