@@ -34,10 +34,11 @@ def without_effect(name: str, modality: str) -> list[str]:
     """Axes of a row's space whose first and last value never make a difference, whatever the other axes are at."""
     row, found = METHODS[name], []
     space = {axis: OF_TOYS.get(axis, values) for axis, values in row.space(TASK[modality]).items()}
-    pool = {"pool": 12, "renew": 4, "every": 2} if row.pooled else {}
+    often = {"pool": 12, "renew": 4, "every": 2, "student_steps": 2}  # what is renewed at all is, in a few steps
+    renewed = {name: value for name, value in often.items() if name in row.load().Config.__dataclass_fields__}
 
     def result(setting: dict) -> torch.Tensor:
-        return trained(name, modality, row.load().Config(**{**row.defaults, **setting, **pool, **row.fixed}))
+        return trained(name, modality, row.load().Config(**{**row.defaults, **setting, **renewed, **row.fixed}))
 
     for axis, values in space.items():
         bases = [{}, *({other: tried[end] for other, tried in space.items()} for end in (0, -1))]

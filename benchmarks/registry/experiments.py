@@ -51,7 +51,7 @@ EXPERIMENTS = {
     "fig2": Experiment(
         "Accuracy against labelled samples",
         ("fashion",),
-        without=("pretrained-one-hot",),
+        without=("pretrained-one-hot", "pretrained-distillation"),
         long_tail=False,
         curve=True,
         also=("movie-5", "wiki-titles"),
