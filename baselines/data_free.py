@@ -102,9 +102,9 @@ class DataFree(Method):
             "colour": "#F0E442",
         },
         "data-free-long": {
-            "about": "as data-free, for six times the task's steps",
+            "about": "as data-free, for eight times the task's steps",
             "only_for": "image",
-            "schedule": 6,
+            "schedule": 8,
             "tuned_as": "data-free",
             "tables": ["image"],
             "order": 81,
