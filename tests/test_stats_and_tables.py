@@ -131,6 +131,7 @@ def test_calibration_error_is_the_gap_of_confidence_and_accuracy():
     assert found["accuracy"] == 0.5
     # Half of the samples are believed at 1/2 and right as often, half at 1 and right half of the time.
     assert found["calibration_error"] == pytest.approx(0.25)
+    assert classify(logits / 0, np.array([0, 1, 1, 0]), 2, np.array([50, 50]))["calibration_error"] is None
 
 
 def test_shot_boundaries_and_empty_groups():

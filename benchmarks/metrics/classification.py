@@ -73,9 +73,10 @@ def classify(
     train_counts: np.ndarray,
     coarse: Sequence[int] | None = None,
 ) -> dict[str, float | None]:
-    """`classification` of logits (N, C), and how far their confidence is from their accuracy."""
+    """`classification` of logits (N, C), and their calibration error; None where they are not finite."""
     found = classification(logits.argmax(1).numpy(), labels, classes, train_counts, coarse)
-    return {**found, "calibration_error": calibration_error(logits.softmax(1).numpy(), labels)}
+    finite = logits.isfinite().all()  # a student that diverges is looked at before its loss is
+    return {**found, "calibration_error": calibration_error(logits.softmax(1).numpy(), labels) if finite else None}
 
 
 def right(logits: Tensor, labels: np.ndarray) -> np.ndarray:

@@ -39,7 +39,7 @@ class EmojiLT(ImageTask):
         ),
     }
     students = {"student": "cnn-16-32-64.v1"}
-    teachers = {"generator": "vae-64-32.v2", "labeler": "resnet-16.v1"}
+    teachers = {"generator": "vae-64-32.v3", "labeler": "resnet-16.v1"}
 
     def data(self) -> Examples:
         """30 % of a class's emoji are for testing and 10 % for validation, the same for all seeds.

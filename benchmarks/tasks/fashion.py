@@ -34,7 +34,7 @@ class FashionLT(ImageTask):
     profile = Profile("exponential", ratio=100.0)
     sizes = {"smoke": SMOKE, "small": SMALL}
     students = {"student": "cnn-16-32-32.v1"}
-    teachers = {"generator": "vae-64-32.v2", "labeler": "resnet-16.v1"}
+    teachers = {"generator": "vae-64-32.v3", "labeler": "resnet-16.v1"}
 
     def data(self) -> Examples:
         """Official test set; 500 training images a class are set aside for validation, the same for all seeds."""

@@ -23,8 +23,7 @@ from tgt import freeze, kl
 _JUDGE_WIDTH, _JUDGE_SHARE = 8, 0.25  # of the judge's network, and of the generator's steps that it is trained for
 _JUDGE_LR = 4e-3
 _AVERAGED = 16  # a classifier's weights are averaged over the last one in so many of its steps, with falling weights
-_COMPONENTS = (1, 4, 16, 64)  # numbers of Gaussians that the prior is chosen from
-_FITTED = 20_000  # latents at most that it is fitted to
+_FITTED, _TO_A_GAUSSIAN = 20_000, 250  # latents at most that the prior is fitted to, and to each of its Gaussians
 
 
 def fit_vae(module: VAE, task: Task, examples: Examples, recipe: Recipe, split: Split) -> dict[str, Any]:
@@ -90,22 +89,19 @@ def _judge(
 def fit_prior(module: VAE, inputs: Tensor, rng: torch.Generator) -> None:
     """A mixture of Gaussians on samples of the posterior of training inputs (N, ...), the aggregate posterior.
 
-    The number of Gaussians is the one under which a fifth of the latents, kept apart, is most likely.
+    Decoded samples of more and smaller Gaussians look to the labeler more like real images, though held-out latents
+    are not more likely under them.
     """
     chosen = torch.randperm(len(inputs), generator=rng)[:_FITTED]
     posterior = [module.posterior(inputs[index]) for index in chosen.split(512)]
     mean, log_variance = (torch.cat(parts) for parts in zip(*posterior, strict=True))
     latents = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=rng)
-    held_out, rest = latents.double().numpy()[: len(latents) // 5], latents.double().numpy()[len(latents) // 5 :]
+    count = min(max(len(latents) // _TO_A_GAUSSIAN, 1), len(module.weights))
     seed = int(torch.randint(2**31, (), generator=rng))
-    fitted = [
-        GaussianMixture(count, reg_covar=1e-3, tol=1e-2, max_iter=30, random_state=seed).fit(rest)
-        for count in _COMPONENTS
-        if count * latents.shape[1] <= len(rest)
-    ]
-    best = max(fitted, key=lambda mixture: mixture.score(held_out))
-    factors = np.linalg.cholesky(best.covariances_)
-    module.set_prior(*(torch.from_numpy(found).float() for found in (best.weights_, best.means_, factors)))
+    mixture = GaussianMixture(count, reg_covar=1e-3, tol=1e-2, max_iter=30, random_state=seed)
+    mixture.fit(latents.double().numpy())
+    factors = np.linalg.cholesky(mixture.covariances_)
+    module.set_prior(*(torch.from_numpy(found).float() for found in (mixture.weights_, mixture.means_, factors)))
 
 
 def fit_classifier(module: Any, task: Task, examples: Examples, recipe: Recipe, split: Split) -> dict[str, Any]:
