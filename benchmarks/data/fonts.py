@@ -120,7 +120,8 @@ def family_of(raw: bytes) -> str | None:
 
 def drawn(fonts: Iterable[tuple[str, bytes]]) -> Arrays:
     """The arrays of `glyphs_from_debian` for faces (family, content)."""
-    images, rows, names = [], [], {}
+    images, rows = [], []
+    names: dict[str, int] = {}
     for face, (family, raw) in enumerate(fonts):
         number = names.setdefault(family, len(names))
         for character, image in draw(raw).items():
