@@ -17,7 +17,7 @@ from benchmarks.data.splits import Split
 from benchmarks.networks.image import VAE, labeler_cnn
 from benchmarks.task import Examples, Task
 from benchmarks.teachers.recipe import Recipe, training_indices, unlabelled
-from benchmarks.teachers.training import batches, descend, drawn, generator_of, judge_labeler
+from benchmarks.teachers.training import BATCH, batches, descend, drawn, generator_of, judge_labeler
 from tgt import freeze, kl
 
 _JUDGE_WIDTH, _JUDGE_SHARE = 8, 0.25  # of the judge's network, and of the generator's steps that it is trained for
@@ -45,7 +45,7 @@ def fit_vae(module: VAE, task: Task, examples: Examples, recipe: Recipe, split: 
         clip=1000.0,
     )
     with torch.no_grad():
-        fit_prior(module, inputs, rng)
+        fit_prior(module, inputs, rng, recipe.steps * BATCH)
         held_out = task.tensor(examples.pool_inputs[examples.validation[:1000]])
         latents = module.encode(held_out)
         error = (module.decode(latents) - held_out).square().mean().item()
@@ -86,13 +86,16 @@ def _judge(
 
 
 @torch.no_grad()
-def fit_prior(module: VAE, inputs: Tensor, rng: torch.Generator) -> None:
+def fit_prior(module: VAE, inputs: Tensor, rng: torch.Generator, most: int = _FITTED) -> None:
     """A mixture of Gaussians on samples of the posterior of training inputs (N, ...), the aggregate posterior.
 
     Decoded samples of more and smaller Gaussians look to the labeler more like real images, though held-out latents
-    are not more likely under them.
+    are not more likely under them (results/ledger/evidence/teachers-prior.csv).
+
+    Args:
+        most: latents at most; a short training is not worth many.
     """
-    chosen = torch.randperm(len(inputs), generator=rng)[:_FITTED]
+    chosen = torch.randperm(len(inputs), generator=rng)[: min(most, _FITTED)]
     posterior = [module.posterior(inputs[index]) for index in chosen.split(512)]
     mean, log_variance = (torch.cat(parts) for parts in zip(*posterior, strict=True))
     latents = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=rng)
