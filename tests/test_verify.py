@@ -78,6 +78,11 @@ def test_runs_of_an_earlier_version_are_left_out(options, monkeypatch):
     assert list(noted(options).values()) == ["equal", "equal"]
 
 
+def test_nothing_of_todays_versions_is_no_success(options, monkeypatch):
+    monkeypatch.setattr("benchmarks.runs.run.PROTOCOL", 99)
+    assert verify.run("verify", [], options, CONSOLE) == verify.NOTHING
+
+
 def test_of_another_platform_a_number_within_the_seeds_interval_agrees(reference):
     results = Results.load(reference / "smoke")
     recorded = next(r for r in results.records if r.spec.method == "distillation")
@@ -96,7 +101,8 @@ def test_of_another_platform_a_number_within_the_seeds_interval_agrees(reference
     assert stats.reproduced([99.0], reference_values) is False
 
 
-def test_the_sample_is_spread_over_tasks_and_methods_and_fits_the_time():
+def test_the_sample_is_spread_over_tasks_and_methods_and_fits_the_time(monkeypatch):
+    monkeypatch.setattr(verification, "current", list)  # of whatever versions: it is the choice that is tested
     results = Results.load(paths.REFERENCE / "small")
     free = {name for name in {r.spec.task for r in results.records} if name.startswith("manifold")}
     chosen, absent = verification.chosen(results, 9, 60, seed=0, jobs=1)  # manifolds need no teachers to be trained

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from benchmarks.records.record import Record
 
 
+#: Exit status where there is nothing to verify: neither a success nor a number that differs.
+NOTHING = 3
+
+
 @dataclass
 class Options:
     sample: int = 24
@@ -35,7 +39,7 @@ class Options:
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
-    """1 if any number differs, or none was made again."""
+    """1 if any number differs, or none was made again; `NOTHING` where no committed run is of today's versions."""
     for name in ("sample", "jobs"):
         if getattr(options, name) < 1:
             raise BadInput(f"--{name} must be at least 1, not {getattr(options, name)}")
@@ -54,6 +58,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         console.print(f"task {task} is unavailable: {reason}", markup=False)
     if old := len(results) - len(verification.current(results.records)):
         console.print(f"left out: {old} of {len(results)} committed runs, of other versions or settings (see check)")
+    if old == len(results):
+        console.print("nothing to make again: no committed run is of today's versions", style="bold")
+        return NOTHING
     if not chosen:
         raise ValueError(f"nothing can be made again in {options.seconds} seconds: teachers must be trained first")
     told = f"{len(chosen)} of {len(results)} committed runs of {len({r.spec.task for r in chosen})} tasks, again"

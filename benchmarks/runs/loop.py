@@ -86,7 +86,7 @@ def train(
     student.train()
     for step in range(1, schedule.steps + 1):
         if step - 1 in starts:
-            optimiser = torch.optim.AdamW(trained, lr=method.config.lr, weight_decay=schedule.weight_decay)
+            optimiser = torch.optim.AdamW(trained, lr=method.config.lr, weight_decay=schedule.weight_decay, fused=True)
             decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, starts[step - 1])
         with costs.phase("data"):
             indices = next(drawn)[:real].to(data.labels.device)

@@ -44,7 +44,7 @@ class GlyphLT(ImageTask):
         ),
     }
     students = {"student": "cnn-24-48-96.v1"}
-    teachers = {"generator": "vae-64-32.v2", "labeler": "resnet-16.v1"}
+    teachers = {"generator": "vae-64-32.v3", "labeler": "resnet-16.v1"}
     augment = staticmethod(shift)
 
     def data(self) -> Examples:
