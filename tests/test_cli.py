@@ -157,10 +157,10 @@ def test_plan_runs_nothing(tmp_path):
 
 
 def test_a_missing_client_leaves_the_task_unavailable_and_visible(tmp_path):
-    """No npm, no cached emoji: the other task's table is made, and the absence stands in it."""
+    """No apt-get, no cached fonts: the other task's table is made, and the absence stands in it."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    for tool in ("apt-get", "dpkg-deb", "git"):
+    for tool in ("dpkg-deb", "git"):
         (tools / tool).symlink_to(subprocess.check_output(["which", tool], text=True).strip())
     cache = tmp_path / "cache" / "data"
     cache.mkdir(parents=True)
@@ -171,8 +171,8 @@ def test_a_missing_client_leaves_the_task_unavailable_and_visible(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     written = (tmp_path / "r" / "smoke" / "table1.md").read_text()
-    assert "Task emoji-lt is unavailable" in written
-    assert "npm is not installed" in written
+    assert "Task glyph-lt is unavailable" in written
+    assert "apt-get is not installed" in written
     assert "Fashion-MNIST, long tail" in written
 
 

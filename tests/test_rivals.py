@@ -215,7 +215,7 @@ def test_contrast_by_hand():
 def test_feature_matching_learns_its_layers_and_asks_for_each_sample_twice(data, student):
     method = FeatureMatching(FeatureMatchingConfig(width=8), data, rng(5))
     before = [parameter.detach().clone() for parameter in method.parameters(student)]
-    assert [tuple(p.shape) for p in before] == [(8, 4), (8,), (8, 16), (8,)]
+    assert [tuple(p.shape) for p in before] == [(8, 4), (8,), (8, head(data.teacher.labeler).in_features), (8,)]
     values = []
     train(student, method, data, Schedule(60, 8), rng(), data.teacher.costs, lambda step: None)
     assert all(not torch.equal(a, b) for a, b in zip(before, method.parameters(student), strict=True))

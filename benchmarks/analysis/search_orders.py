@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.core.paths import REFERENCE
 from benchmarks.registry import tasks
 from benchmarks.registry.hyperparameters import Place, Tuned, place_of, read_tuned, searched_as
+from benchmarks.task import SIZES
 
 FILE = "search-order.csv"
 #: A pair of rows whose order another search would turn round more often than this is decided by the search.
@@ -22,8 +23,8 @@ class Orders:
     """The searches behind a results folder.
 
     Attributes:
-        size: of the runs. turned: the probability that another search would put the second row before the first, by
-            place and rows. tuned: what was chosen.
+        size: of the runs; "" where the folder's name tells none. turned: the probability that another search would put
+            the second row before the first, by place and rows. tuned: what was chosen.
     """
 
     size: str
@@ -45,10 +46,12 @@ class Orders:
                     turned[place, row["ahead"], row["behind"]] = row["turned"]
             for name, rows in read_tuned(one / "tuned.json").items():
                 tuned[name] = tuned.get(name, {}) | rows
-        return cls(folder.name, turned, tuned)
+        return cls(folder.name if folder.name in SIZES else "", turned, tuned)
 
     def __call__(self, ahead: str, behind: str, task: str, teacher: str, budget: int) -> float | None:
         """Probability that another search would put `behind` before `ahead`; None where nothing tells it."""
+        if not self.size:
+            return None
         place = place_of(tasks.get(task), self.size, teacher, budget)
         first, second = searched_as(ahead), searched_as(behind)
         if (found := self.turned.get((place, first, second))) is not None:
@@ -58,5 +61,7 @@ class Orders:
 
     def edges(self, method: str, task: str, teacher: str, budget: int) -> list[str]:
         """Hyper-parameters whose chosen value stands at an end of its axis."""
+        if not self.size:
+            return []
         place = place_of(tasks.get(task), self.size, teacher, budget)
         return self.tuned.get(str(place), {}).get(searched_as(method), {}).get("edges", [])
