@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks.analysis import ablation, aggregate, crossed, ledger, multipliers, scores, stats, summary
+from benchmarks.analysis import ablation, aggregate, claims, crossed, ledger, multipliers, scores, stats, summary
 from benchmarks.analysis import slopes as theory
+from benchmarks.analysis.search_orders import Orders
 from benchmarks.core import paths
 from benchmarks.records import Results
 from benchmarks.records.groups import Group, values
@@ -252,3 +253,14 @@ def validation(record: Record) -> float:
     score = (record.curve[-1].validation or {})["balanced_accuracy"]
     assert score is not None
     return score
+
+
+def test_the_findings_quote_the_verdict_and_the_interval_of_each_claim():
+    lines = (paths.ROOT / "docs" / "findings.md").read_text().splitlines()
+    for claim in ledger.load():
+        judged = claims.judge(claim, RESULTS.groups(), Orders.of(FOLDER))
+        (row,) = [line for line in lines if line.startswith(f"| {claim.id}: ")]
+        assert row.endswith(f"| {judged.outcome} |")
+        if judged.primary is not None and judged.primary.difference is not None:
+            found = judged.primary.difference
+            assert f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]" in row
