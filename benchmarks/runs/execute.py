@@ -39,7 +39,7 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
     common: dict[str, Any] = {
         "key": run.key,
         "spec": run.spec,
-        "teachers": run.teachers,
+        "teachers": {} if run.spec.trial is not None else run.teachers,  # a search has thousands of records of one
         "identity": run.identity,
         "environment": environment(),
         "code_sha256": code_sha256(),
