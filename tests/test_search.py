@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
-from benchmarks.registry.hyperparameters import Place, chosen, config, place_of, read_tuned
+from benchmarks.registry.hyperparameters import SEARCH, Place, chosen, config, place_of, read_tuned, searched
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.runs import search
 from benchmarks.runs.grid import rerun_of
@@ -133,4 +133,7 @@ def test_what_was_chosen_serves_the_nearest_budget_and_its_own_kind_of_teacher(t
     assert set(found[str(place)]) == {"one-hot", "mine"}
     assert json.loads((tmp_path / "tuned.json").read_text()) == found
     assert chosen("one-hot", place, "small", found) == {"lr": 0.5}
+    assert not searched("one-hot", place, found)  # nothing says that it was this version of the search
+    found[str(place)]["one-hot"]["search"] = SEARCH
+    assert searched("one-hot", place, found)
     assert chosen("mine", Place("fashion", "full", 1500), "small", found) is None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.analysis.search_value import SearchedRow, SearchValue, Tried
+from benchmarks.records.record import Store
 from benchmarks.registry.hyperparameters import Place
 from benchmarks.runs import search
 
@@ -63,3 +64,11 @@ def test_it_reads_what_a_search_wrote(fill, tmp_path):
     assert len(found.drawn) == chosen["settings"]
     assert max(t.mean for t in found.tried if len(t.whole) == 3) == pytest.approx(chosen["validation"]["accuracy"])
     assert found.resampled(50).max() <= chosen["validation"]["accuracy"] + 0.1
+
+
+def test_trials_of_earlier_versions_are_no_part_of_it(fill, tmp_path):
+    search.search([search.Row(PLACE, "one-hot")], "smoke", fill)
+    records = list(Store(tmp_path / "tuning").read().values())
+    before = [r.model_copy(update={"identity": {**r.identity, "protocol": 0}}) for r in records]
+    alone, both = SearchValue(records).rows, SearchValue([*before, *records]).rows
+    assert both == alone

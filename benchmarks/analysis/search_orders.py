@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.core.paths import REFERENCE
 from benchmarks.registry import tasks
-from benchmarks.registry.hyperparameters import Place, Tuned, place_of, read_tuned, searched_as
+from benchmarks.registry.hyperparameters import Place, Tuned, place_of, read_tuned, searched, searched_as
 from benchmarks.task import SIZES
 
 FILE = "search-order.csv"
@@ -58,6 +58,10 @@ class Orders:
             return found
         found = self.turned.get((place, second, first))
         return None if found is None else 1 - found
+
+    def searched(self, method: str, task: str, teacher: str, budget: int) -> bool:
+        """Whether the hyper-parameters come from this version of the search; others are not tuned alike."""
+        return bool(self.size) and searched(method, place_of(tasks.get(task), self.size, teacher, budget), self.tuned)
 
     def edges(self, method: str, task: str, teacher: str, budget: int) -> list[str]:
         """Hyper-parameters whose chosen value stands at an end of its axis."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESAMPLES = 2000
+#: What makes the scores of two trials comparable.
+VERSIONS = ("protocol", "task_version", "method_version")
 
 
 @dataclass
@@ -100,12 +102,17 @@ class SearchValue:
 
     def __init__(self, records: Iterable[Record]) -> None:
         found: dict[tuple[Place, str], dict[str, Tried]] = {}
+        versions: dict[tuple[Place, str], list] = {}
         for record in records:
             spec, metric = record.spec, tasks.get(record.spec.task).metric
             score = (record.curve[-1].validation or {}).get(metric) if record.curve else None
             if record.status != "ok" or spec.trial is None or score is None:
                 continue
-            row = found.setdefault((Place(spec.task, spec.teacher, spec.budget), spec.method), {})
+            key = Place(spec.task, spec.teacher, spec.budget), spec.method
+            version = [record.identity.get(name) for name in VERSIONS]
+            if versions.setdefault(key, version) != version:  # the later ones are of other runs: nothing to compare
+                versions[key], found[key] = version, {}
+            row = found.setdefault(key, {})
             setting = row.setdefault(json.dumps(record.identity["config"], sort_keys=True), Tried(spec.trial))
             if spec.steps is None:
                 setting.whole[spec.seed] = score

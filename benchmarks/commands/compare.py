@@ -25,7 +25,7 @@ from benchmarks.core.paths import REFERENCE
 from benchmarks.records.groups import Group
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
-from benchmarks.registry.hyperparameters import Place, chosen, place_of, searched_as
+from benchmarks.registry.hyperparameters import Place, chosen, place_of, searched, searched_as, tuned
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.task import Task
 
@@ -94,9 +94,9 @@ class Asked:
 def search(
     wanted: tuple[str, ...], choice: Choice, folder: Path, options: Options, console: Console
 ) -> tuple[Choice, int]:
-    """Choose hyper-parameters on validation samples for the rows that the committed searches left out.
+    """Choose hyper-parameters on validation samples for the rows that no search of this version has chosen for.
 
-    Those are custom methods, and on a custom task their rivals as well: all by the same search as the suite's own rows.
+    Those are custom methods, and on a custom task their rivals as well: all by the same search.
 
     Raises:
         ValueError: no setting of a row could be trained.
@@ -109,7 +109,7 @@ def search(
         searching.Row(place, row)
         for place in _places(choice)
         for row in dict.fromkeys(map(searched_as, wanted))
-        if chosen(row, place, choice.size, choice.tuned) is None
+        if not searched(row, place, choice.tuned, tuned(choice.size))
     ]
     if not rows:
         return choice, 0
@@ -238,7 +238,8 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
         )
     places = _places(choice)
     found = {(row, place): chosen(row, place, choice.size, choice.tuned) for row in wanted for place in places}
-    without = [row for row in wanted if any(found[row, place] is None for place in places)]
+    files = choice.tuned, tuned(choice.size)
+    without = [row for row in wanted if not all(searched(row, place, *files) for place in places)]
     if not without:
         out.append(
             f"Hyper-parameters of all rows were chosen alike, on validation samples of {task.tuned_on}, from up to "
@@ -247,10 +248,11 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
         for place in places:
             told = ", ".join(f"{name} {value}" for name, value in (found[ours, place] or {}).items()) or "its defaults"
             out.append(f"Of {ours} with teacher {place.teacher} and {place.budget:,} samples: {told}.")
-    elif len(without) == len(wanted):
+    elif not any(params is not None for params in found.values()):
         out.append("Hyper-parameters of all rows are their defaults: no search was made.")
     else:
         out.append(
-            f"No search was made for {', '.join(without)}, whose hyper-parameters are their defaults; others had one."
+            f"Not tuned alike: {', '.join(without)} had no such search, and have their defaults or what an earlier "
+            "search chose."
         )
     return out

@@ -28,6 +28,8 @@ class Place(NamedTuple):
 
 #: What searches chose: by place (as text) and method, {"params": ..., ...}.
 Tuned = dict[str, dict[str, dict[str, Any]]]
+#: Version of the search, kept beside what it chose: rows that another version chose for are not tuned alike.
+SEARCH = 2
 
 
 def place_of(task: Task, size: str, teacher: str, budget: int) -> Place:
@@ -55,10 +57,19 @@ def read_tuned(path: Path) -> Tuned:
 
 def chosen(method: str, place: Place, size: str, other: Tuned | None = None) -> dict[str, Any] | None:
     """What a search chose for a method at a place, `other` before the committed ones; None if none has looked."""
-    for found in (other or {}, tuned(size)):
-        if (source := searched_as(method)) in (rows := found.get(str(place), {})):
-            return rows[source]["params"]
-    return None
+    found = _entry(method, place, (other or {}, tuned(size)))
+    return None if found is None else found["params"]
+
+
+def searched(method: str, place: Place, *several: Tuned) -> bool:
+    """Whether the first of several files that holds a method at a place has it from this version of the search."""
+    found = _entry(method, place, several)
+    return found is not None and found.get("search") == SEARCH
+
+
+def _entry(method: str, place: Place, several: tuple[Tuned, ...]) -> dict[str, Any] | None:
+    rows = (found.get(str(place), {}) for found in several)
+    return next((found[name] for found in rows if (name := searched_as(method)) in found), None)
 
 
 def searched_as(method: str) -> str:

@@ -149,7 +149,11 @@ def _of_search(group: Group, cells: Cells, rows: list[list[Cell]], orders: Order
         yield "†: another search of the same size would turn this order round in more than 5 of 100 cases."
     if orders is None:
         return
-    found = {m: orders.edges(m, group.task, group.teacher, group.budget) for m in cells}
+    where = group.task, group.teacher, group.budget
+    if others := [method for method in cells if not orders.searched(method, *where)]:
+        told = "all rows" if len(others) == len(cells) else ", ".join(others)
+        yield f"Not chosen by the suite's search, but by an earlier one or by default: the hyper-parameters of {told}."
+    found = {method: orders.edges(method, *where) for method in cells}
     if any(found.values()):
         told = "; ".join(f"{method} {', '.join(names)}" for method, names in found.items() if names)
         yield f"Chosen at an end of an axis, beyond which the search did not go: {told}."

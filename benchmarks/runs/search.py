@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.core import paths
 from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
-from benchmarks.registry.hyperparameters import Place, Tuned, config, read_tuned
+from benchmarks.registry.hyperparameters import SEARCH, Place, Tuned, config, read_tuned
 from benchmarks.registry.methods import METHODS
 from benchmarks.runs.run import Run
 from benchmarks.runs.scheduler import Plan
@@ -84,6 +84,7 @@ def search(rows: Iterable[Row], size: str, fill: Fill, seed: int = 0) -> Tuned:
             "settings": counts[row],
             "beyond": sum(s.row == row and s.trial >= _BEYOND for s in final),
             "edges": sorted(_further(row, winner, values[row], size)),
+            "search": SEARCH,
             "seed": seed,
         }
         chosen.setdefault(str(row.place), {})[row.method] = entry
