@@ -83,10 +83,10 @@ def test_halving_ends_with_the_highest_mean_over_the_tuning_seeds(fill):
     assert {run.steps for runs in fill.asked[1:] for run in runs} == {10}
     assert {run.spec.seed for run in fill.asked[2]} == set(search.SEEDS)
     scores = {}
-    for runs in fill.asked[2:]:
-        for run in runs:
-            value = fill.store.get(run.key).curve[-1].validation["accuracy"]
-            scores.setdefault(run.overrides, []).append(value)
+    for run in {run.key: run for runs in fill.asked[2:] for run in runs}.values():
+        value = fill.store.get(run.key).curve[-1].validation["accuracy"]
+        scores.setdefault(run.overrides, []).append(value)
+    scores = {params: values for params, values in scores.items() if len(values) == 3}
     means = {params: sum(values) / 3 for params, values in scores.items()}
     assert entry["validation"]["accuracy"] == pytest.approx(max(means.values()))
     assert means[tuple(sorted(entry["params"].items()))] == pytest.approx(max(means.values()))
@@ -110,6 +110,19 @@ def test_a_winner_at_an_end_of_its_axis_is_tried_beyond_it(monkeypatch):
     monkeypatch.setattr(search, "_score", lambda plan, run: run.config.lr)
     entry = search.search([search.Row(PLACE, "one-hot")], "smoke", lambda runs: None)[str(PLACE)]["one-hot"]
     assert "lr" in entry["edges"]  # it never ends: the tables' notes tell
+
+
+@pytest.mark.parametrize(("further", "seeds"), [(0.0, set(search.SEEDS)), (-1.0, {search.SEEDS[0]})])
+def test_beyond_an_axis_only_what_is_not_behind_on_the_first_seed_has_the_others(monkeypatch, further, seeds):
+    asked = []
+
+    def score(plan, run):
+        asked.append((run.config.lr, run.spec.seed))
+        return further if run.config.lr > 0.064 else run.config.lr - 0.064
+
+    monkeypatch.setattr(search, "_score", score)
+    search.search([search.Row(PLACE, "one-hot")], "smoke", lambda runs: None)
+    assert {seed for lr, seed in asked if lr == pytest.approx(0.128)} == seeds
 
 
 def test_a_setting_that_fails_never_wins(monkeypatch):

@@ -1,7 +1,8 @@
 """Choosing hyper-parameters on validation samples: the same search for every row, and no test sample is looked at.
 
 Successive halving (Jamieson & Talwalkar 2016): all settings in short runs, the best third of them in whole runs, the
-best sixth with further seeds; the highest mean wins. A winner at an end of an axis is tried beyond it.
+best sixth with further seeds; the highest mean wins. A winner at an end of an axis is tried beyond it, and what is not
+behind the winner on the first seed has the further seeds too.
 """
 
 from __future__ import annotations
@@ -70,11 +71,16 @@ def search(rows: Iterable[Row], size: str, fill: Fill, seed: int = 0) -> Tuned:
     whole = _judge(_best(short, counts, WHOLE), size, SEEDS[:1], fill)
     final = _judge(_best(whole, counts, FINAL), size, SEEDS, fill)
     values = {row: METHODS[row.method].space(row.task(size)) for row in counts}
+    outside: list[Setting] = []
     for _ in range(FURTHER):
-        outside = [s for row, winner in _winners(final).items() for s in _beyond(row, winner, values[row], final, size)]
-        if not outside:
+        winners = _winners(final)
+        tried = [s for row, winner in winners.items() for s in _beyond(row, winner, values[row], outside, size)]
+        if not tried:
             break
-        final |= _judge(outside, size, SEEDS, fill)
+        outside += tried
+        scores = _judge([*winners.values(), *tried], size, SEEDS[:1], fill)
+        ahead = [s for s in tried if s in scores and scores[s] >= scores[winners[s.row]]]
+        final |= _judge(ahead, size, SEEDS, fill)
     chosen: Tuned = {}
     for row, winner in _winners(final).items():
         metric = tasks.get(row.place.task).metric
@@ -82,7 +88,7 @@ def search(rows: Iterable[Row], size: str, fill: Fill, seed: int = 0) -> Tuned:
             "params": dict(winner.params),
             "validation": {metric: final[winner]},
             "settings": counts[row],
-            "beyond": sum(s.row == row and s.trial >= _BEYOND for s in final),
+            "beyond": sum(s.row == row for s in outside),
             "edges": sorted(_further(row, winner, values[row], size)),
             "search": SEARCH,
             "seed": seed,
@@ -156,10 +162,10 @@ def _winners(scores: dict[Setting, float]) -> dict[Row, Setting]:
 
 
 def _beyond(
-    row: Row, winner: Setting, values: dict[str, list[Any]], tried: dict[Setting, float], size: str
+    row: Row, winner: Setting, values: dict[str, list[Any]], tried: list[Setting], size: str
 ) -> list[Setting]:
     """The winner with one value beyond an end of its axis, for each such axis; the axes of `values` grow by it."""
-    number = _BEYOND + sum(setting.row == row and setting.trial >= _BEYOND for setting in tried)
+    number = _BEYOND + sum(setting.row == row for setting in tried)
     found: list[Setting] = []
     for name, params in _further(row, winner, values, size).items():
         values[name] = [*values[name], params[name]]
