@@ -68,6 +68,18 @@ def test_words_behind_padding_do_not_exist(name, vocabulary, texts):
         assert network(torch.zeros_like(texts)).isfinite().all()
 
 
+@pytest.mark.parametrize("name", ["student", "labeler"])
+def test_texts_of_all_lengths_pass_together_as_they_do_alone(name, vocabulary):
+    """More of them than pass through a network at once, in no order of length."""
+    rng = np.random.default_rng(0)
+    words = rng.integers(len(SPECIAL), len(vocabulary), (70, LENGTH))
+    many = torch.from_numpy(np.where(np.arange(LENGTH) < rng.integers(1, LENGTH + 1, (70, 1)), words, PAD))
+    network = networks(vocabulary)[name]
+    with torch.no_grad():
+        alone = torch.cat([network(many[i : i + 1]) for i in range(len(many))])
+        torch.testing.assert_close(network(many), alone, atol=1e-5 if name == "student" else 0.02, rtol=0)
+
+
 def test_a_decoded_text_is_the_same_with_and_without_a_gradient_that_reaches_the_latent(vocabulary, texts):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)

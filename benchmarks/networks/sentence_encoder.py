@@ -18,10 +18,9 @@ from benchmarks.data.wordpieces import (
     vocabulary_of,
     word_pieces,
 )
-from benchmarks.networks.text import MiniLM, embed, frozen_inference, present
+from benchmarks.networks.text import MiniLM, embed, frozen_inference, lengths, of_like_length, present
 
 SEP = SPECIAL_TOKENS.index("[SEP]")
-_ROWS = 32  # texts of like length that pass through the encoder together
 _CHUNK = 512
 VERSION = "all-minilm-passages.v1"  # names the vectors kept on disk: raise it when they change
 
@@ -34,19 +33,17 @@ class SentenceEncoder(MiniLM):
 
     def forward(self, text: Tensor) -> Tensor:
         mask = present(text)
-        lengths = (mask * torch.arange(1, text.shape[1] + 1, device=text.device)).amax(1)
         found = self.table.new_zeros(len(text), self.width)
         with frozen_inference(self):
-            for rows in lengths.argsort().split(_ROWS):
-                longest = int(lengths[rows].max())
-                found[rows] = self._means(text[rows, :longest], mask[rows, :longest], lengths[rows]).to(found.dtype)
+            for rows, longest in of_like_length(mask):
+                found[rows] = self._means(text[rows, :longest], mask[rows, :longest]).to(found.dtype)
         return F.normalize(found, dim=1)
 
-    def _means(self, text: Tensor, mask: Tensor, lengths: Tensor) -> Tensor:
+    def _means(self, text: Tensor, mask: Tensor) -> Tensor:
         first, last = self.table[CLS], self.table[SEP]
         words = F.pad(embed(text, self.table), (0, 0, 1, 1))
         at = torch.arange(words.shape[1], device=text.device)
-        ends = at == lengths[:, None] + 1
+        ends = at == lengths(mask)[:, None] + 1
         words = torch.where(ends[..., None], last, torch.where((at == 0)[:, None], first, words))
         mask = F.pad(mask, (1, 1)) | ends | (at == 0)
         states = self.bert(inputs_embeds=words, attention_mask=mask.long()).last_hidden_state

@@ -7,6 +7,7 @@ padding is no part of the text.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -22,7 +23,7 @@ from benchmarks.data.wordpieces import CLS, PAD
 torch.backends.mha.set_fastpath_enabled(False)
 
 _BFLOAT16 = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
-_ROWS = 32  # texts of like length that pass through the pretrained layers together
+_ROWS = 32  # texts of like length that pass through a network together
 _DECODED = 8  # texts whose logits over the vocabulary are made together
 
 
@@ -44,6 +45,18 @@ def present(text: Tensor) -> Tensor:
     """(B, T), true where a word stands. No gradient passes through this."""
     tokens = text.argmax(-1) if text.is_floating_point() else text
     return tokens != PAD
+
+
+def lengths(mask: Tensor) -> Tensor:
+    """Places up to the last word (B,), of texts by their mask (B, T)."""
+    return (mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)).amax(1)
+
+
+def of_like_length(mask: Tensor) -> Iterator[tuple[Tensor, int]]:
+    """Indices of texts of like length, by their mask (B, T), and the length to cut them to, so that few are padded."""
+    found = lengths(mask).clamp_min(1)
+    for rows in found.argsort().split(_ROWS):
+        yield rows, int(found[rows].max())
 
 
 def mean_of_present(states: Tensor, mask: Tensor) -> Tensor:
@@ -89,11 +102,9 @@ class MiniLM(nn.Module):
 
     def forward(self, text: Tensor) -> Tensor:
         mask = present(text)
-        lengths = (mask * torch.arange(1, text.shape[1] + 1, device=text.device)).amax(1).clamp_min(1)
         states = self.table.new_zeros(*mask.shape, self.width)
         with frozen_inference(self):
-            for rows in lengths.argsort().split(_ROWS):
-                longest = int(lengths[rows].max())
+            for rows, longest in of_like_length(mask):
                 states[rows, :longest] = self._states(text[rows, :longest], mask[rows, :longest]).to(states.dtype)
         return states * mask[..., None]
 
@@ -145,9 +156,14 @@ class TextStudent(nn.Module):
 
     def forward(self, text: Tensor) -> Tensor:
         mask = present(text)
-        open_places = torch.where(mask.any(1, keepdim=True), mask, True)  # an empty text attends to its padding
-        states = self.body(embed(text, self.words.weight) + self.places, src_key_padding_mask=~open_places)
-        return self.head(self.dropout(mean_of_present(states, mask)))
+        words = embed(text, self.words.weight) + self.places
+        found = words.new_zeros(len(text), words.shape[2])
+        for rows, longest in of_like_length(mask):
+            shown = mask[rows, :longest]
+            open_places = torch.where(shown.any(1, keepdim=True), shown, True)  # an empty text attends to its padding
+            states = self.body(words[rows, :longest], src_key_padding_mask=~open_places)
+            found[rows] = mean_of_present(states, shown)
+        return self.head(self.dropout(found))
 
 
 class PretrainedStudent(TextLabeler):

@@ -161,9 +161,7 @@ def _winners(scores: dict[Setting, float]) -> dict[Row, Setting]:
     return {setting.row: setting for setting in sorted(scores, key=lambda s: (scores[s], -s.trial))}
 
 
-def _beyond(
-    row: Row, winner: Setting, values: dict[str, list[Any]], tried: list[Setting], size: str
-) -> list[Setting]:
+def _beyond(row: Row, winner: Setting, values: dict[str, list[Any]], tried: list[Setting], size: str) -> list[Setting]:
     """The winner with one value beyond an end of its axis, for each such axis; the axes of `values` grow by it."""
     number = _BEYOND + sum(setting.row == row for setting in tried)
     found: list[Setting] = []
