@@ -24,6 +24,7 @@ from benchmarks.runs.run import Run
 from benchmarks.teachers import store
 from benchmarks.teachers.answer_cache import LentData, RunData
 from benchmarks.teachers.recipe import unlabelled
+from benchmarks.teachers.remembering import RememberingTeacher
 from benchmarks.teachers.training import logits_of
 from tgt import Costs, Method, Teacher, TrainingData
 
@@ -168,7 +169,7 @@ def teacher_and_data(run: Run, costs: Costs) -> RunData:
         "inputs": task.tensor(examples.pool_inputs[indices]),
         "labels": torch.from_numpy(examples.pool_labels[indices]),
         "num_classes": examples.classes,
-        "teacher": Teacher(parts["generator"], parts["labeler"], costs),
+        "teacher": _teacher(run, parts, costs),
         "augment": task.augment,
         "unlabelled": lambda: task.tensor(unlabelled(examples, run.spec.teacher, run.split)),
         "passages": None if examples.passages is None else task.tensor(examples.passages),
@@ -176,6 +177,14 @@ def teacher_and_data(run: Run, costs: Costs) -> RunData:
     if task.size.keep_answers and run.spec.teacher == "full":
         return LentData(task=task, recipes=run.recipes, indices=indices, **given)
     return RunData(**given)
+
+
+def _teacher(run: Run, parts: dict[str, torch.nn.Module], costs: Costs) -> Teacher:
+    """That of a search's trial remembers; a custom one never does, for its networks may draw at random."""
+    networks = parts["generator"], parts["labeler"], costs
+    if run.spec.trial is None or run.task.code:
+        return Teacher(*networks)
+    return RememberingTeacher(*networks, hashes={part: info["sha256"] for part, info in run.teachers.items()})
 
 
 def new_student(run: Run) -> torch.nn.Module:
