@@ -161,7 +161,7 @@ def test_a_changed_method_file_and_a_changed_teacher_are_found(tmp_path, monkeyp
         choice = Choice(size="smoke", tasks=("fashion-lt",), methods=(name,), seeds=1)
         store = Store(tmp_path / "out")
         plan = engine.plan(grid("table1", choice), store, 1)
-        engine.train_teachers(plan, 1, lambda line: None)
+        engine.train_teachers(plan.teachers, 1, lambda line: None)
         engine.run_missing(engine.plan(grid("table1", choice), store, 1), store, 1, lambda record: None)
         tables_of(tmp_path / "out")
         assert wrong(tmp_path / "out", "smoke") == []
@@ -172,7 +172,7 @@ def test_a_changed_method_file_and_a_changed_teacher_are_found(tmp_path, monkeyp
         hashing.modules_digest.cache_clear()
         run = Run(next(iter(store.read().values())).spec)
         recipe = run.recipes["labeler"]
-        info, weights = teachers.metadata(recipe), load_file(recipe.path)
+        info, weights = teachers.metadata(recipe.path), load_file(recipe.path)
         first = next(iter(weights))
         weights[first] = weights[first] + 1
         info["sha256"] = teachers.content_sha256(weights)

@@ -50,7 +50,7 @@ def test_a_changed_teacher_file_is_refused(smoke_run, tmp_path, monkeypatch):
     from safetensors.torch import load_file, save_file
 
     recipe = smoke_run.recipes["labeler"]
-    info = teachers.metadata(recipe)
+    info = teachers.metadata(recipe.path)
     weights = load_file(recipe.path)
     monkeypatch.setenv("TGT_CACHE", str(tmp_path))
     recipe.path.parent.mkdir(parents=True)

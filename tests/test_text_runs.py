@@ -54,7 +54,7 @@ def test_kept_answers_are_the_networks_own_and_are_counted(run, part):
     lent = answers.LentData(task=run.task, recipes=run.recipes, indices=run.split.indices, **given)
     counter, found = ("labeler_queries", lent.labeler_logits) if part == "labeler" else ("encodes", lent.latents)
     assert costs.counts[counter] == len(run.split.indices)
-    assert teachers.metadata(run.recipes[part])["sha256"][:16] in answers._path(run.recipes[part]).name
+    assert teachers.metadata(run.recipes[part].path)["sha256"][:16] in answers._path(run.recipes[part]).name
     with torch.no_grad():
         asked = (module if part == "labeler" else module.encode)(plain.inputs)
     torch.testing.assert_close(found, asked, atol=0.05, rtol=0.02)  # other texts beside them: bfloat16 rounds elsewhere

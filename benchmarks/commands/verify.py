@@ -66,7 +66,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     told = f"{len(chosen)} of {len(results)} committed runs of {len({r.spec.task for r in chosen})} tasks, again"
     console.print(f"{told} (--seed {seed} draws the same with the same teachers trained)", markup=False)
     if kept := verification.of_other_code(chosen):
-        told = "by other code than today's; training them is not verified"
+        told = "by other code than today's; `teachers --anew` tells whether today's gives the same"
         console.print(f"teachers of {', '.join(sorted(kept))} are kept from a training {told}", markup=False)
     outcomes = list(verification.compared(chosen, _again(chosen, options, console), results, environment()))
     for outcome in outcomes:

@@ -106,7 +106,7 @@ def of_other_code(records: Iterable[Record]) -> set[str]:
         record.spec.task
         for record in records
         for recipe in rerun_of(record.spec, {}).recipes.values()
-        if recipe.trained and store.metadata(recipe).get("code_sha256") != today
+        if recipe.trained and store.metadata(recipe.path).get("code_sha256") != today
     }
 
 
@@ -152,7 +152,7 @@ def _told(record: Record, again: Record | None, groups: Groups, here: dict[str, 
         return f"STALE: {', '.join(wrong)} changed"
     if again.metrics == record.metrics and (again.hits == record.hits or not record.hits):
         return "equal"
-    other = _other_machine(record.environment, here)
+    other = other_machine(record.environment, here)
     if not other and "data_sha256" in changed and "cpu_model" not in record.environment:
         other = "computed data with other last bits"  # which kind of processor it was is not recorded
     if not other:
@@ -170,7 +170,7 @@ def _named(changed: set[str]) -> str:
     return " and ".join({"teacher_sha256": "teacher", "data_sha256": "data"}[name] for name in sorted(changed))
 
 
-def _other_machine(there: dict[str, Any], here: dict[str, Any]) -> str:
+def other_machine(there: dict[str, Any], here: dict[str, Any]) -> str:
     """What of the platform differs; empty where all that was recorded of it is the same."""
     for part in PLATFORM:
         if part in there and there[part] is not None and there[part] != here.get(part):

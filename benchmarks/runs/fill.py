@@ -55,7 +55,7 @@ def fill(
     paths.check_writable(paths.cache())
     if plan.teachers:
         console.print(f"training {len(plan.teachers)} teacher networks, once")
-        scheduler.train_teachers(plan, options.jobs, lambda line: console.print(f"  {line}", markup=False))
+        scheduler.train_teachers(plan.teachers, options.jobs, lambda line: console.print(f"  {line}", markup=False))
         plan = scheduler.plan(runs, store, options.jobs, history, options.retry)
     if teachers_only or not plan.missing:
         return plan, 0

@@ -66,7 +66,7 @@ class Run:
     @cached_property
     def teachers(self) -> dict[str, dict[str, Any]]:
         """Hash of the weights, metrics and seconds of training of the generator and the labeler, once trained."""
-        found = {part: store.metadata(one) for part, one in self.recipes.items()}
+        found = {part: store.metadata(one.path) for part, one in self.recipes.items()}
         return {part: {name: info[name] for name in ("sha256", "metrics", "seconds")} for part, info in found.items()}
 
     @cached_property

@@ -80,18 +80,20 @@ def _estimate(run: Run, history: dict[tuple[str, str, str], float]) -> float:
     return 1.0 + (GUESS_SECONDS * run.steps / run.task.size.steps if known is None else known * run.steps)
 
 
-def train_teachers(plan: Plan, jobs: int, done: Callable[[str], None]) -> None:
-    """Train the teachers that are missing, generator and labeler side by side."""
+def train_teachers(
+    missing: Iterable[tuple[Run, str]], jobs: int, done: Callable[[str], None], anew: bool = False
+) -> None:
+    """Train parts of runs' teachers, generator and labeler side by side; `anew`: those that are there too."""
     # Longest first, so that the last one does not run alone for long.
-    parts = sorted(plan.teachers, key=lambda item: -item[0].recipes[item[1]].steps)
-    for name in _parallel(jobs, _train_teacher, [(run.spec, part) for run, part in parts]):
+    parts = sorted(missing, key=lambda item: -item[0].recipes[item[1]].steps)
+    for name in _parallel(jobs, _train_teacher, [(run.spec, part, anew) for run, part in parts]):
         done(name)
 
 
-def _train_teacher(spec, part: str) -> str:
+def _train_teacher(spec, part: str, anew: bool) -> str:
     one_thread()
     run = Run(spec)
-    info = teachers.train(run.task, run.recipes[part], run.split)
+    info = teachers.train(run.task, run.recipes[part], run.split, anew)
     if run.task.size.keep_answers and spec.teacher == "full":
         answer_cache.pool_answers(run.task, part, run.recipes[part])  # now, so that no run's seconds hold them
     return f"{run.recipes[part].path.name}: {info['seconds']} s"

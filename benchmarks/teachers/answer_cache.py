@@ -29,6 +29,7 @@ def pool_answers(task: Task, part: str, recipe: Recipe) -> np.ndarray:
     A labeler that scores by vectors (it has `embed` and `score`) has these kept: scores of all passages would be large.
     """
     path = _path(recipe)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             module = freeze(store.load(task, recipe)[part])
@@ -43,7 +44,7 @@ def pool_answers(task: Task, part: str, recipe: Recipe) -> np.ndarray:
 
 def _path(recipe: Recipe) -> Path:
     """Named by the weights, not by the recipe: other weights, other answers."""
-    return recipe.path.with_name(f"{recipe.path.stem}-answers-{store.metadata(recipe)['sha256'][:16]}.npy")
+    return recipe.cached.with_name(f"{recipe.path.stem}-answers-{store.metadata(recipe.path)['sha256'][:16]}.npy")
 
 
 class RunData(TrainingData):

@@ -35,9 +35,21 @@ class Recipe:
     perception: float = 0.0
 
     @property
+    def name(self) -> str:
+        return f"{self.dataset}-{self.part}-{self.kind}-{digest(self.made_of)[:16]}.safetensors"
+
+    @property
+    def committed(self) -> Path:
+        """Where the weights are if they are small enough to come with the reference."""
+        return paths.REFERENCE / self.size / "teachers" / self.name
+
+    @property
+    def cached(self) -> Path:
+        return paths.cache() / "teachers" / self.name
+
+    @property
     def path(self) -> Path:
-        name = f"{self.dataset}-{self.part}-{self.kind}-{digest(self.made_of)[:16]}"
-        return paths.cache() / "teachers" / f"{name}.safetensors"
+        return self.committed if self.committed.exists() else self.cached
 
     @property
     def made_of(self) -> dict[str, Any]:

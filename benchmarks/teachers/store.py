@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from benchmarks.core import paths
-from benchmarks.core.environment import code_sha256
+from benchmarks.core.environment import code_sha256, environment
 from benchmarks.core.fingerprint import array_digest, seed_of
 from benchmarks.data.splits import Split
 from benchmarks.task import Task
@@ -45,15 +46,15 @@ def load(task: Task, *recipes: Recipe) -> dict[str, nn.Module]:
     modules = networks_of(task)
     for recipe in recipes:
         tensors = load_file(recipe.path)
-        if content_sha256(tensors) != metadata(recipe)["sha256"]:
+        if content_sha256(tensors) != metadata(recipe.path)["sha256"]:
             raise ValueError(f"{recipe.path} was changed since it was trained; delete it and it is trained anew")
         modules[recipe.part].load_state_dict(tensors)
     return {recipe.part: modules[recipe.part].eval() for recipe in recipes}
 
 
-def metadata(recipe: Recipe) -> dict[str, Any]:
-    """What was written beside the weights: content hash, recipe, metrics, seconds."""
-    with safe_open(recipe.path, framework="np") as file:
+def metadata(path: Path) -> dict[str, Any]:
+    """What was written beside the weights in a file: content hash, recipe, metrics, seconds."""
+    with safe_open(path, framework="np") as file:
         return json.loads(file.metadata()["teacher"])
 
 
@@ -61,11 +62,17 @@ def content_sha256(tensors: dict[str, Tensor]) -> str:
     return array_digest({name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
 
 
-def train(task: Task, recipe: Recipe, split: Split) -> dict[str, Any]:
-    """Train one network unless its file is there; its metadata. Two processes asking at once train it once."""
-    recipe.path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(recipe.path.with_suffix(".lock")):
-        if not recipe.trained:
+def train(task: Task, recipe: Recipe, split: Split, anew: bool = False) -> dict[str, Any]:
+    """Train one network unless its file is there; its metadata. Two processes asking at once train it once.
+
+    Args:
+        anew: train it all the same, into the cache, and leave what is committed as it is.
+    """
+    if recipe.trained and not anew:
+        return metadata(recipe.path)
+    recipe.cached.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(recipe.cached.with_suffix(".lock")):
+        if anew or not recipe.trained:
             start = time.perf_counter()
             module = networks_of(task, recipe.draw)[recipe.part]
             fits: dict[str, Fit] = {"generator": as_given, "labeler": judged, **task.fits()}
@@ -78,7 +85,8 @@ def train(task: Task, recipe: Recipe, split: Split) -> dict[str, Any]:
                 "metrics": metrics,
                 "seconds": round(time.perf_counter() - start, 1),
                 "code_sha256": code_sha256(),
+                "environment": environment(),
             }
-            with paths.atomic(recipe.path) as temporary:
+            with paths.atomic(recipe.cached) as temporary:
                 save_file(tensors, temporary, metadata={"teacher": json.dumps(info)})
-    return metadata(recipe)
+    return metadata(recipe.cached)
