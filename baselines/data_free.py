@@ -105,6 +105,7 @@ class DataFree(Method):
             "about": "as data-free, for eight times the task's steps",
             "only_for": "image",
             "schedule": 8,
+            "extra": True,
             "tuned_as": "data-free",
             "tables": ["image"],
             "order": 81,

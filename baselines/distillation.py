@@ -45,6 +45,7 @@ class Distillation(Method):
         "pretrained-distillation": {
             "about": "distillation of a student that begins from pretrained weights",
             "student": "pretrained",
+            "extra": True,
             "defaults": {"lr": 2e-4},
             "search": {"lr": [1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3]},
             "tables": ["text"],

@@ -21,6 +21,7 @@ class AugmentedDistillation(Distillation):
         "distillation-augmented-long": {
             "about": "as distillation-augmented, four times as many steps: consistent and patient",
             "schedule": 4,
+            "extra": True,
             "tuned_as": "distillation-augmented",
             "tables": ["image"],
             "order": 52,

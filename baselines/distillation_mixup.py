@@ -35,6 +35,7 @@ class MixupDistillation(Distillation):
             "about": "as distillation-mixup, four times as many steps",
             "only_for": "image",
             "schedule": 4,
+            "extra": True,
             "tuned_as": "distillation-mixup",
             "tables": ["image"],
             "order": 62,

@@ -21,7 +21,9 @@ from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import ROOT
 from benchmarks.registry import custom, tasks
 from benchmarks.registry import methods as registry
+from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.registry.methods import FACTS, METHODS, Row, fact, read, rows_of, version_of
+from benchmarks.runs.grid import grid
 from tgt import TGT, Method, Pool, PoolConfig, PooledTGT, TGTConfig
 from tgt.pooled import pooled
 
@@ -268,3 +270,11 @@ def test_a_persons_file_may_declare_the_facts_of_its_row(register):
         register("declared_badly", '    variants = {"a": {"colur": "#123456"}}')
     with pytest.raises(BadInput, match="variants must be a dict of rows"):
         register("declared_worse", '    variants = ["a"]')
+
+
+def test_a_table_has_the_rows_that_take_long_only_where_they_are_asked_for():
+    task = tasks.get("fashion-lt")
+    usual, every = (EXPERIMENTS["table1"].methods(task, extra) for extra in (False, True))
+    assert set(every) - set(usual) == {name for name in rows_of(task) if METHODS[name].extra} != set()
+    runs = [grid("table1", Choice(tasks=("fashion-lt",), seeds=1, extra=extra)) for extra in (False, True)]
+    assert [tuple(run.spec.method for run in some) for some in runs] == [usual, every]

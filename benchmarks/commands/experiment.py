@@ -11,7 +11,9 @@ from benchmarks.commands.options import Cells, Methods, Runs, Settings, Tasks, W
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
 from benchmarks.data.asset import Unavailable
+from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
+from benchmarks.registry.methods import METHODS
 
 if TYPE_CHECKING:
     from benchmarks.records.record import Record
@@ -39,6 +41,8 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     choice = choice_of(options, EXPERIMENTS[target].tasks)
     folder = folder_of(options)
     runs, absent = available([target], choice, console)
+    if left_out := _left_out(target, choice):
+        console.print(f"left out for the time they take (--methods all): {', '.join(left_out)}", markup=False)
 
     def live(records: dict[str, Record]) -> Any:
         return artefacts.live(console, [(run.spec, records.get(run.key)) for run in runs])
@@ -55,6 +59,16 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     written = made.write(artefacts.folder_of(folder, choice.settings))
     console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     return status
+
+
+def _left_out(target: str, choice: Choice) -> list[str]:
+    """Rows of a target's tasks that only a person's word fills it with."""
+    if choice.methods or choice.extra:
+        return []
+    experiment = EXPERIMENTS[target]
+    of_tasks = [tasks.get(name) for name in choice.tasks or experiment.tasks]
+    rows = dict.fromkeys(row for task in of_tasks for row in experiment.methods(task, extra=True))
+    return [row for row in rows if METHODS[row].extra]
 
 
 def available(names: list[str], choice: Choice, console: Console) -> tuple[list[Run], dict[str, str]]:

@@ -23,6 +23,9 @@ from benchmarks.registry.methods import METHODS, Row
 if TYPE_CHECKING:
     from benchmarks.runs.fill import Execution
 
+#: What --methods says for every row that there is.
+ALL = "all"
+
 
 @dataclass
 class Size:
@@ -61,7 +64,8 @@ class Tasks:
 @dataclass
 class Methods:
     methods: str = ""
-    """Comma-separated names, or files with a custom method; all that make sense by default."""
+    """Comma-separated names, or files with a custom method; by default the target's own rows. all: those too that it
+    leaves out for the time they take."""
 
 
 @dataclass
@@ -120,6 +124,7 @@ def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:
         size=options.size,
         tasks=chosen_tasks,
         methods=chosen_methods,
+        extra=getattr(options, "methods", "").strip() == ALL,
         budgets=_budgets(options, chosen_tasks),
         seeds=seeds if isinstance(seeds, int) else None,
         draws=getattr(options, "draws", 1),
@@ -181,6 +186,8 @@ def _tasks(options: Any) -> tuple[str, ...]:
 
 def _methods(options: Any, on: tuple[str, ...]) -> tuple[str, ...]:
     chosen = named(getattr(options, "methods", ""))
+    if chosen == (ALL,):
+        return ()
     for name in chosen:
         known("method", name, METHODS)
         fits_all(name, on)

@@ -32,12 +32,14 @@ class Experiment:
     also: tuple[str, ...] = ()
     figure: str = ""
 
-    def methods(self, task: Task) -> tuple[str, ...]:
-        """Its rows for a task unless a person names others."""
+    def methods(self, task: Task, extra: bool = False) -> tuple[str, ...]:
+        """Its rows for a task unless a person names others. extra: with those that take long."""
         return tuple(
             name
             for name in rows_of(task)
-            if name not in self.without and (self.long_tail or not METHODS[name].long_tail)
+            if name not in self.without
+            and (self.long_tail or not METHODS[name].long_tail)
+            and (extra or not METHODS[name].extra)
         )
 
     def budgets(self, size: Size) -> tuple[int, ...]:
@@ -75,6 +77,7 @@ class Choice:
     size: str = "small"
     tasks: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    extra: bool = False  # rows that take long too
     budgets: tuple[int, ...] = ()
     seeds: int | None = None
     draws: int = 1

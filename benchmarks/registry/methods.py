@@ -45,6 +45,7 @@ class Row:
         pool_of: of a row with its samples in a pool, the name of the same without one; "" of all others.
         schedule: its steps are so many times the task's: a method at the length that its paper asks for.
         tuned_as: the row whose searched hyper-parameters it takes; "" is its own. For longer schedules of a row.
+        extra: for the time it takes, tables are filled with it only where a person asks for it.
         order: its place in tables, the lowest first; rows of equal order stand by name.
         colour: in all figures, as "#rrggbb"; "" leaves it to the figure.
         packages: of a method from outside, further packages and modules whose code is the method's own.
@@ -63,6 +64,7 @@ class Row:
     pool_of: str = ""
     schedule: int = 1
     tuned_as: str = ""
+    extra: bool = False
     order: int = 1000
     colour: str = ""
     packages: tuple[str, ...] = ()
@@ -115,7 +117,8 @@ class Row:
 #: What `variants` may say of a row, and what kind of literal says it.
 FACTS: dict[str, type] = {
     "about": str, "role": str, "fixed": dict, "search": dict, "defaults": dict, "tables": list, "only_for": str,
-    "long_tail": bool, "student": str, "pool_of": str, "schedule": int, "tuned_as": str, "order": int, "colour": str,
+    "long_tail": bool, "student": str, "pool_of": str, "schedule": int, "tuned_as": str, "extra": bool, "order": int,
+    "colour": str,
 }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
         choice.budgets or experiment.budgets(size),
         range(choice.draws),
         range(choice.seeds or size.seeds or experiment.seeds),
-        choice.methods or experiment.methods(task),
+        choice.methods or experiment.methods(task, choice.extra),
     )
     specs = [
         Spec(
