@@ -6,6 +6,7 @@
 #   fig1 fig2 theory ablation-*     figures; all: tables 1 to 3 and the figures
 #   compare METHOD                  is a method (a file, or a row) better than TGT?
 #   new method NAME, new task NAME, validate FILE       a custom method or task
+#   submit METHOD                   a method and its runs in one file, for others to check and show
 #   report check export throughput tune data teachers list test
 #
 #   ./reproduce.sh COMMAND --help tells a command's options.

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from benchmarks.commands.options import CustomFiles, choice_of, folder_of
+from benchmarks.commands.options import CustomFiles, Submitted, choice_of, folder_of
 from benchmarks.core import paths
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
 
+if TYPE_CHECKING:
+    from benchmarks.records.submission import Submission
+    from benchmarks.report.audit import Problem
+
 
 @dataclass
-class Options(CustomFiles):
+class Options(Submitted, CustomFiles):
     pass
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
-    """Of the committed reference, and of the records in a results folder where there are any."""
+    """Of the committed reference, and of the records in a results folder where there are any; or of submissions."""
     from benchmarks.records import Results
 
     choice_of(options)
+    if options.with_:
+        return max(_submitted(one, console) for one in options.submissions)
     folder, status, looked = folder_of(options), 0, 0
     for where in dict.fromkeys((REFERENCE / options.size, folder)):
         results = Results.load(where)
@@ -35,20 +42,23 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     return status
 
 
+def _submitted(one: Submission, console: Console) -> int:
+    """Whether today's suite would set the submitted runs beside its own: same data, splits, teachers, protocol."""
+    from benchmarks.report import audit
+
+    console.print(f"{one.about.method}: {len(one.records)} records, {one.about.about}", markup=False, style="bold")
+    found = list(audit.stale(one.records, {}))
+    found += [audit.Problem(f"failed: {r.spec.label}: {r.reason}") for r in one.records if r.status == "failed"]
+    return _told(found, "records are whole, and those of the packed code", console)
+
+
 def _one(results, size: str, console: Console) -> int:
     from benchmarks.analysis import claims, ledger
     from benchmarks.analysis.search_orders import Orders
     from benchmarks.report import audit
 
     console.print(f"{results.folder}: {len(results)} records", markup=False, style="bold")
-    found = list(audit.problems(results, size))
-    for problem in found:
-        mark = "WRONG" if problem.wrong else "note "
-        count = f" ({problem.count} records)" if problem.count > 1 else ""
-        console.print(f"  {mark} {problem.told}{count}", markup=False)
-    wrong = any(problem.wrong for problem in found)
-    if not wrong:
-        console.print("  records and tables are whole", markup=False)
+    wrong = _told(list(audit.problems(results, size)), "records and tables are whole", console)
     try:
         groups = results.groups()
     except ValueError:
@@ -56,4 +66,15 @@ def _one(results, size: str, console: Console) -> int:
     for claim in ledger.load():
         judged = claims.judge(claim, groups, Orders.of(results.folder))
         console.print(f"  {claim.id}: {judged.outcome.upper()} ({judged.told}). {claim.claim}", markup=False)
+    return wrong
+
+
+def _told(found: list[Problem], well: str, console: Console) -> int:
+    for problem in found:
+        mark = "WRONG" if problem.wrong else "note "
+        count = f" ({problem.count} records)" if problem.count > 1 else ""
+        console.print(f"  {mark} {problem.told}{count}", markup=False)
+    wrong = any(problem.wrong for problem in found)
+    if not wrong:
+        console.print(f"  {well}", markup=False)
     return int(wrong)

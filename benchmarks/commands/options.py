@@ -21,6 +21,7 @@ from benchmarks.registry.hyperparameters import read_tuned
 from benchmarks.registry.methods import METHODS, Row
 
 if TYPE_CHECKING:
+    from benchmarks.records.submission import Submission
     from benchmarks.runs.fill import Execution
 
 #: What --methods says for every row that there is.
@@ -99,6 +100,26 @@ class CustomFiles(Where):
     """Comma-separated files with custom tasks that the records are of."""
     methods: str = ""
     """Comma-separated files with custom methods that the records are of."""
+
+
+@dataclass
+class Submitted:
+    with_: Annotated[str, tyro.conf.arg(name="with")] = ""
+    """Comma-separated files that `submit` made, of methods from elsewhere."""
+
+    @property
+    def submissions(self) -> list[Submission]:
+        """What they hold. Raises BadInput for one that does not fit this size, or whose name is taken."""
+        from benchmarks.records import submission
+
+        found = [submission.read(Path(word)) for word in _words(self.with_)]
+        for number, one in enumerate(found):
+            name, size = one.about.method, one.about.size
+            if size != getattr(self, "size", size):
+                raise BadInput(f"--with: the runs of {name} are of size {size}; add --size {size}")
+            if name in METHODS or name in (other.about.method for other in found[:number]):
+                raise BadInput(f"--with: there is a method {name} already; its sender must call the file otherwise")
+        return found
 
 
 def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:

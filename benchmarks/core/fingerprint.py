@@ -54,6 +54,16 @@ def code_digest(source: str) -> str:
 @cache
 def modules_digest(module: str, packages: tuple[str, ...]) -> str:
     """Hash of a module's code together with all code of `packages` that it imports, directly or not."""
+    return sources_digest(sources_of(module, packages))
+
+
+def sources_digest(sources: Mapping[str, str]) -> str:
+    """Hash of the code of modules by name."""
+    return digest({name: code_digest(source) for name, source in sources.items()})
+
+
+def sources_of(module: str, packages: tuple[str, ...]) -> dict[str, str]:
+    """Source of a module and of all modules of `packages` that it imports, directly or not, by name."""
     seen: dict[str, str] = {}
     queue = [module]
     while queue:
@@ -65,10 +75,10 @@ def modules_digest(module: str, packages: tuple[str, ...]) -> str:
         if spec is None or spec.origin is None or Path(spec.origin).suffix != ".py":
             continue
         source = Path(spec.origin).read_text()
-        seen[name] = code_digest(source)
+        seen[name] = source
         parent = name if spec.submodule_search_locations else name.rpartition(".")[0]
         queue += [found for found in imports_of(source, parent) if found.split(".")[0] in packages]
-    return digest(seen)
+    return seen
 
 
 @cache

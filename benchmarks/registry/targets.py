@@ -39,6 +39,7 @@ TARGETS = {
     "validate": Target("check a custom method or task against the contract, in seconds", "validate", "FILE"),
     "new": Target("write a method or a task that works, to begin from", "new", "method|task NAME"),
     "throughput": Target("what a step of each method costs, by phase, against this machine's peak", "throughput"),
+    "submit": Target("pack a method, its records and its page in one file, to hand on", "submit", "METHOD"),
     "report": Target("tables, figures and a page of all records, beside the reference", "report", of_all=True),
     "check": Target("are records and tables whole, and the verdict on each claim", "check", of_all=True),
     "export": Target("records as one flat table (CSV, Parquet) with its dictionary; BibTeX", "export", of_all=True),

@@ -15,12 +15,14 @@ from benchmarks.records.groups import Group, group_of, grouped
 from benchmarks.records.record import Record, edited
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
-from benchmarks.registry.experiments import EXPERIMENTS, Choice
+from benchmarks.registry.experiments import BASELINE, EXPERIMENTS, Choice
 from benchmarks.registry.methods import METHODS
 from benchmarks.report import artefacts, verification
 from benchmarks.runs import search
 from benchmarks.runs.grid import rerun_of
 
+#: Parts of a run's identity that are its method's own.
+OF_METHOD = {"method", "config", "method_version", "method_sha256", "steps", "student"}
 #: What a difference in a part of a run's identity means.
 CAUSES = {
     "protocol": "the training protocol changed",
@@ -52,7 +54,7 @@ def problems(results: Results, size: str) -> Iterator[Problem]:
         return
     reference = REFERENCE in results.folder.resolve().parents
     yield from _lines(path)
-    yield from _stale(results.records, search.read(results.folder))
+    yield from stale(results.records, search.read(results.folder))
     yield from _other_code(results.records, size, results.folder)
     for record in results.records:
         if record.status == "failed":
@@ -74,7 +76,7 @@ def _lines(path: Path) -> Iterator[Problem]:
         yield Problem(f"torn: the last line of {path.name} is half a record, which is passed over", wrong=False)
 
 
-def _stale(records: list[Record], tuned: dict[str, Any]) -> Iterator[Problem]:
+def stale(records: list[Record], tuned: dict[str, Any]) -> Iterator[Problem]:
     """Records that today's code, data, settings or teachers would not give again, counted by what is wrong."""
     found: Counter[tuple[str, bool]] = Counter()
     for record in records:
@@ -89,11 +91,11 @@ def _causes(record: Record, tuned: dict[str, Any]) -> Iterator[tuple[str, bool]]
     if not tasks.known(spec.task):
         yield f"not looked at: {spec.task} is no task here; name its file with --tasks", False
         return
-    if spec.method not in METHODS:
-        yield f"not looked at: {where}: its method is not known here; name its file with --methods", False
-        return
+    unknown = spec.method not in METHODS
+    if unknown:  # all that is not the method's own is as with any other
+        yield f"not looked at: {where}: the method itself is not known here; name its file with --methods", False
     try:
-        run = rerun_of(spec, tuned)
+        run = rerun_of(spec.model_copy(update={"method": BASELINE}) if unknown else spec, tuned)
         now = run.made_of
     except Unavailable as error:
         yield f"not looked at: {spec.task}: {error}", False
@@ -102,7 +104,7 @@ def _causes(record: Record, tuned: dict[str, Any]) -> Iterator[tuple[str, bool]]
         yield f"stale: {where}: {error}", True
         return
     then = record.identity
-    for name in sorted(now.keys() | then.keys() - {"teacher_sha256"}):
+    for name in sorted((now.keys() | then.keys()) - {"teacher_sha256"} - (OF_METHOD if unknown else set())):
         if now.get(name) == then.get(name):
             continue
         if name == "data_sha256" and run.task.computed:
