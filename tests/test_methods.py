@@ -193,20 +193,15 @@ def readme_code(fragment):
     return found
 
 
-def test_the_loop_in_the_readme_trains(data, student):
-    before = [parameter.detach().clone() for parameter in student.parameters()]
-    names = {
-        "generator": data.teacher.generator,
-        "labeler": data.teacher.labeler,
-        "loader": [(data.inputs[:8], data.labels[:8])],
-        "optimiser": torch.optim.AdamW(student.parameters()),
-        "student": student,
-        "rng": rng(),
-    }
-    imports = "import torch; from torch.nn import functional as F; from tgt import Teacher, isotropic, kl"
-    exec(f"{imports}\n{readme_code('Teacher(')}", names)
-    assert any(not torch.equal(a, b) for a, b in zip(before, student.parameters(), strict=True))
-    assert names["teacher"].costs.counts["labeler_queries"] == 16
+def test_the_loop_in_the_readme_runs_as_it_stands(capsys):
+    names: dict = {}
+    with torch.random.fork_rng(devices=[]):
+        exec(readme_code("Teacher("), names)
+    assert "'labeler_queries': 3200" in capsys.readouterr().out
+    with torch.no_grad():  # it teaches: the student answers as the labeler does
+        inputs = torch.randn(100, 32, generator=rng())
+        agree = names["student"](inputs).argmax(1) == names["teacher"].label(inputs).argmax(1)
+    assert agree.float().mean() > 0.4
 
 
 def test_match_real_gives_equal_real_samples():
