@@ -116,8 +116,10 @@ def test_a_missing_seed_and_a_stale_table_are_found(copy):
     path = copy / "records.jsonl"
     lines = [line for line in path.read_text().splitlines() if '"method": "uda"' not in line or '"seed": 2' not in line]
     path.write_text("\n".join(lines) + "\n")
+    told = "missing: movie-5, teacher full, 2,500 samples: uda has no seed 2"
+    noted = [problem for problem in check.problems(Results.load(copy), "small") if problem.told == told]
+    assert [problem.wrong for problem in noted] == [False]  # somebody's own runs may have as many as they like
     found = wrong(copy)
-    assert "missing: movie-5, teacher full, 2,500 samples: uda has no seed 2" in found
     assert any("table2.csv is not what the records give" in told for told in found)
 
 
@@ -189,8 +191,8 @@ def test_the_command_says_so_and_sets_its_status(copy, tmp_path, capsys, monkeyp
     shutil.copytree(copy, results / "small", ignore=shutil.ignore_patterns("results"))
     assert main(["check", "--results", str(results)]) == 0
     said = capsys.readouterr().out
-    assert "C8: CANNOT RUN HERE (ImageNet-LT's images" in said
     assert "C3: " in said
+    assert "C8: " not in said  # nothing of it is recorded
     (results / "small" / "table2.csv").write_text("x\n")
     assert main(["check", "--results", str(results)]) == 1
     assert "WRONG stale: table2.csv is not what the records give" in capsys.readouterr().out

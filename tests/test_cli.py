@@ -64,6 +64,10 @@ def lines(folder: Path) -> list[dict]:
         (["table1", "compare", "x"], "compare stands first and alone, followed by METHOD"),
         (["new", "thing", "x"], "new takes method|task NAME, not thing x"),
         (["verify", "--sample", "0"], "--sample must be at least 1, not 0"),
+        (
+            ["fig1", "--tasks", "manifold-2-in-32"],
+            "fig1 shows image, text, retrieval tasks; manifold-2-in-32 is one of vector",
+        ),
         (["fig1", "--lr", "3"], "--lr has no effect on fig1; ./reproduce.sh fig1 --help tells its options"),
         (["table1", "--ratio", "50", "--tasks", "emoji-lt"], "the classes of emoji-lt are natural"),
         (["table1", "--n-max", "50"], "--n-max goes with --tasks fashion-lt"),
@@ -210,7 +214,9 @@ def test_killed_in_the_middle_resumes_to_the_same_table(tmp_path):
     done = call("report", "--size", "smoke", "--results", str(cut))
     assert done.returncode == 0, done.stderr
     assert table.read_bytes() == made
-    assert "## Claims, by your records" in (cut / "smoke" / "report.md").read_text()
+    text = (cut / "smoke" / "report.md").read_text()
+    assert text.index("## Your tables") < text.index("Fashion-MNIST, long tail")
+    assert "## Claims" not in text  # none of them is asked of this budget
 
 
 def test_teachers_are_judged_and_the_picture_has_its_data(tmp_path):

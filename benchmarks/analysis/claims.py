@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.analysis import crossed, scores, stats, summary
+from benchmarks.analysis import crossed, ledger, scores, stats, summary
 from benchmarks.analysis.ledger import Check, Claim, Than
 from benchmarks.analysis.scores import Scores
 from benchmarks.analysis.search_orders import DECIDED
@@ -88,6 +88,12 @@ class Judged:
     told: str
     primary: Verdict | None
     secondary: list[Verdict]
+
+
+def judge_all(groups: Groups, turns: Turns = untold, *, every: bool = True) -> list[Judged]:
+    """The verdict on each claim of the ledger; not `every`: only on those whose primary check was recorded."""
+    found = [judge(claim, groups, turns) for claim in ledger.load()]
+    return found if every else [one for one in found if one.outcome not in (MISSING, CANNOT)]
 
 
 def judge(claim: Claim, groups: Groups, turns: Turns = untold) -> Judged:

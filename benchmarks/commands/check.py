@@ -53,7 +53,7 @@ def _submitted(one: Submission, console: Console) -> int:
 
 
 def _one(results, size: str, console: Console) -> int:
-    from benchmarks.analysis import claims, ledger
+    from benchmarks.analysis import claims
     from benchmarks.analysis.search_orders import Orders
     from benchmarks.report import audit
 
@@ -63,8 +63,9 @@ def _one(results, size: str, console: Console) -> int:
         groups = results.groups()
     except ValueError:
         return 1  # mixed teachers: told above, and nothing is said of claims by them
-    for claim in ledger.load():
-        judged = claims.judge(claim, groups, Orders.of(results.folder))
+    of_reference = REFERENCE in results.folder.resolve().parents
+    for judged in claims.judge_all(groups, Orders.of(results.folder), every=of_reference):
+        claim = judged.claim
         console.print(f"  {claim.id}: {judged.outcome.upper()} ({judged.told}). {claim.claim}", markup=False)
     return wrong
 

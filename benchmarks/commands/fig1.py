@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from benchmarks.commands.options import Tasks, Where, Work, choice_of, execution, folder_of
+from benchmarks.core.errors import BadInput
 from benchmarks.data.asset import Unavailable
+from benchmarks.registry import tasks
 
+DOMAINS = ("image", "text", "retrieval")
 TASKS = ("fashion-lt", "glyph-lt", "movie-5", "wiki-titles")
 
 
@@ -18,7 +21,9 @@ class Options(Work, Tasks, Where):
 
 
 def refuse(target: str, options: Options) -> None:
-    choice_of(options)
+    for name in choice_of(options).tasks:
+        if (domain := tasks.get(name).domain) not in DOMAINS:
+            raise BadInput(f"fig1 shows {', '.join(DOMAINS)} tasks; {name} is one of {domain}")
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:

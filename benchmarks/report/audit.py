@@ -150,7 +150,7 @@ def _of_groups(records: list[Record], settings: str, reference: bool) -> Iterato
     for record in records:
         groups.setdefault(group_of(record.spec), []).append(record)
     for group, found in groups.items():
-        yield from _missing_seeds(group, found)
+        yield from _missing_seeds(group, found, reference)
         if not settings:  # runs with other settings are what someone wanted to see of them
             for row in sorted(_rows_of(group) - {record.spec.method for record in found}):
                 yield Problem(f"missing: {group.label}: no record of {row}", wrong=reference)
@@ -160,7 +160,7 @@ def _of_groups(records: list[Record], settings: str, reference: bool) -> Iterato
             yield Problem(f"mixed: {error}")
 
 
-def _missing_seeds(group: Group, records: list[Record]) -> Iterator[Problem]:
+def _missing_seeds(group: Group, records: list[Record], wrong: bool) -> Iterator[Problem]:
     """Seeds that other rows of a group have with the same draw of the teacher, and gaps before the last one."""
     for draw in sorted({record.spec.draw for record in records}):
         of_draw = [record.spec for record in records if record.spec.draw == draw]
@@ -168,7 +168,8 @@ def _missing_seeds(group: Group, records: list[Record]) -> Iterator[Problem]:
         told = f" of draw {draw}" if draw else ""
         for method in dict.fromkeys(spec.method for spec in of_draw):
             if absent := sorted(wanted - {spec.seed for spec in of_draw if spec.method == method}):
-                yield Problem(f"missing: {group.label}: {method} has no seed {', '.join(map(str, absent))}{told}")
+                told_seeds = ", ".join(map(str, absent))
+                yield Problem(f"missing: {group.label}: {method} has no seed {told_seeds}{told}", wrong=wrong)
 
 
 def _rows_of(group: Group) -> set[str]:

@@ -8,8 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.analysis import claims, diagnostics, ledger, time_to_accuracy
+from benchmarks.analysis import claims, diagnostics, time_to_accuracy
 from benchmarks.analysis.search_orders import Orders
+from benchmarks.core import paths
 from benchmarks.metrics.classification import label
 from benchmarks.records.groups import Cells, Group, Groups, Seeds
 from benchmarks.records.record import Record
@@ -47,7 +48,7 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, sett
             shown[group] = cells, tables.grid(group, cells, orders=orders)
     groups = {group: cells for group, (cells, _) in shown.items()}
     grids = {artefact.name: artefact.grids for artefact in found}
-    judged = [claims.judge(claim, groups, orders) for claim in ledger.load()]
+    judged = claims.judge_all(groups, orders, every=paths.REFERENCE in results.folder.resolve().parents)
     pictures = [(one, folder / f"{one.name}.png") for one in found if one.name.startswith("fig1-")]
     return _render(
         title,

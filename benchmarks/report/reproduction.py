@@ -1,13 +1,12 @@
-"""report.md: results compared with the committed reference, verdicts on the claims, decoded texts."""
+"""report.md: own tables, how they compare with the committed reference, verdicts on the claims, decoded texts."""
 
 from __future__ import annotations
 
-from benchmarks.analysis import claims, ledger
+from benchmarks.analysis import claims
 from benchmarks.analysis.search_orders import Orders
-from benchmarks.records.groups import Groups
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
-from benchmarks.report import overviews
+from benchmarks.report import overviews, tables
 from benchmarks.report.artefact import Artefact
 from benchmarks.report.grid import Grid
 from benchmarks.task import Task
@@ -19,30 +18,31 @@ def text(results: Results, reference: Results, found: list[Artefact], settings: 
     Args:
         found: the other artefacts, figure 1's texts among them.
     """
-    theirs = reference.groups()
-    verdicts = ["## Claims, by the reference's records", "", *_verdicts(theirs, Orders.of(reference.folder))]
+    theirs = claims.judge_all(reference.groups(), Orders.of(reference.folder))
+    told = "## Claims, by the reference's records"
     decoded = [one for one in found if one.name.startswith("fig1-") and one.grids]
     texts = ["## What the generator makes of texts", ""] if decoded else []
     texts += [decoded_text(tasks.get(one.name.removeprefix("fig1-")), one.grids) for one in decoded]
     if results is reference:
-        return "\n".join(["# Reference", "", *verdicts, *texts]) + "\n"
-    ours = results.groups(settings)
-    parts = ["# Report", "", "## Yours beside the reference", ""]
-    if grid := overviews.reproduced(ours, theirs):
-        parts += [*grid.notes, "", Grid(grid.heads, grid.rows, align=grid.align).markdown()]
-    else:
-        parts += ["No cell is recorded in both.", ""]
-    parts += verdicts
-    if ours:
-        parts += ["## Claims, by your records", "", *_verdicts(ours, Orders.of(results.folder))]
+        return "\n".join(["# Reference", "", told, "", *_verdicts(theirs), *texts]) + "\n"
+    groups, orders = results.groups(settings), Orders.of(results.folder)
+    parts = ["# Report", "", "## Your tables", ""]
+    parts += [tables.grid(group, cells, orders=orders).markdown() for group, cells in groups.items()]
+    if grid := overviews.reproduced(groups, reference.groups()):
+        parts += ["## Yours beside the reference", "", *grid.notes, ""]
+        parts += [Grid(grid.heads, grid.rows, align=grid.align).markdown()]
+    if ours := claims.judge_all(groups, orders, every=False):
+        asked = {one.claim.id for one in ours}
+        parts += ["## Claims, by your records", "", *_verdicts(ours)]
+        parts += [told, "", *_verdicts([one for one in theirs if one.claim.id in asked])]
     return "\n".join([*parts, *texts]) + "\n"
 
 
-def _verdicts(groups: Groups, orders: Orders) -> list[str]:
+def _verdicts(found: list[claims.Judged]) -> list[str]:
     """Each claim, the paper's number, the verdict on each check, and what was found."""
     out = [claims.METHOD, ""]
-    for claim in ledger.load():
-        judged = claims.judge(claim, groups, orders)
+    for judged in found:
+        claim = judged.claim
         out += [f"**{claim.id}** {claim.claim}  ", f"({claim.where}; {claim.trust}; published: {claim.published})  "]
         out += [f"Rule: {claim.rule}  "] if claim.rule else []
         out += [f"{judged.outcome.capitalize()}: {judged.told}", ""]
