@@ -48,6 +48,8 @@ class Options(Runs, Cells, Tasks, Where):
     """The rows to set it against; by default distillation, decoded noise and TGT."""
     search: bool = True
     """First choose hyper-parameters on validation samples, by as many trials as its rivals had."""
+    unchecked: bool = False
+    """Run a method that breaks the contract all the same; its page says so."""
 
 
 def rivals(task: Task, ours: str) -> tuple[str, ...]:
@@ -70,6 +72,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].domain, "fashion-lt"),)
     for name in (ours, *against):
         fits_all(name, chosen_tasks)
+    breaches = [told for name in (ours, *against) if (told := breach(name, chosen_tasks))]
+    if breaches and not options.unchecked:
+        raise BadInput(f"{breaches[0]}; ./reproduce.sh validate checks it, --unchecked runs it all the same")
     status, cells = 0, []
     for task_name in chosen_tasks:
         one = replace(choice, tasks=(task_name,))
@@ -79,7 +84,21 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
             one, found = search(wanted, one, folder, options, console)
             status = max(status, found)
         cells.append(Asked(task, wanted, one))
-    return max(status, _together(cells, folder, options, console))
+    return max(status, _together(cells, breaches, folder, options, console))
+
+
+def breach(name: str, on: tuple[str, ...]) -> str:
+    """What a method from outside breaks of the contract on the kinds of tasks; "" of one that keeps it."""
+    if not METHODS[name].packages:
+        return ""
+    from benchmarks.runs.scheduler import one_thread
+    from benchmarks.validation import method_checks, toys
+
+    one_thread()
+    domains = {tasks.get(task).domain for task in on}
+    modalities = tuple(m for m in toys.MODALITIES if m in domains) or toys.MODALITIES[:1]
+    found = next((one for one in method_checks.method(name, modalities) if one.broken), None)
+    return f"{name} breaks the contract: {found.cause}" if found else ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +168,7 @@ def _budgets(task: Task, choice: Choice) -> tuple[int, ...]:
     return choice.budgets or size.table or (size.budget,)
 
 
-def _together(asked: list[Asked], folder: Path, options: Options, console: Console) -> int:
+def _together(asked: list[Asked], breaches: list[str], folder: Path, options: Options, console: Console) -> int:
     """Run what is asked, look by look, and write what came of it; the exit status."""
     from benchmarks.analysis import pairwise, sequential, strata
     from benchmarks.runs.fill import fill
@@ -176,7 +195,7 @@ def _together(asked: list[Asked], folder: Path, options: Options, console: Conso
             break
     if options.plan:
         return status
-    _write(asked, plans, watch, folder, console)
+    _write(asked, plans, watch, breaches, folder, console)
     unfinished = [
         run
         for plan in plans.values()
@@ -193,7 +212,12 @@ def _differences(one: Asked, plan: Plan) -> Differences:
 
 
 def _write(
-    asked: list[Asked], plans: dict[str, Plan], watch: Watch[tuple[Group, str]], folder: Path, console: Console
+    asked: list[Asked],
+    plans: dict[str, Plan],
+    watch: Watch[tuple[Group, str]],
+    breaches: list[str],
+    folder: Path,
+    console: Console,
 ) -> None:
     """Say and write each task's part of the comparison, corrected over all of it."""
     from benchmarks.analysis import pairwise
@@ -204,7 +228,7 @@ def _write(
     found = pairwise.family(asked[0].wanted[0], everything, overall=watch.overall)
     for one in asked:
         own = groups[one.task.name]
-        how = _how(one, watch, plans[one.task.name], len(everything))
+        how = [*breaches, *_how(one, watch, plans[one.task.name], len(everything))]
         comparison.write(one.wanted[0], own, {group: found[group] for group in own}, one.task, how, folder, console)
 
 
