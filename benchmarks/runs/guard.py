@@ -126,13 +126,14 @@ class Doors:
 @contextmanager
 def guarded(student: nn.Module, data: TrainingData, costs: Costs) -> Iterator[None]:
     """A run in which a method from outside is at work. Raises Breach at its end."""
-    before, doors = facts(student, data), Doors(student, data.teacher)
-    try:
-        yield
-    finally:
-        doors.close()
-    if broken := changed(before, facts(student, data)):
-        raise Breach(STAYS[broken[0]])
+    with lent_globals():
+        before, doors = facts(student, data), Doors(student, data.teacher)
+        try:
+            yield
+        finally:
+            doors.close()
+        if broken := changed(before, facts(student, data)):
+            raise Breach(STAYS[broken[0]])
     if around := doors.uncounted(costs):
         raise Breach(around[1])
     if doors.seen["show"] > costs.counts["student_samples"]:
@@ -140,6 +141,23 @@ def guarded(student: nn.Module, data: TrainingData, costs: Costs) -> Iterator[No
             f"the student was shown {doors.seen['show']} samples, and {costs.counts['student_samples']} were allowed: "
             "passes that do not teach belong in eval mode"
         )
+
+
+@contextmanager
+def lent_globals() -> Iterator[None]:
+    """Global generators and settings, from a start that no code of a person sets, given back as they were."""
+    kept: Any = random.getstate(), np.random.get_state(), torch.get_num_threads(), torch.get_default_dtype()
+    random.seed("lent to a method")
+    np.random.seed(220806825)
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])
+        torch.set_num_threads(kept[2])
+        torch.set_default_dtype(kept[3])
 
 
 @contextmanager
