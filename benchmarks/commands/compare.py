@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.analysis.pairwise import Differences
     from benchmarks.analysis.sequential import Watch
     from benchmarks.records.groups import Groups
+    from benchmarks.records.record import Record
     from benchmarks.runs.run import Run
     from benchmarks.runs.scheduler import Plan
 
@@ -182,7 +183,7 @@ def _together(asked: list[Asked], breaches: list[str], folder: Path, options: Op
             continue
         for one in running:
             runs = grid(one.wanted, one.task, replace(one.choice, seeds=seeds))
-            plans[one.task.name], found = fill(runs, folder, execution(options), console)
+            plans[one.task.name], found = fill(runs, folder, replace(execution(options), reuse=True), console)
             status = max(status, found)
             if not options.plan:
                 strata.tell(one.task.name, one.choice.size, runs[0].task.examples().test_labels)
@@ -228,8 +229,9 @@ def _write(
     found = pairwise.family(asked[0].wanted[0], everything, overall=watch.overall)
     for one in asked:
         own = groups[one.task.name]
-        how = [*breaches, *_how(one, watch, plans[one.task.name], len(everything))]
-        comparison.write(one.wanted[0], own, {group: found[group] for group in own}, one.task, how, folder, console)
+        how = _how(one, watch, plans[one.task.name], len(everything))
+        pairs = {group: found[group] for group in own}
+        comparison.write(one.wanted[0], own, pairs, one.task, how, folder, console, breaches)
 
 
 def _groups(plan: Plan) -> Groups:
@@ -260,6 +262,13 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
             f"{', '.join(str(n) for n in looks if n <= most)} seeds. The level of {watch.alpha:.2f} is spent over the "
             "looks as O'Brien and Fleming's bounds would (Lan and DeMets 1983); intervals are not corrected for looks."
         )
+    if lent := [record for run in plan.runs if run.key in plan.lent and (record := plan.record(run))]:
+        rows, machines = (sorted({*found}) for found in zip(*map(_origin, lent), strict=True))
+        out.append(
+            f"{len(lent)} of {len(plan.runs)} runs, of {', '.join(rows)}, are the committed reference's "
+            f"(results/reference/{choice.size}): their keys, of versions, data, teachers and settings, are equal. "
+            f"Their seconds are of its machine ({', '.join(machines)})."
+        )
     places = _places(choice)
     found = {(row, place): chosen(row, place, choice.size, choice.tuned) for row in wanted for place in places}
     files = choice.tuned, tuned(choice.size)
@@ -280,3 +289,7 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
             "search chose."
         )
     return out
+
+
+def _origin(record: Record) -> tuple[str, str]:
+    return record.spec.method, str(record.environment.get("cpu"))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from benchmarks.analysis import claims, ledger
 from benchmarks.analysis.search_orders import Orders
-from benchmarks.records.groups import Groups
+from benchmarks.records.groups import TRIAL_SIZES, Groups
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
+from benchmarks.registry.experiments import Choice
 from benchmarks.report import overviews
 from benchmarks.report.artefact import Artefact
 from benchmarks.report.grid import Grid
 from benchmarks.task import Task
 
 
-def text(results: Results, reference: Results, found: list[Artefact], settings: str = "") -> str:
+def text(results: Results, reference: Results, found: list[Artefact], choice: Choice) -> str:
     """Markdown; of the reference itself only its verdicts.
 
     Args:
@@ -26,14 +27,21 @@ def text(results: Results, reference: Results, found: list[Artefact], settings: 
     texts += [decoded_text(tasks.get(one.name.removeprefix("fig1-")), one.grids) for one in decoded]
     if results is reference:
         return "\n".join(["# Reference", "", *verdicts, *texts]) + "\n"
-    ours = results.groups(settings)
-    parts = ["# Report", "", "## Yours beside the reference", ""]
+    ours, trial = results.groups(choice.settings), TRIAL_SIZES.get(choice.size)
+    parts = [
+        "# Report",
+        "",
+        f"**{trial[0].upper()}{trial[1:]}.**" if trial else f"Size {choice.size}.",
+        "",
+        "## Yours beside the reference",
+        "",
+    ]
     if grid := overviews.reproduced(ours, theirs):
         parts += [*grid.notes, "", Grid(grid.heads, grid.rows, align=grid.align).markdown()]
     else:
         parts += ["No cell is recorded in both.", ""]
     parts += verdicts
-    if ours:
+    if ours and not trial:
         parts += ["## Claims, by your records", "", *_verdicts(ours, Orders.of(results.folder))]
     return "\n".join([*parts, *texts]) + "\n"
 
