@@ -117,6 +117,7 @@ def one_step(
     batch = Given(data, torch.arange(real), num_generated)
     if made is not None:
         made.append(batch)
+    method.parameters(student)  # as the loop does: layers of the method's own may be made there
     return method.loss(student.train(), batch)
 
 
