@@ -10,6 +10,7 @@ import pytest
 from benchmarks.analysis import crossed, scores, summary
 from benchmarks.records.groups import Group, Unit
 from benchmarks.records.record import Checkpoint, Record, Spec
+from benchmarks.registry.methods import METHODS
 from benchmarks.report import tables
 
 METRIC, SEEDS, RIVALS = "balanced_accuracy", 5, 9
@@ -44,7 +45,7 @@ def cells_of(table):
 
 def drawn(rng, alike: float) -> dict[str, list[tuple[float, float]]]:
     """A method and nine rivals that all are equal. alike: the correlation of a run's validation and test scores."""
-    methods = ["tgt-random", *(f"rival-{i}" for i in range(RIVALS))]
+    methods = ["tgt-random", *[name for name in METHODS if summary.is_rival(name)][:RIVALS]]
     test = rng.normal(0.7, 0.01, (len(methods), SEEDS))
     other = rng.normal(0, 0.01, (len(methods), SEEDS))
     validation = 0.7 + alike * (test - 0.7) + math.sqrt(1 - alike**2) * other
@@ -120,3 +121,14 @@ def test_of_several_rows_the_best_on_validation_stands_for_them():
     without = cells_of({method: [(test, None) for test, _ in several] for method, several in table.items()})
     assert summary.best_of(without, "distillation*", METRIC) == "distillation"
     assert scores.of(cells["distillation"], METRIC).samples is None
+
+
+def test_an_own_method_is_never_the_best_rival_and_may_be_the_best():
+    cells = cells_of(
+        {
+            name: [(level, level + 0.001 * seed) for seed in range(SEEDS)]
+            for name, level in (("somebodys-own", 0.9), ("distillation", 0.7), ("tgt-random", 0.6))
+        }
+    )
+    assert summary.contenders(cells, METRIC) == ["distillation"]
+    assert summary.clear_winner(cells, METRIC) == "somebodys-own"

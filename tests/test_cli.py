@@ -50,7 +50,7 @@ def lines(folder: Path) -> list[dict]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["table9"], "unknown target 'table9'; there are table1, table2, table3, fig1"),
+        (["table9"], "unknown target 'table9'; did you mean table"),
         (["table1", "--methods", "magic"], "unknown method 'magic'; there are one-hot"),
         (["table1", "--tasks", "mnist"], "unknown task 'mnist'; there are emoji-lt, fashion-lt, fashion"),
         (["table1", "--budgets", "many"], "--budgets takes whole numbers above 0, not 'many'"),

@@ -48,7 +48,7 @@ def asked(monkeypatch):
 
     def filled(runs, folder, options, console):
         seen.append((runs[0].spec.task, 1 + max(run.spec.seed for run in runs)))
-        return SimpleNamespace(runs=runs, record=made), 0
+        return SimpleNamespace(runs=runs, record=made, lent=frozenset()), 0
 
     monkeypatch.setattr(fill, "fill", filled)
     return seen

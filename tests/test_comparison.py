@@ -205,7 +205,12 @@ def test_the_conclusion_says_better_worse_and_not_significant():
         assert f"It is {pair.verdict()} {pair.rival} ({points} points" in said
     assert "No: better than 0 of 2" in said
     assert f"{100 * found[2].detectable:.1f} points 4 times in 5" in said
-    grid = overviews.versus(found)
+    grid, *others = overviews.versus(found)
+    assert [len(other.rows) for other in others] == [3, 3]
+    told, kind = comparison.verdict("mine", GROUP, cells, found)
+    assert kind == comparison.WORSE  # than the best of them on validation samples
+    assert "worse than tgt-random, its best rival on validation samples: -10.0 points" in told
+    assert "; of 3 rivals better than 1, worse than 1." in told
     assert [row[0].text for row in grid.rows] == list(verdicts)
     assert {len(row) for row in grid.rows} == {len(grid.heads)}
 
@@ -215,7 +220,7 @@ def test_one_seed_decides_nothing():
     (pair,) = pairs("mine", cells)
     assert pair.verdict() == comparison.OPEN
     assert "Holm" not in comparison.conclusion("mine", GROUP, cells, [pair])
-    assert "n/a" in [cell.text for cell in overviews.versus([pair]).rows[0]]
+    assert "n/a" in [cell.text for cell in overviews.versus([pair])[0].rows[0]]
 
 
 def test_a_turn_of_the_order_is_warned_of():

@@ -56,7 +56,7 @@ def register(tmp_path, monkeypatch):
 
 
 def broken(name: str) -> dict[str, contract.Outcome]:
-    return {outcome.check: outcome for outcome in contract.method(name, ("image",)) if outcome.told}
+    return {outcome.check: outcome for outcome in contract.method(name, ("image",)) if outcome.broken}
 
 
 def body(loss: str, more: str = "") -> str:
@@ -74,18 +74,18 @@ def test_a_plain_method_keeps_the_contract(register):
 @pytest.mark.parametrize(
     ("loss", "check", "told", "at"),
     [
-        (f"return {TERM}", "scalar terms", "must return a dict", "def loss"),
-        ("return {'a': kl(student(batch.inputs), batch.labeler_logits)}", "scalar terms", "take its mean", "def loss"),
-        ("return {'a': student(batch.inputs).mean() * float('nan')}", "scalar terms", "is nan", "def loss"),
-        ("return {'a': torch.zeros(())}", "scalar terms", "no gradient", "def loss"),
+        (f"return {TERM}", "scalar terms", "must return a dict", "return"),
+        ("return {'a': kl(student(batch.inputs), batch.labeler_logits)}", "scalar terms", "take its mean", "return"),
+        ("return {'a': student(batch.inputs).mean() * float('nan')}", "scalar terms", "is nan", "return"),
+        ("return {'a': torch.zeros(())}", "scalar terms", "no gradient", "return"),
         ("x = batch.inputs\nreturn {'a': x.wrong}", "scalar terms", "has no attribute 'wrong'", "x.wrong"),
-        (f"self.teacher.labeler.train()\n{PLAIN}", "stays frozen", "left in training mode", "def loss"),
-        (f"list(self.teacher.labeler.parameters())[0].data.add_(1)\n{PLAIN}", "stays frozen", "changed", "def loss"),
+        (f"self.teacher.labeler.train()\n{PLAIN}", "stays frozen", "left in training mode", "labeler.train"),
+        (f"list(self.teacher.labeler.parameters())[0].data.add_(1)\n{PLAIN}", "stays frozen", "changed", "add_(1)"),
         (f"student(batch.inputs)\n{PLAIN}", "as many samples a step", "was shown 32", "return"),
-        (f"student.eval()\n{PLAIN}", "as many samples a step", "was shown 0", "def loss"),
+        (f"student.eval()\n{PLAIN}", "keeps its mode", "left in eval mode", "student.eval()"),
         (f"self.teacher.labeler(batch.inputs)\n{PLAIN}", "is counted", "call self.teacher.label", "teacher.labeler("),
         (f"self.teacher.generator.encode(batch.inputs)\n{PLAIN}", "is counted", "teacher.encode", "generator.encode"),
-        (f"scale = torch.rand(())\nreturn {{'a': scale * {TERM}}}", "Equal seeds", "generator=self.rng", "def loss"),
+        (f"scale = torch.rand(())\nreturn {{'a': scale * {TERM}}}", "Equal seeds", "generator=self.rng", "torch.rand"),
     ],
 )  # fmt: skip
 def test_each_broken_term_is_told_with_its_line(register, loss, check, told, at):
@@ -98,7 +98,9 @@ def test_each_broken_term_is_told_with_its_line(register, loss, check, told, at)
 
 def test_state_kept_on_the_class_is_found(register):
     source = body(f"self.seen.append(1)\nreturn {{'a': len(self.seen) * {TERM}}}", "\nseen = []\n")
-    assert [name for name in broken(register(source)) if "Equal seeds" in name]
+    (found,) = broken(register(source)).values()
+    assert "Mine.seen changed in a run" in found.told
+    assert found.line == line_of(source, "self.seen.append")
 
 
 def test_a_search_that_does_not_fit_is_told(register):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from benchmarks.records.record import Spec, Store
+from benchmarks.runs import fill
 from benchmarks.runs.execute import execute
 from benchmarks.runs.run import Run
 from benchmarks.teachers import store as teachers
@@ -59,3 +62,19 @@ def test_a_changed_teacher_file_is_refused(smoke_run, tmp_path, monkeypatch):
     save_file(weights, recipe.path, metadata={"teacher": json.dumps(info)})
     with pytest.raises(ValueError, match="was changed since it was trained"):
         teachers.load(smoke_run.task, recipe)
+
+
+def test_a_committed_run_of_the_same_key_is_not_run_again(smoke_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(fill, "REFERENCE", tmp_path / "reference")
+    record = execute(smoke_run)
+    Store(tmp_path / "reference" / "smoke").append(record)
+    console, own = Console(file=io.StringIO()), tmp_path / "own"
+    plan, _ = fill.fill([smoke_run], own, fill.Execution("smoke", reuse=True), console)
+    assert (plan.missing, plan.lent, plan.record(smoke_run)) == ((), {smoke_run.key}, record)
+    assert not own.exists()
+    plan, _ = fill.fill([smoke_run], own, fill.Execution("smoke", plan=True), console)
+    assert plan.missing == (smoke_run,)
+    forged = record.model_copy(update={"identity": {**record.identity, "batch": 1}})
+    Store(tmp_path / "reference" / "smoke").append(forged)
+    plan, _ = fill.fill([smoke_run], own, fill.Execution("smoke", plan=True, reuse=True), console)
+    assert plan.missing == (smoke_run,)

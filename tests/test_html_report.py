@@ -90,7 +90,11 @@ def comparison_page(tmp_path_factory):
     said = comparison.conclusion(wanted[0], name, group, found)
     style.save(figures.learning_curves(learning_curves.frame({name: group})), folder / "compare-it")
     path, figure = folder / "comparison.html", folder / "compare-it.svg"
-    path.write_text(html_report.comparison({name: group}, "A comparison", [said], [overviews.versus(found)], figure))
+    verdict, _ = comparison.verdict(wanted[0], name, group, found)
+    versus = [*overviews.versus(found), overviews.methods(group)]
+    path.write_text(
+        html_report.comparison({name: group}, "A comparison", [(verdict, "supported")], [said], [versus], figure, [])
+    )
     return path
 
 

@@ -16,7 +16,7 @@ from benchmarks.analysis import crossed, scores, stats, summary
 from benchmarks.metrics.classification import label
 from benchmarks.records import checkpoints
 from benchmarks.records.checkpoints import COSTS, RULES
-from benchmarks.records.groups import Cells, Group, Groups, Seeds, Unit, finished, values
+from benchmarks.records.groups import TRIAL_SIZES, Cells, Group, Groups, Seeds, Unit, finished, size_of, values
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import fact
 
@@ -160,6 +160,21 @@ def turns(found: list[Pair]) -> list[str]:
     return out
 
 
+def verdict(ours: str, name: Group, group: Cells, found: list[Pair], alpha: float = ALPHA) -> tuple[str, str]:
+    """A comparison in a line, and which of `VERDICTS` it is: against the rival that is best on validation samples."""
+    task = tasks.get(name.task)
+    if not found:
+        return f"{name.label}: nothing to compare, for want of finished runs.", OPEN
+    known = {pair.rival: one for pair in found if (one := summary.validation(group[pair.rival], task.metric)).units}
+    best = max(found, key=lambda pair: known[pair.rival].values.mean() if pair.rival in known else -math.inf)
+    told, chosen = best.verdict(alpha), "its best rival on validation samples" if known else "its first rival"
+    numbers = f"{_points(best.difference)} points" + (f" {best.difference.bounds}" if best.difference.n > 1 else "")
+    if size_of(group) in TRIAL_SIZES:
+        return f"{name.label}: it runs, and nothing is decided; {numbers} against {best.rival}.", OPEN
+    counts = [f"{one} {sum(pair.verdict(alpha) == one for pair in found)}" for one in (BETTER, WORSE)]
+    return f"{name.label}: {told} {best.rival}, {chosen}: {numbers}; of {len(found)} rivals {', '.join(counts)}.", told
+
+
 def conclusion(ours: str, name: Group, group: Cells, found: list[Pair], alpha: float = ALPHA) -> str:
     """One paragraph in plain words, computed from the statistics."""
     task = tasks.get(name.task)
@@ -167,9 +182,11 @@ def conclusion(ours: str, name: Group, group: Cells, found: list[Pair], alpha: f
     if level is None:
         return f"{ours} has no finished run on {name.task}, so nothing can be said of it."
     out = [
-        f"On {task.title} ({name.budget:,} labelled samples, teacher {name.teacher}, {level.n} seeds) {ours} reaches "
-        f"{level.percent} % {label(task.metric)}."
+        f"On {task.title} ({name.budget:,} labelled samples, teacher {name.teacher}, size {size_of(group)}, "
+        f"{level.n} seed{'s' * (level.n > 1)}) {ours} reaches {level.percent} % {label(task.metric)}."
     ]
+    if size_of(group) in TRIAL_SIZES:
+        return f"{out[0]} That it runs is all that this size shows."
     for verdict in VERDICTS:
         if rivals := [pair for pair in found if pair.verdict(alpha) == verdict]:
             told = "; ".join(_told(pair, verdict) for pair in rivals)
@@ -181,7 +198,7 @@ def conclusion(ours: str, name: Group, group: Cells, found: list[Pair], alpha: f
         answer = "Yes" if len(beaten) == len(tgt) else "No" if lost else "Not shown"
         out.append(f"Is it better than TGT here? {answer}: better than {len(beaten)} of {len(tgt)} variants of TGT.")
     costs = ", ".join(
-        f"{method} {summary.mean_cost(seeds, 'seconds'):.0f} s and "
+        f"{method} {summary.seconds(summary.mean_cost(seeds, 'seconds'))} s and "
         f"{summary.mean_cost(seeds, 'labeler_queries'):,.0f} labeler queries"
         for method, seeds in group.items()
         if method == ours or fact(method).is_tgt

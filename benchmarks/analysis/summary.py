@@ -107,9 +107,15 @@ def validation(seeds: Seeds, metric: str) -> Scores:
 
 
 def is_rival(method: str) -> bool:
-    """Whether a row may be called a rival, or the best: an oracle sees more than others, another student is no peer."""
+    """Whether a row may be called a rival: an oracle sees more, another student is no peer, one's own is no rival."""
     row = fact(method)
-    return row.role == "rival" and not row.other_student
+    return row.role == "rival" and not row.other_student and not is_own(method)
+
+
+def is_own(method: str) -> bool:
+    """Whether a row is somebody's own, from outside the repository."""
+    row = fact(method)
+    return bool(row.packages) or not row.target
 
 
 def best_of(cells: Cells, names: str, metric: str) -> str | None:
@@ -163,12 +169,18 @@ def over_best(found: dict[str, Scores], method: str, rivals: list[str]) -> Estim
 
 def clear_winner(cells: Cells, metric: str) -> str | None:
     """The best of the rows of equal information, if its paired interval over the second best excludes zero."""
-    found = {method: one for method, one in scores(cells, metric).items() if fact(method).is_tgt or is_rival(method)}
+    found = {method: one for method, one in scores(cells, metric).items() if _equal(method)}
     order = sorted(found, key=lambda method: -found[method].values.mean())
     if len(order) < 2:
         return None
     difference = crossed.paired(found[order[0]], found[order[1]])
     return order[0] if difference and difference.n > 1 and difference.low > 0 else None
+
+
+def _equal(method: str) -> bool:
+    """Whether a row has the information and the student that others have."""
+    row = fact(method)
+    return not row.is_oracle and not row.other_student
 
 
 def gap_closed(ours: dict[Unit, float], base: dict[Unit, float], top: float) -> float | None:
@@ -181,6 +193,11 @@ def mean_cost(seeds: Seeds, name: str) -> float:
     """Of the finished runs, of which there must be one."""
     paid = [record.costs[name] for record in seeds.values() if record is not None and record.status == "ok"]
     return sum(paid) / len(paid)
+
+
+def seconds(value: float) -> str:
+    """Seconds as people read them: no run takes none."""
+    return f"{value:.0f}" if value >= 0.5 else f"{value:.1g}"
 
 
 def unknown(found: Iterable[Estimate]) -> list[str]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.analysis.pairwise import Differences
     from benchmarks.analysis.sequential import Watch
     from benchmarks.records.groups import Groups
+    from benchmarks.records.record import Record
     from benchmarks.runs.run import Run
     from benchmarks.runs.scheduler import Plan
 
@@ -48,6 +49,8 @@ class Options(Runs, Cells, Tasks, Where):
     """The rows to set it against; by default distillation, decoded noise and TGT."""
     search: bool = True
     """First choose hyper-parameters on validation samples, by as many trials as its rivals had."""
+    unchecked: bool = False
+    """Run a method that breaks the contract all the same; its page says so."""
 
 
 def rivals(task: Task, ours: str) -> tuple[str, ...]:
@@ -70,6 +73,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].domain, "fashion-lt"),)
     for name in (ours, *against):
         fits_all(name, chosen_tasks)
+    breaches = [told for name in (ours, *against) if (told := breach(name, chosen_tasks))]
+    if breaches and not options.unchecked:
+        raise BadInput(f"{breaches[0]}; ./reproduce.sh validate checks it, --unchecked runs it all the same")
     status, cells = 0, []
     for task_name in chosen_tasks:
         one = replace(choice, tasks=(task_name,))
@@ -79,7 +85,21 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
             one, found = search(wanted, one, folder, options, console)
             status = max(status, found)
         cells.append(Asked(task, wanted, one))
-    return max(status, _together(cells, folder, options, console))
+    return max(status, _together(cells, breaches, folder, options, console))
+
+
+def breach(name: str, on: tuple[str, ...]) -> str:
+    """What a method from outside breaks of the contract on the kinds of tasks; "" of one that keeps it."""
+    if not METHODS[name].packages:
+        return ""
+    from benchmarks.runs.scheduler import one_thread
+    from benchmarks.validation import method_checks, toys
+
+    one_thread()
+    domains = {tasks.get(task).domain for task in on}
+    modalities = tuple(m for m in toys.MODALITIES if m in domains) or toys.MODALITIES[:1]
+    found = next((one for one in method_checks.method(name, modalities) if one.broken), None)
+    return f"{name} breaks the contract: {found.cause}" if found else ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +169,7 @@ def _budgets(task: Task, choice: Choice) -> tuple[int, ...]:
     return choice.budgets or size.table or (size.budget,)
 
 
-def _together(asked: list[Asked], folder: Path, options: Options, console: Console) -> int:
+def _together(asked: list[Asked], breaches: list[str], folder: Path, options: Options, console: Console) -> int:
     """Run what is asked, look by look, and write what came of it; the exit status."""
     from benchmarks.analysis import pairwise, sequential, strata
     from benchmarks.runs.fill import fill
@@ -163,7 +183,7 @@ def _together(asked: list[Asked], folder: Path, options: Options, console: Conso
             continue
         for one in running:
             runs = grid(one.wanted, one.task, replace(one.choice, seeds=seeds))
-            plans[one.task.name], found = fill(runs, folder, execution(options), console)
+            plans[one.task.name], found = fill(runs, folder, replace(execution(options), reuse=True), console)
             status = max(status, found)
             if not options.plan:
                 strata.tell(one.task.name, one.choice.size, runs[0].task.examples().test_labels)
@@ -176,7 +196,7 @@ def _together(asked: list[Asked], folder: Path, options: Options, console: Conso
             break
     if options.plan:
         return status
-    _write(asked, plans, watch, folder, console)
+    _write(asked, plans, watch, breaches, folder, console)
     unfinished = [
         run
         for plan in plans.values()
@@ -193,7 +213,12 @@ def _differences(one: Asked, plan: Plan) -> Differences:
 
 
 def _write(
-    asked: list[Asked], plans: dict[str, Plan], watch: Watch[tuple[Group, str]], folder: Path, console: Console
+    asked: list[Asked],
+    plans: dict[str, Plan],
+    watch: Watch[tuple[Group, str]],
+    breaches: list[str],
+    folder: Path,
+    console: Console,
 ) -> None:
     """Say and write each task's part of the comparison, corrected over all of it."""
     from benchmarks.analysis import pairwise
@@ -205,7 +230,8 @@ def _write(
     for one in asked:
         own = groups[one.task.name]
         how = _how(one, watch, plans[one.task.name], len(everything))
-        comparison.write(one.wanted[0], own, {group: found[group] for group in own}, one.task, how, folder, console)
+        pairs = {group: found[group] for group in own}
+        comparison.write(one.wanted[0], own, pairs, one.task, how, folder, console, breaches)
 
 
 def _groups(plan: Plan) -> Groups:
@@ -236,6 +262,13 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
             f"{', '.join(str(n) for n in looks if n <= most)} seeds. The level of {watch.alpha:.2f} is spent over the "
             "looks as O'Brien and Fleming's bounds would (Lan and DeMets 1983); intervals are not corrected for looks."
         )
+    if lent := [record for run in plan.runs if run.key in plan.lent and (record := plan.record(run))]:
+        rows, machines = (sorted({*found}) for found in zip(*map(_origin, lent), strict=True))
+        out.append(
+            f"{len(lent)} of {len(plan.runs)} runs, of {', '.join(rows)}, are the committed reference's "
+            f"(results/reference/{choice.size}): their keys, of versions, data, teachers and settings, are equal. "
+            f"Their seconds are of its machine ({', '.join(machines)})."
+        )
     places = _places(choice)
     found = {(row, place): chosen(row, place, choice.size, choice.tuned) for row in wanted for place in places}
     files = choice.tuned, tuned(choice.size)
@@ -256,3 +289,7 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
             "search chose."
         )
     return out
+
+
+def _origin(record: Record) -> tuple[str, str]:
+    return record.spec.method, str(record.environment.get("cpu"))

@@ -8,12 +8,13 @@ import io
 import re
 import sys
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import tyro
 
-from benchmarks.core.errors import BadInput
+from benchmarks.core.errors import BadInput, did_you_mean, unknown
 from benchmarks.registry.targets import ALL, TARGETS
 
 
@@ -63,7 +64,7 @@ def split(words: list[str], helped: bool = False) -> tuple[list[str], list[str]]
         raise BadInput(f"a command stands first, then its options; there are {', '.join(TARGETS)}")
     for number, word in enumerate(words):
         if word not in TARGETS:
-            raise BadInput(f"unknown target {word!r}; there are {', '.join(TARGETS)}")
+            raise BadInput(unknown("target", word, TARGETS))
         if not TARGETS[word].command:
             raise BadInput(f"{word} stands first and alone: ./reproduce.sh {word}")
         if wanted := TARGETS[word].words:
@@ -105,7 +106,7 @@ def parse(targets: list[str], rest: list[str]) -> Any:
     except SystemExit as end:
         if not end.code:
             raise
-        raise BadInput(_one_line(told.getvalue())) from None
+        raise BadInput(_one_line(told.getvalue()).rstrip(".") + _meant(rest, targets)) from None
     if unknown:
         raise BadInput(_no_such_option(unknown[0], targets))
     if all(TARGETS[target].of_all for target in targets):
@@ -132,6 +133,16 @@ def _one_line(box: str) -> str:
     return said[0 if "╭" in box else min(1, len(said) - 1)] if said else "bad options"
 
 
+def _meant(rest: list[str], targets: list[str]) -> str:
+    """The value of a choice that a mistyped one may stand for; "" where none is near."""
+    for name, hint in get_type_hints(options_of(targets)).items():
+        there = [value for part in (hint, *get_args(hint)) for value in get_args(part) if isinstance(value, str)]
+        for option, value in pairwise([part for word in rest for part in word.split("=", 1)]):
+            if option == f"--{name.replace('_', '-')}" and value not in there:
+                return did_you_mean(value, there)
+    return ""
+
+
 def _no_such_option(word: str, targets: list[str]) -> str:
     if not word.startswith("-"):
         return f"{word} stands behind an option: commands come first, then their options"
@@ -139,6 +150,8 @@ def _no_such_option(word: str, targets: list[str]) -> str:
     name = "tasks" if name == "task" else name
     heed = [t for t in TARGETS if TARGETS[t].command and name in {field.name for field in fields(module_of(t).Options)}]
     there = f"it goes with {', '.join(heed)}" if heed else f"./reproduce.sh {targets[0]} --help tells its options"
+    own = [field.name.replace("_", "-") for field in fields(options_of(targets))]
+    there += "" if heed else did_you_mean(name.replace("_", "-"), own).replace("mean ", "mean --")
     hint = "; its rivals are named by --against" if (name, targets) == ("methods", ["compare"]) else ""
     return f"{word} has no effect on {targets[0]}{hint}; {there}"
 

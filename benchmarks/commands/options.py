@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import tyro
 
 from benchmarks.core import paths, settings
-from benchmarks.core.errors import BadInput
+from benchmarks.core.errors import BadInput, did_you_mean, unknown
 from benchmarks.data.splits import exponential
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import Choice
@@ -176,15 +176,20 @@ def named(text: str) -> tuple[str, ...]:
     words = _words(text)
     if any(word.endswith(".py") for word in words):
         from benchmarks.registry import custom  # only now: what a file holds needs torch
+        from benchmarks.runs.guard import Ended, contained
 
-        words = tuple(custom.register(word) if word.endswith(".py") else word for word in words)
+        try:
+            with contained():
+                words = tuple(custom.register(word) if word.endswith(".py") else word for word in words)
+        except Ended as error:
+            raise BadInput(f"{text}: {error}") from error
     return words
 
 
 def known(kind: str, name: str, there: Any) -> None:
     """Raises BadInput for a name that there is not."""
     if name not in there:
-        raise BadInput(f"unknown {kind} {name!r}; there are {', '.join(there)}")
+        raise BadInput(unknown(kind, name, there))
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -249,7 +254,8 @@ def _settings(text: str, chosen_methods: tuple[str, ...]) -> str:
     for name in found:
         if name not in there:
             whose = "none of these methods can be given" if chosen_methods else "no method has"
-            raise BadInput(f"--set: {whose} {name!r}; there are {', '.join(sorted(there)) or 'none'}")
+            hint = did_you_mean(name, there)
+            raise BadInput(f"--set: {whose} {name!r}; there are {', '.join(sorted(there)) or 'none'}{hint}")
     _accepted(found, hints)
     return settings.of(found)
 

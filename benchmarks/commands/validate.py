@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from benchmarks.commands.options import named
-from benchmarks.core.errors import BadInput
+from benchmarks.core.errors import BadInput, unknown
 from benchmarks.registry.methods import METHODS
 from benchmarks.registry.tasks import TASKS
 
@@ -29,15 +29,14 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     elif name in METHODS:
         outcomes = method_checks.method(name)
     else:
-        raise BadInput(f"unknown method or task {name!r}")
-    broken = 0
+        raise BadInput(unknown("method or task", name, [*METHODS, *TASKS]))
+    broken = []
     for outcome in outcomes:
-        where = f"line {outcome.line}: " if outcome.line else ""
-        mark = "ok" if not outcome.told else "--" if outcome.check == method_checks.NOT_TRIED else "BROKEN"
-        broken += mark == "BROKEN"
+        mark = "BROKEN" if outcome.broken else "note" if outcome.told else "ok"
+        broken += [outcome] * outcome.broken
         console.print(f"{mark:7} {outcome.of:10} {outcome.check}", markup=False)
         if outcome.told:
-            console.print(f"        {where}{outcome.told}", markup=False)
-    told = f"{broken} checks failed" if broken else "keeps the contract"
+            console.print(f"        {outcome.cause}", markup=False)
+    told = "breaks the contract; what comes after is not tried" if broken else "keeps the contract"
     console.print(f"{words[0]}: {told}", markup=False, style="bold")
     return 1 if broken else 0

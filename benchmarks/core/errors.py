@@ -1,5 +1,30 @@
 """What is told to the person who typed a command, without a trace."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class BadInput(Exception):
     """A wrong word on the command line, or a file that cannot serve: one line for the person, exit status 2."""
+
+
+def unknown(kind: str, name: str, there: Iterable[str]) -> str:
+    """What is said of a name that there is not: the one that may be meant, or the names there are."""
+    names = list(there)
+    told = did_you_mean(name, names)
+    return f"unknown {kind} {name!r}" + (
+        f"{told} ./reproduce.sh list names all" if told else f"; there are {', '.join(names)}"
+    )
+
+
+def did_you_mean(name: str, there: Iterable[str]) -> str:
+    near = get_close_matches(name, list(there), 1, 0.7)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def in_a_line(error: BaseException) -> str:
+    """The kind of an error and the first line of what it says."""
+    told = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {told[0]}" if told else f"{type(error).__name__}, without a message"

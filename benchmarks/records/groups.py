@@ -78,6 +78,16 @@ def values(seeds: Seeds, metric: str) -> dict[Unit, float]:
     return {unit: value for unit, value in found.items() if value is not None}
 
 
+#: What is said of everything that shows runs of a size whose numbers mean nothing.
+TRIAL_SIZES = {"smoke": "size smoke: it shows that everything works, and is no result"}
+
+
+def size_of(cells: Cells) -> str:
+    """The size of a group's runs; "" where none has finished."""
+    found = first_finished(cells)
+    return found.spec.size if found else ""
+
+
 def first_finished(cells: Cells) -> Record | None:
     """Any finished run of a group: what all of them have in common stands in it."""
     return next((record for seeds in cells.values() for record in finished(seeds).values()), None)

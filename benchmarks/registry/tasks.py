@@ -7,6 +7,7 @@ import pkgutil
 from typing import Any
 
 from benchmarks import tasks
+from benchmarks.core.errors import unknown
 from benchmarks.task import Task
 
 DOMAINS = ("image", "text", "retrieval", "vector")  # the order of lists
@@ -36,7 +37,7 @@ def get(name: str) -> Task:
     family, _, ratio = name.rpartition("-r")
     if family in TASKS and TASKS[family].profile.kind == "exponential" and ratio.isdigit() and int(ratio) >= 1:
         return TASKS[family].with_ratio(int(ratio))
-    raise ValueError(f"unknown task {name!r}; there are {', '.join(TASKS)}")
+    raise ValueError(unknown("task", name, TASKS))
 
 
 def known(name: str) -> bool:

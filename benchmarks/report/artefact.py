@@ -28,6 +28,7 @@ class Artefact:
         texts: gives the content of a further file, by suffix.
         drawing: the function of `report.figures` that draws it, with its arguments.
         lines: what is said of it on the terminal, below its tables.
+        size: of its runs; what it shows of a size that gives no results says so.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Artefact:
     texts: dict[str, Callable[[Artefact], str]] = field(default_factory=dict)
     drawing: tuple[str, tuple[Any, ...]] | None = None
     lines: tuple[str, ...] = ()
+    size: str = ""
 
     @property
     def command(self) -> str:
@@ -46,7 +48,7 @@ class Artefact:
 
     @cached_property
     def grids(self) -> list[Grid]:
-        return [*self.tables()]
+        return [grid.of_size(self.size) for grid in self.tables()]
 
     @property
     def csvs(self) -> dict[str, str]:
@@ -65,7 +67,7 @@ class Artefact:
             from benchmarks.report import figures, style
 
             draw, arguments = self.drawing
-            written += style.save(getattr(figures, draw)(*arguments), folder / self.name)
+            written += style.save(getattr(figures, draw)(*arguments), folder / self.name, size=self.size)
         return written
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ def of(results: Results, choice: Choice, reference: Results | None = None) -> It
     Raises:
         ValueError: records of different teachers meet.
     """
-    found = list(_of_records(results, reference, choice))
+    found = [replace(one, size=choice.size) for one in _of_records(results, reference, choice)]
     folder = folder_of(results.folder, choice.settings)
     found += _left(folder, {artefact.name for artefact in found})
     yield from found
@@ -74,7 +75,7 @@ def _of_records(results: Results, reference: Results | None, choice: Choice) -> 
             "aggregate",
             "all tasks at once: means, ranks and performance profile",
             frames={"aggregate": frame},
-            tables=lambda: [overviews.aggregate(scores, frame)],
+            tables=lambda: [overviews.aggregate(scores, frame, choice.size)],
             texts={".md": lambda self: self.grids[0].markdown(breaks=False)},
             drawing=("aggregate", (scores,)),
         )
@@ -111,7 +112,9 @@ def of_ablation(name: str, results: Results, choice: Choice) -> Artefact | None:
     one, frame = ablation.ABLATIONS[name], ablation.frame(name, results, choice)
     if frame.empty:
         return None
-    return Artefact(name, TARGETS[name].about, name, {name: frame}, drawing=("ablation", (one, frame)))
+    return Artefact(
+        name, TARGETS[name].about, name, {name: frame}, drawing=("ablation", (one, frame)), size=choice.size
+    )
 
 
 def of_experiment(
@@ -128,7 +131,8 @@ def of_experiment(
         reference: the committed reference's groups, for a column of their own. orders: what the searches say.
     """
     foreign = {spec.task for spec, _ in pairs if tasks.get(spec.task).family not in EXPERIMENTS[name].tasks}
-    return _experiment(name, "-".join([name, *sorted(foreign)]), grouped(pairs), reference or {}, orders, absent)
+    made = _experiment(name, "-".join([name, *sorted(foreign)]), grouped(pairs), reference or {}, orders, absent)
+    return replace(made, size=pairs[0][0].size if pairs else "")
 
 
 def _experiment(
@@ -205,13 +209,11 @@ def _whole(results: Results, reference: Results, choice: Choice, found: list[Art
     yield Artefact(
         "report",
         "results compared with the reference, and the verdicts on the claims",
-        texts={".md": lambda self: reproduction.text(results, reference, found, choice.settings)},
+        texts={".md": lambda self: reproduction.text(results, reference, found, choice)},
     )
     title = "TGT suite: " + ("the reference" if results is reference else "your results")
     folder = folder_of(results.folder, choice.settings)
-    yield Artefact(
-        "index", "all of it", texts={".html": lambda self: html.page(results, found, folder, title, choice.settings)}
-    )
+    yield Artefact("index", "all of it", texts={".html": lambda self: html.page(results, found, folder, title, choice)})
 
 
 def write(results: Results, choice: Choice, console: Console, reference: Results) -> list[Path]:

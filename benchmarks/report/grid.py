@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from benchmarks.records.groups import TRIAL_SIZES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +66,17 @@ class Grid:
     def sides(self) -> str:
         """Of each column, as `align` has it."""
         return self.align or "l" + "r" * (len(self.heads) - 1)
+
+    def turned(self) -> Grid:
+        """Its columns as rows: a table of few rows and many columns, for a page."""
+        head, *columns = zip(*self.rows, strict=True)
+        rows = tuple((Cell(name), *cells) for name, cells in zip(self.heads[1:], columns, strict=True))
+        return replace(self, heads=("", *(cell.text for cell in head)), rows=rows, align="")
+
+    def of_size(self, size: str) -> Grid:
+        """The table of runs of a size, which is said of it where their numbers mean nothing."""
+        told = TRIAL_SIZES.get(size, "")
+        return self if not told or told in self.title else replace(self, title=f"{self.title} ({told})".strip())
 
     def rich(self, width: int, notes: bool = True) -> Group:
         """For a terminal of `width` columns; what does not fit is left out from the right, and that is said."""

@@ -12,11 +12,11 @@ from benchmarks.analysis import claims, diagnostics, time_to_accuracy
 from benchmarks.analysis.search_orders import Orders
 from benchmarks.core import paths
 from benchmarks.metrics.classification import label
-from benchmarks.records.groups import Cells, Group, Groups, Seeds
+from benchmarks.records.groups import TRIAL_SIZES, Cells, Group, Groups, Seeds, size_of
 from benchmarks.records.record import Record
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
-from benchmarks.registry.experiments import EXPERIMENTS
+from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.report import overviews, tables
 from benchmarks.report.artefact import Artefact
 from benchmarks.report.grid import Cell, Grid, id_of
@@ -24,15 +24,15 @@ from benchmarks.report.grid import Cell, Grid, id_of
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 #: Each section's name, its title, and what it shows; without any of it there is no such section.
 SECTIONS = (
-    ("verdicts", "Verdicts", ("claims",)), ("conclusion", "Conclusion", ("said", "versus")),
+    ("verdicts", "Verdicts", ("claims",)), ("conclusion", "Conclusion", ("said", "versus", "verdicts")),
     ("tables", "Tables", ("tables", "aggregate")), ("figures", "Figures", ("figures",)),
     ("costs", "Costs", ("prices",)), ("diagnostics", "Diagnostics", ("seen", "teachers")),
     ("gallery", "Gallery", ("gallery", "decoded")), ("records", "Records", ("records",)),
 )  # fmt: skip
 
 
-def page(results: Results, found: list[Artefact], folder: Path, title: str, settings: str = "") -> str:
-    """The page of records with some settings; the same records and figures give the same page.
+def page(results: Results, found: list[Artefact], folder: Path, title: str, choice: Choice) -> str:
+    """The page of records with the choice's settings; the same records and figures give the same page.
 
     Args:
         found: the records' artefacts. folder: where their figures are.
@@ -43,16 +43,18 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, sett
         for one in found
         for (group, cells), grid in zip(one.groups.items(), one.grids, strict=False)
     }
-    for group, cells in results.groups(settings).items():
+    for group, cells in results.groups(choice.settings).items():
         if group not in shown:
             shown[group] = cells, tables.grid(group, cells, orders=orders)
     groups = {group: cells for group, (cells, _) in shown.items()}
     grids = {artefact.name: artefact.grids for artefact in found}
-    judged = claims.judge_all(groups, orders, every=paths.REFERENCE in results.folder.resolve().parents)
+    of_reference = paths.REFERENCE in results.folder.resolve().parents
+    judged = [] if choice.size in TRIAL_SIZES else claims.judge_all(groups, orders, every=of_reference)
     pictures = [(one, folder / f"{one.name}.png") for one in found if one.name.startswith("fig1-")]
     return _render(
         title,
         groups,
+        choice.size,
         claims=[(one, overviews.checks(one), overviews.verdict_kind(one.outcome)) for one in judged],
         aggregate=grids.get("aggregate", []),
         tables=[(grid, _drawn(group), _parts(group, cells)) for group, (cells, grid) in shown.items()],
@@ -65,22 +67,40 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, sett
     )
 
 
-def comparison(groups: Groups, title: str, said: list[str], versus: list[Grid], figure: Path) -> str:
-    """The page of one comparison: its paragraphs, its tables, one a group, and what is shown of any groups."""
-    seen, paid = diagnostics.frame(groups), time_to_accuracy.frame(groups)
+def comparison(
+    groups: Groups,
+    title: str,
+    verdicts: list[tuple[str, str]],
+    said: list[str],
+    versus: list[list[Grid]],
+    figure: Path,
+    warnings: list[str],
+) -> str:
+    """The page of one comparison: verdicts, paragraphs, its tables, and what is shown of any groups.
+
+    Args:
+        verdicts: of each group, in a line, with its colour. versus: of each, the tables of pairs, the main one first.
+        warnings: what a reader must know before anything else.
+    """
+    size = next(filter(None, map(size_of, groups.values())), "")
+    # The warnings stand below the table of scores.
+    seen, paid = diagnostics.frame(groups).assign(alarms=""), time_to_accuracy.frame(groups)
     return _render(
         title,
         groups,
+        size,
+        verdicts=verdicts,
         said=said,
-        versus=versus,
+        versus=[[grid.of_size(size) for grid in grids] for grids in versus],
+        warnings=warnings,
         tables=[(tables.grid(group, cells), _drawn(group), _parts(group, cells)) for group, cells in groups.items()],
         figures=[(Artefact(figure.stem, target=""), _inline(figure))],
-        prices=[*overviews.prices(paid)] if len(paid) else [],
-        seen=[*overviews.diagnosed(seen)],
+        prices=[grid.of_size(size) for grid in overviews.prices(paid)] if len(paid) else [],
+        seen=[grid.turned().of_size(size) for grid in overviews.diagnosed(seen)],
     )
 
 
-def _render(title: str, groups: Groups, **parts: Any) -> str:
+def _render(title: str, groups: Groups, size: str, **parts: Any) -> str:
     """The template with the parts that there are, and the groups' records."""
     import jinja2
 
@@ -98,7 +118,8 @@ def _render(title: str, groups: Groups, **parts: Any) -> str:
         .render(
             title=title,
             sections=[(name, called) for name, called, shown in SECTIONS if any(parts.get(part) for part in shown)],
-            lead=f"{finished:,} recorded runs. Click a head to sort, a method to see its runs. "
+            banners=[*filter(None, [TRIAL_SIZES.get(size)]), *parts.pop("warnings", [])],
+            lead=f"Size {size}, {finished:,} recorded runs. Click a head to sort, a method to see its runs. "
             "What is folded opens by a click, and where the filter finds something in it.",
             judged_by=claims.METHOD,
             price_note=time_to_accuracy.NOTE,
@@ -166,7 +187,7 @@ def _run(record: Record, metric: str, environments: dict[str, dict[str, str]]) -
         str(record.spec.seed),
         str(record.spec.draw),
         score if record.status == "ok" else f"FAILED: {record.reason}",
-        f"{record.costs.get('seconds', 0):.1f}",
+        f"{seconds:.1f}" if (seconds := record.costs.get("seconds", 0)) >= 0.05 else f"{seconds:.1g}",
         f"{record.costs.get('labeler_queries', 0):,.0f}",
         Cell(record.key, kind="code"),
         Cell(where, link=where),

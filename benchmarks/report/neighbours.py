@@ -110,7 +110,7 @@ def draw(run: Run, path: Path) -> list[Path]:
         samples=("kl", "size"), kl=("kl", "mean"), kl_error=("kl", "sem"), labeler_kept=("labeler_kept", "mean")
     )
     table = measured[measured["sample"] < SHOWN[run.task.domain]].drop(columns="labeler_kept")
-    written = style.save(_PICTURES[run.task.domain](table), path, (".png", ".pdf"))
+    written = style.save(_PICTURES[run.task.domain](table), path, (".png", ".pdf"), size=run.spec.size)
     written += [
         write_text(path.with_suffix(".csv"), to_csv(table.drop(columns="inputs"))),
         write_text(path.with_name(f"{path.name}-disagreement.csv"), to_csv(means.reset_index())),

@@ -7,23 +7,24 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from benchmarks.analysis import aggregate as aggregates
-from benchmarks.analysis import claims, crossed, diagnostics, pairwise, scores, stats
+from benchmarks.analysis import claims, crossed, diagnostics, pairwise, scores, stats, summary
 from benchmarks.analysis.claims import Judged
 from benchmarks.analysis.pairwise import Pair
 from benchmarks.metrics.classification import label
 from benchmarks.records.checkpoints import COSTS
-from benchmarks.records.groups import Group, Groups
+from benchmarks.records.groups import TRIAL_SIZES, Cells, Group, Groups, finished
 from benchmarks.registry import tasks
+from benchmarks.registry.methods import fact
 from benchmarks.report.grid import Cell, Grid
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def aggregate(found: aggregates.Scores, frame: pd.DataFrame) -> Grid:
+def aggregate(found: aggregates.Scores, frame: pd.DataFrame, size: str) -> Grid:
     """All tasks at once, of scores and their frame, with what a reader must know of it."""
     p = aggregates.friedman(found)
-    told = "" if math.isnan(p) else f" Friedman's test that all rank alike: p = {p:.2g}."
+    told = "" if math.isnan(p) or size in TRIAL_SIZES else f" Friedman's test that all rank alike: p = {p:.2g}."
     return Grid.of(
         ("method", "interquartile mean [resampled]", "average rank"),
         [(str(r.method), f"{r.iqm:.3f} [{r.low:.3f}, {r.high:.3f}]", f"{r.rank:.2f}") for r in frame.itertuples()],
@@ -61,42 +62,97 @@ def diagnosed(frame: pd.DataFrame) -> Iterator[Grid]:
         yield Grid.of_frame(rows[shown].rename(columns={"alarms": "warnings"}), title=Group._make(key).title)
 
 
-def versus(found: list[Pair], alpha: float = pairwise.ALPHA) -> Grid:
-    """A method's comparison with its rivals, one row a rival."""
+def versus(found: list[Pair], alpha: float = pairwise.ALPHA, size: str = "") -> list[Grid]:
+    """A method's comparison with its rivals, one row a rival: what decides, other tests, what the errors are made of.
+
+    Of a size that gives no results only the differences.
+    """
+    trial = size in TRIAL_SIZES
+    heads = ["against", "Δ points [95 %]", *([] if trial else ["verdict", "Holm p", "detectable"])]
+    rows = [
+        [
+            pair.rival,
+            pair.difference.points,
+            *([] if trial else [_verdict(pair, alpha), _p(pair.holm), _detectable(pair)]),
+        ]
+        for pair in found
+    ]
+    note = "Δ: paired, the rival subtracted, in points, with its interval."
+    if trial:
+        return [Grid.of(heads, rows, title="Against each rival", notes=(note,))]
+    note += (
+        " Holm p: that of the difference, over all looks and corrected over all differences that the comparison tests; "
+        "the verdict goes by it. Detectable: the true difference that these runs show 4 times in 5, corrected alike."
+    )
+    return [
+        Grid.of(heads, rows, title="Against each rival", notes=(note,)),
+        _other_tests(found),
+        Grid.of(
+            ("against", "seeds", "draws", "seeds x draws", "test samples"),
+            [
+                [
+                    pair.rival,
+                    *("–" if math.isnan(e) else f"{100 * e:.1f}" for e in pair.difference.parts.errors.values()),
+                ]
+                for pair in found
+            ],
+            title="What the errors are made of",
+            notes=(
+                "Standard errors of Δ by where they come from, – where unknown: student seeds, draws of the teacher, "
+                "their crossing, the test samples.",
+            ),
+        ),
+    ]
+
+
+def _other_tests(found: list[Pair]) -> Grid:
+    """Of each pair, the tests and rules that do not decide."""
     costs = list(COSTS)[1:]  # at equal updates is the table's own comparison
-    heads = ["against", "Δ points [95 %]", "Holm p", "verdict", "sign-flip p", "Wilcoxon p", "bootstrap"]
-    heads += ["P(improvement)", "detectable", "errors: seeds", "draws", "seeds x draws", "test samples"]
-    heads += ["Δ best on validation"]
     rows = []
     for pair in found:
         low, high = pair.bootstrap
-        texts = [
-            pair.rival,
-            pair.difference.points,
-            _p(pair.holm),
-            pair.verdict(alpha).removesuffix(" than").removesuffix(" from"),
-            _p(pair.flips),
-            _p(pair.wilcoxon),
-            "n/a" if math.isnan(low) else f"[{100 * low:+.1f}, {100 * high:+.1f}]",
-            f"{pair.improvement:.2f}",
-            "n/a" if math.isnan(pair.detectable) else f"{100 * pair.detectable:.1f}",
-            *("–" if math.isnan(error) else f"{100 * error:.1f}" for error in pair.difference.parts.errors.values()),
-            _mean(pair.by_rule["best on validation"]),
-        ]
-        texts += [f"{_mean(pair.at_cost[cost][1])} ({pair.at_cost[cost][0]:,.0f})" for cost in costs]
-        rows.append(texts)
+        rows.append(
+            [
+                pair.rival,
+                _p(pair.flips),
+                _p(pair.wilcoxon),
+                "n/a" if math.isnan(low) else f"[{100 * low:+.1f}, {100 * high:+.1f}]",
+                f"{pair.improvement:.2f}",
+                _mean(pair.by_rule["best on validation"]),
+                *(f"{_mean(pair.at_cost[cost][1])} ({pair.at_cost[cost][0]:,.0f})" for cost in costs),
+            ]
+        )
+    heads = ["against", "sign-flip p", "Wilcoxon p", "bootstrap", "P(improvement)", "Δ best on validation"]
     return Grid.of(
         [*heads, *(f"Δ at equal {cost}" for cost in costs)],
         rows,
+        title="Other tests and rules of selection",
         notes=(
-            "Δ: paired, the rival subtracted, in points, with its interval. Holm p: that of the difference, over all "
-            "looks and corrected over all differences that the comparison tests; the verdict goes by it. Sign-flip p "
-            "cannot fall below 2^(1 - seeds). Detectable: the true difference that these runs show 4 times in 5, "
-            "corrected alike. Errors: standard errors of Δ by where they come from, – where unknown: student seeds, "
-            "draws of the teacher, their crossing, the test samples. Equal costs: at the last checkpoint "
-            "within the cheaper one's whole cost (in brackets); a run cut there had not finished its schedule.",
+            "Sign-flip p cannot fall below 2^(1 - seeds). Equal costs: at the last checkpoint within the cheaper one's "
+            "whole cost (in brackets); a run cut there had not finished its schedule.",
         ),
     )
+
+
+def methods(cells: Cells) -> Grid:
+    """What each method of a group is, and what a run of it pays."""
+    rows = []
+    for method, seeds in cells.items():
+        paid = ["", "", ""]
+        if runs := len(finished(seeds)):
+            seconds, queries = (summary.mean_cost(seeds, name) for name in ("seconds", "labeler_queries"))
+            paid = [summary.seconds(seconds), f"{queries:,.0f}", f"{runs}"]
+        rows.append([method, fact(method).about.rstrip("."), *paid])
+    heads = ("method", "what it is", "seconds", "labeler queries", "runs")
+    return Grid.of(heads, rows, title="The methods and what a run costs", align="lwrrr")
+
+
+def _verdict(pair: Pair, alpha: float) -> str:
+    return pair.verdict(alpha).removesuffix(" than").removesuffix(" from")
+
+
+def _detectable(pair: Pair) -> str:
+    return "n/a" if math.isnan(pair.detectable) else f"{100 * pair.detectable:.1f}"
 
 
 def _p(value: float) -> str:

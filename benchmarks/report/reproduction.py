@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from benchmarks.analysis import claims
 from benchmarks.analysis.search_orders import Orders
+from benchmarks.records.groups import TRIAL_SIZES
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
+from benchmarks.registry.experiments import Choice
 from benchmarks.report import overviews, tables
 from benchmarks.report.artefact import Artefact
 from benchmarks.report.grid import Grid
 from benchmarks.task import Task
 
 
-def text(results: Results, reference: Results, found: list[Artefact], settings: str = "") -> str:
+def text(results: Results, reference: Results, found: list[Artefact], choice: Choice) -> str:
     """Markdown; of the reference itself only its verdicts.
 
     Args:
@@ -25,13 +27,15 @@ def text(results: Results, reference: Results, found: list[Artefact], settings: 
     texts += [decoded_text(tasks.get(one.name.removeprefix("fig1-")), one.grids) for one in decoded]
     if results is reference:
         return "\n".join(["# Reference", "", told, "", *_verdicts(theirs), *texts]) + "\n"
-    groups, orders = results.groups(settings), Orders.of(results.folder)
-    parts = ["# Report", "", "## Your tables", ""]
+    groups, orders = results.groups(choice.settings), Orders.of(results.folder)
+    trial = TRIAL_SIZES.get(choice.size)
+    size = f"**{trial[0].upper()}{trial[1:]}.**" if trial else f"Size {choice.size}."
+    parts = ["# Report", "", size, "", "## Your tables", ""]
     parts += [tables.grid(group, cells, orders=orders).markdown() for group, cells in groups.items()]
     if grid := overviews.reproduced(groups, reference.groups()):
         parts += ["## Yours beside the reference", "", *grid.notes, ""]
         parts += [Grid(grid.heads, grid.rows, align=grid.align).markdown()]
-    if ours := claims.judge_all(groups, orders, every=False):
+    if not trial and (ours := claims.judge_all(groups, orders, every=False)):
         asked = {one.claim.id for one in ours}
         parts += ["## Claims, by your records", "", *_verdicts(ours)]
         parts += [told, "", *_verdicts([one for one in theirs if one.claim.id in asked])]

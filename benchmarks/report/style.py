@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from benchmarks.core.paths import atomic
+from benchmarks.records.groups import TRIAL_SIZES
 from benchmarks.registry.methods import METHODS, Row, fact
 
 matplotlib.use("agg")
@@ -39,8 +40,12 @@ def width(method: object) -> float:
     return 2.4 if _row(str(method)).is_tgt else 1.4
 
 
-def save(figure: Figure, path: Path, suffixes: tuple[str, ...] = (".png", ".pdf", ".svg")) -> list[Path]:
-    """The figure in each format, laid out once."""
+def save(
+    figure: Figure, path: Path, suffixes: tuple[str, ...] = (".png", ".pdf", ".svg"), size: str = ""
+) -> list[Path]:
+    """The figure in each format, laid out once. size: of the runs, which is said where they are no results."""
+    if told := TRIAL_SIZES.get(size):
+        figure.suptitle(told, color="#b3261e", y=1.02, va="bottom")
     if engine := figure.get_layout_engine():
         engine.execute(figure)
         figure.set_layout_engine(None)

@@ -10,7 +10,7 @@ from benchmarks.analysis import crossed, diagnostics, summary
 from benchmarks.analysis.scores import Scores
 from benchmarks.analysis.search_orders import DECIDED, Orders
 from benchmarks.metrics.classification import SHOT_RULE, label
-from benchmarks.records.groups import Cells, Group, Seeds, Unit, finished, values
+from benchmarks.records.groups import Cells, Group, Seeds, Unit, finished, size_of, values
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
@@ -58,7 +58,7 @@ def grid(
             if top is not None and base:
                 share = summary.gap_closed(ours.by_unit, base.by_unit, top)
                 texts.append("n/a" if share is None else f"{100 * share:.0f}")
-            texts.append(f"{summary.mean_cost(seeds, 'seconds'):.0f}")
+            texts.append(summary.seconds(summary.mean_cost(seeds, "seconds")))
             texts.append(f"{summary.mean_cost(seeds, 'labeler_queries'):,.0f}")
             row += [Cell(text) for text in [*texts, _count(seeds)]]
         rows.append(row)
@@ -72,7 +72,7 @@ def grid(
         title=group.title,
         notes=(*_notes(task, group, cells), *_of_search(group, cells, rows, orders)),
         id=id_of("table", *group),
-    )
+    ).of_size(size_of(cells))
 
 
 def column(cells: Cells, metric: str) -> dict[str, str]:

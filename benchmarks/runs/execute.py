@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.core.environment import code_sha256, environment
+from benchmarks.core.errors import in_a_line
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.records.record import Checkpoint, Record, Spec, pack
 from benchmarks.registry.custom import place
 from benchmarks.runs import loop
 from benchmarks.runs.diagnose import diagnose
+from benchmarks.runs.guard import contained, guarded
 from benchmarks.runs.memory import peak_memory_mb, reset_peak_memory
 from benchmarks.runs.run import Run
 from benchmarks.teachers import store
@@ -46,12 +48,12 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
         "code_sha256": code_sha256(),
     }
     try:
-        found = _train(run, watch)
+        with contained() if run.row.packages else nullcontext():
+            found = _train(run, watch)
     except Exception as error:
         if not (run.row.packages or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
             raise  # a bug of the suite, not of a run: its trace is wanted
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        return Record(status="failed", reason=reason + _place(run, error), **common)
+        return Record(status="failed", reason=in_a_line(error) + _place(run, error), **common)
     return Record(status="ok", **found, **common)
 
 
@@ -71,19 +73,20 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
     reset_peak_memory()
     costs = Costs()
     data, student = teacher_and_data(run, costs), new_student(run)
-    method = run.row.load()(run.config, data, generator("method", run.spec))
     evaluation = Evaluation(run, student, costs)
-    with costs.phase("untracked"), private_randomness(run.spec):
-        loop.train(
-            student,
-            method,
-            data,
-            loop.Schedule(run.steps, size.batch, run.spec.match),
-            generator("batches", run.spec),
-            costs,
-            evaluation,
-            lambda step, loss: watch(step, run.steps, loss),
-        )
+    with private_randomness(run.spec), guarded(student, data, costs) if run.row.packages else nullcontext():
+        method = run.row.load()(run.config, data, generator("method", run.spec))
+        with costs.phase("untracked"):
+            loop.train(
+                student,
+                method,
+                data,
+                loop.Schedule(run.steps, size.batch, run.spec.match),
+                generator("batches", run.spec),
+                costs,
+                evaluation,
+                lambda step, loss: watch(step, run.steps, loss),
+            )
     weights = torch.cat([parameter.detach().flatten() for parameter in student.parameters()])
     if not math.isfinite(weights.sum().item()):
         raise loop.Diverged("the student's weights are not finite after the last step")

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks.core import paths
 from benchmarks.core.paths import REFERENCE
-from benchmarks.records.record import Record, Store
+from benchmarks.records.record import Record, Store, key_of
 from benchmarks.runs import scheduler, tracking
 from benchmarks.runs.progress import Progress
 from benchmarks.runs.run import Run
@@ -24,6 +24,7 @@ class Execution:
     Attributes:
         size: whose committed records tell how long runs take. jobs: processes, one thread each.
         plan: tell what is missing and run nothing. retry: run failed cells again. track: a tracker, "" for none.
+        reuse: take runs from the committed reference where their keys are equal.
     """
 
     size: str
@@ -31,6 +32,7 @@ class Execution:
     plan: bool = False
     retry: bool = False
     track: str = ""
+    reuse: bool = False
 
 
 def fill(
@@ -45,7 +47,8 @@ def fill(
     """Run what is missing of `runs`; the plan as it stands afterwards, and the exit status."""
     store = Store(folder)
     history = Store(REFERENCE / options.size).read().values()
-    plan = scheduler.plan(runs, store, options.jobs, history, options.retry)
+    lent = [record for record in history if _usable(record)] if options.reuse else []
+    plan = scheduler.plan(runs, store, options.jobs, history, options.retry, lent)
     if options.plan:
         _print_plan(plan, options, console)
         return plan, 0
@@ -56,7 +59,7 @@ def fill(
     if plan.teachers:
         console.print(f"training {len(plan.teachers)} teacher networks, once")
         scheduler.train_teachers(plan.teachers, options.jobs, lambda line: console.print(f"  {line}", markup=False))
-        plan = scheduler.plan(runs, store, options.jobs, history, options.retry)
+        plan = scheduler.plan(runs, store, options.jobs, history, options.retry, lent)
     if teachers_only or not plan.missing:
         return plan, 0
     arrived: dict[str, Record] = dict(plan.records)
@@ -73,11 +76,16 @@ def fill(
                     console.print(f"not sent to {options.track}: {record.spec.label}: {error}", markup=False)
 
         scheduler.run_missing(plan, store, options.jobs, done)
-    plan = scheduler.plan(runs, store, options.jobs, history)
+    plan = scheduler.plan(runs, store, options.jobs, history, lent=lent)
     failed = [record for run in plan.runs if (record := plan.record(run)) and record.status == "failed"]
     for record in failed:
         console.print(f"FAILED {record.spec.label}: {record.reason}", markup=False)
     return plan, 1 if failed else 0
+
+
+def _usable(record: Record) -> bool:
+    """Whether a committed record stands for a run of its key: it finished, and the key is that of what it holds."""
+    return record.status == "ok" and record.key == key_of(record.identity)
 
 
 def _print_plan(plan: scheduler.Plan, options: Execution, console: Console) -> None:

@@ -31,6 +31,7 @@ class Plan:
     teachers: tuple[tuple[Run, str], ...]  # a run and the part of its teacher that is missing
     missing: tuple[Run, ...]
     seconds: float
+    lent: frozenset[str] = frozenset()  # keys of the records that are the committed reference's
 
     def record(self, run: Run) -> Record | None:
         return self.records.get(run.key) if run.has_teachers else None
@@ -40,14 +41,22 @@ class Plan:
         return len(self.runs) - len(self.missing)
 
 
-def plan(runs: Iterable[Run], store: Store, jobs: int, history: Iterable[Record] = (), retry: bool = False) -> Plan:
+def plan(
+    runs: Iterable[Run],
+    store: Store,
+    jobs: int,
+    history: Iterable[Record] = (),
+    retry: bool = False,
+    lent: Iterable[Record] = (),
+) -> Plan:
     """Compare what is asked for with what is recorded. Costs come from `history` and the store's own records.
 
     Args:
-        retry: count failed records as missing.
+        retry: count failed records as missing. lent: records from elsewhere that serve where the store has none.
     """
     runs = tuple(runs)
-    records = store.read()
+    own = store.read()
+    records = {**{record.key: record for record in lent}, **own}
     seconds = _history([*history, *records.values()])
     untrained: dict[Path, tuple[Run, str, int]] = {}
     missing = []
@@ -62,7 +71,7 @@ def plan(runs: Iterable[Run], store: Store, jobs: int, history: Iterable[Record]
     work = sum(_estimate(run, seconds) for run in missing)
     work += sum(0.06 * steps for _, _, steps in untrained.values())
     parts = tuple((run, part) for run, part, _ in untrained.values())
-    return Plan(runs, records, parts, tuple(missing), work / jobs)
+    return Plan(runs, records, parts, tuple(missing), work / jobs, frozenset(records.keys() - own.keys()))
 
 
 def _history(records: Iterable[Record]) -> dict[tuple[str, str, str], float]:

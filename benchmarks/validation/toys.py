@@ -86,15 +86,15 @@ def _networks(modality: str) -> tuple[nn.Module, nn.Module]:
 
 def data(modality: str) -> TrainingData:
     """40 samples of 4 classes, 28, 7, 3 and 2 of each, with a small untrained teacher of their own."""
-    teacher = Teacher(*copy.deepcopy(_networks(modality)))
+    teacher, labels = Teacher(*copy.deepcopy(_networks(modality))), LABELS.clone()
     if modality == "image":
         images = torch.rand(40, 1, 8, 8, generator=rng()) * 0.3 + 0.2 * LABELS[:, None, None, None]
         more = torch.rand(50, 1, 8, 8, generator=rng(2))
-        return TrainingData(images, LABELS, CLASSES, teacher, flip_and_shift, lambda: more)
+        return TrainingData(images, labels, CLASSES, teacher, flip_and_shift, lambda: more)
     texts = sentences()
     if modality == "text":
-        return TrainingData(texts, LABELS, CLASSES, teacher, drop_words, lambda: texts.flip(1))
-    return RunData(texts, LABELS, CLASSES, teacher, drop_words, lambda: texts.flip(1), passages=passages())
+        return TrainingData(texts, labels, CLASSES, teacher, drop_words, lambda: texts.flip(1))
+    return RunData(texts, labels, CLASSES, teacher, drop_words, lambda: texts.flip(1), passages=passages())
 
 
 def student(modality: str) -> nn.Module:
