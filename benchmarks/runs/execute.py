@@ -48,7 +48,7 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
     try:
         found = _train(run, watch)
     except Exception as error:
-        if not (run.row.packages or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
+        if not (run.row.packages or run.task.code or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
             raise  # a bug of the suite, not of a run: its trace is wanted
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         return Record(status="failed", reason=reason + _place(run, error), **common)
