@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
+import re
 import sys
 import traceback
 from dataclasses import is_dataclass
@@ -37,6 +39,8 @@ def register(path: Path | str) -> str:
     Raises:
         BadInput: no such file, an error while it is imported (with its line), nothing or too much in it, a taken name.
     """
+    if isinstance(path, str) and path.startswith("{"):
+        return register_data(path)
     path = Path(path).expanduser().resolve()
     if path in _FILES:
         return _FILES[path]
@@ -60,6 +64,29 @@ def register(path: Path | str) -> str:
     except ValueError as error:
         raise BadInput(f"{path}: {found[0].__name__}: {error}") from error
     _FILES[path] = name
+    return name
+
+
+def register_data(spec: str) -> str:
+    """Make a task of data without a file of code; its name, that of the data's file.
+
+    Args:
+        spec: JSON of `path` and, where they are not the usual ones, of the columns `text` and `label`.
+
+    Raises:
+        BadInput: a taken name.
+    """
+    if spec in _FILES:
+        return _FILES[spec]
+    said = json.loads(spec)
+    path = Path(said["path"])
+    name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
+    if not name or name in METHODS or name in TASKS:
+        raise BadInput(f"--data {path}: {name!r} is a name of the suite's own or none; call the file something else")
+    kinds = importlib.import_module("benchmarks.own")
+    kind: type[Task] = kinds.TextData if "text" in said else kinds.ImageData if path.is_dir() else kinds.VectorData
+    TASKS[name] = task_of(name, type("Data", (kind,), {**said, "title": path.stem, "__module__": kind.__module__}), ())
+    _FILES[spec] = name
     return name
 
 

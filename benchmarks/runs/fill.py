@@ -15,6 +15,7 @@ from benchmarks.records.record import Record, Store
 from benchmarks.runs import scheduler, tracking
 from benchmarks.runs.progress import Progress
 from benchmarks.runs.run import Run
+from benchmarks.teachers.training import at_chance
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ def fill(
         console.print(f"training {len(plan.teachers)} teacher networks, once")
         scheduler.train_teachers(plan.teachers, options.jobs, lambda line: console.print(f"  {line}", markup=False))
         plan = scheduler.plan(runs, store, options.jobs, history, options.retry)
+    for told in _doubtful(plan):
+        console.print(told, markup=False, style="bold")
     if teachers_only or not plan.missing:
         return plan, 0
     arrived: dict[str, Record] = dict(plan.records)
@@ -78,6 +81,13 @@ def fill(
     for record in failed:
         console.print(f"FAILED {record.spec.label}: {record.reason}", markup=False)
     return plan, 1 if failed else 0
+
+
+def _doubtful(plan: scheduler.Plan) -> dict[str, None]:
+    """What to tell of labelers of users' own before students learn from them."""
+    own = {run.recipes["labeler"].path: run for run in plan.missing if run.task.own}
+    told = {at_chance(run.task, run.teachers["labeler"]["metrics"]["test"]): run.spec.task for run in own.values()}
+    return {f"{task}: {line}": None for line, task in told.items() if line}
 
 
 def _print_plan(plan: scheduler.Plan, options: Execution, console: Console) -> None:
