@@ -120,19 +120,21 @@ def test_peeking_is_found_by_import_and_by_file(register, monkeypatch, tmp_path)
     assert peek.line == line_of(source, "open(")
 
 
-@pytest.mark.parametrize("name", ["my_method", "my_task"])
-def test_the_templates_are_the_examples_and_keep_the_contract(name, tmp_path, register, capsys):
+@pytest.mark.parametrize("of", ["method", "task", "text", "images", "vectors", "retrieval"])
+def test_the_templates_are_the_examples_and_keep_the_contract(of, tmp_path, register, capsys):
     from rich.console import Console
 
-    kind = name.removeprefix("my_")
-    assert new.run("new", [kind, f"fresh-{kind}"], new.Options(), Console(), tmp_path) == 0
-    text = (tmp_path / f"fresh_{kind}.py").read_text()
-    assert f"class Fresh{kind.capitalize()}(" in text
-    own = custom.register(tmp_path / f"fresh_{kind}.py")
+    kind = "method" if of == "method" else "task"
+    options = new.Options("" if of in ("method", "task") else of)
+    assert new.run("new", [kind, f"fresh-{of}"], options, Console(), tmp_path) == 0
+    text = (tmp_path / f"fresh_{of}.py").read_text()
+    assert f"class Fresh{of.capitalize()}(" in text
+    assert of in ("method", "task") or sum(bool(line.strip()) for line in text.splitlines()) <= 20
+    own = custom.register(tmp_path / f"fresh_{of}.py")
     checked = contract.method(own, ("image",)) if kind == "method" else task_contract.task(tasks.TASKS[own])
     assert [outcome for outcome in checked if outcome.told] == []
     with pytest.raises(BadInput, match="is there already"):
-        new.run("new", [kind, f"fresh-{kind}"], new.Options(), Console(), tmp_path)
+        new.run("new", [kind, f"fresh-{of}"], options, Console(), tmp_path)
 
 
 def test_the_example_of_a_method_has_thirty_lines():

@@ -51,7 +51,7 @@ class OwnData(Task):
             raise BadInput(f"{self.name}: rows() gives no table: {error}") from error
         if self.split and self.split not in frame.columns:
             wanted = (*wanted, self.split)  # told with the columns that there are
-        return table.columns(frame, wanted, self.told).reset_index(drop=True)
+        return table.columns(frame, wanted, self.told)
 
     @property
     def told(self) -> str:

@@ -38,7 +38,9 @@ class ImageData(OwnData, ImageTask):
         beside = self.where if self.where.is_dir() else self.where.parent
         inputs = self._resized([table.image(one, beside) for one in frame[self.image]])
         side = table.given_sides(frame, self.split, self.told)
-        kept = table.without_copies([one.tobytes() for one in inputs], labels, side, self.told)
+        kept = table.without_copies(
+            [one.tobytes() for one in inputs], labels, side, table.called(frame, self.image), self.told
+        )
         inputs, labels, side = inputs[kept], labels[kept], None if side is None else side[kept]
         side = table.sides(np.arange(len(inputs)), labels, names, self.name, side)
         return examples(inputs, labels, side, names)

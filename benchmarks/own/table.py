@@ -15,6 +15,7 @@ from benchmarks.core.fingerprint import seed_of
 from benchmarks.data.checks import listed
 from benchmarks.data.splits import TEST, VALIDATION, linked
 
+ROW = "row "  # counted from 0
 SIDE = "_side"  # the column that says which side a sample stands on, where the data come with sides
 SIDES = {
     **dict.fromkeys(("train", "training"), 0),
@@ -118,7 +119,13 @@ def columns(frame: pd.DataFrame, wanted: Sequence[str], where: str) -> pd.DataFr
 
 
 def rows(marked: np.ndarray) -> str:
-    return f"rows {listed(np.flatnonzero(marked))}, counted from 0"
+    return f"{ROW}{listed(np.flatnonzero(marked))}"
+
+
+def called(frame: pd.DataFrame, column: str) -> list[str]:
+    """What a person knows each row by: its file where the column holds files, else its number."""
+    files = column in frame.columns and all(isinstance(one, str) for one in frame[column])
+    return [Path(one).name for one in frame[column]] if files else [f"{ROW}{number}" for number in frame.index]
 
 
 def classes(labels: pd.Series, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -154,8 +161,17 @@ def given_sides(frame: pd.DataFrame, split: str, where: str) -> np.ndarray | Non
     return side
 
 
-def without_copies(keys: Sequence[Hashable], labels: np.ndarray, side: np.ndarray | None, where: str) -> np.ndarray:
-    """Indices that stay: the first of equal inputs, a test sample before others; none of those under two labels."""
+def without_copies(
+    keys: Sequence[Hashable], labels: np.ndarray, side: np.ndarray | None, called: Sequence[Any], where: str
+) -> np.ndarray:
+    """Indices that stay: the first of equal inputs, a test sample before others; none of those under two labels.
+
+    Args:
+        keys: equal for equal inputs. called: what a person knows each sample by.
+
+    Raises:
+        BadInput: nothing stays.
+    """
     order = np.arange(len(keys)) if side is None else np.argsort(-side, kind="stable")
     first: dict[Hashable, int] = {}
     copies, torn = [], set()
@@ -164,12 +180,17 @@ def without_copies(keys: Sequence[Hashable], labels: np.ndarray, side: np.ndarra
         if kept != i:
             copies.append(int(i))
             torn |= {keys[i]} if labels[kept] != labels[i] else set()
-    in_two = [int(i) for i in order if keys[i] in torn]
-    if in_two:
-        tell(f"{where}: {len(in_two)} inputs stand under two labels and are left out (rows {listed(sorted(in_two))})")
-    if other := sorted(set(copies) - set(in_two)):
-        tell(f"{where}: {len(other)} copies of other rows are left out (rows {listed(other)}, counted from 0)")
-    return np.setdiff1d(np.arange(len(keys)), [*in_two, *copies])
+    in_two = sorted(int(i) for i in order if keys[i] in torn)
+    for count, found, told in (
+        (len(in_two), in_two, "equal inputs stand under two labels"),
+        (len(set(copies) - set(in_two)), sorted(set(copies) - set(in_two)), "inputs repeat another one"),
+    ):
+        if count:
+            tell(f"{where}: {count} {told} and are left out ({listed([called[i] for i in found])})")
+    stay = np.setdiff1d(np.arange(len(keys)), [*in_two, *copies])
+    if not len(stay):
+        raise BadInput(f"{where}: all inputs stand under two labels; nothing is left to learn from")
+    return stay
 
 
 def sides(

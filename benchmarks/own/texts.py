@@ -27,7 +27,9 @@ class TextData(OwnData, TextTask):
         frame = self.taken(self.text, self.label)
         labels, names = table.classes(frame[self.label], self.told)
         found, side = frame[self.text].astype(str).tolist(), table.given_sides(frame, self.split, self.told)
-        kept = table.without_copies([normal(text) or text for text in found], labels, side, self.told)
+        kept = table.without_copies(
+            [normal(text) or text for text in found], labels, side, table.called(frame, ""), self.told
+        )
         found, labels, side = [found[i] for i in kept], labels[kept], None if side is None else side[kept]
         side = table.sides(table.apart(near_duplicates(found), side), labels, names, self.name, side)
         if long := sum(len(text.split()) > self.length for text in found):

@@ -52,7 +52,7 @@ class VectorData(OwnData):
                 f"{self.told}: column {column!r} lacks a finite number in {table.rows(wrong.any(1))}; fill it"
             )
         side = table.given_sides(frame, self.split, self.told)
-        kept = table.without_copies([row.tobytes() for row in inputs], labels, side, self.told)
+        kept = table.without_copies([row.tobytes() for row in inputs], labels, side, table.called(frame, ""), self.told)
         inputs, labels, side = inputs[kept], labels[kept], None if side is None else side[kept]
         side = table.sides(np.arange(len(inputs)), labels, names, self.name, side)
         spread = inputs[side == 0].std(0)

@@ -74,6 +74,8 @@ def has_budgets(trial: TaskTrial) -> None:
     examples = trial.examples
     if examples.pool_labels.ndim == 1:
         available = np.bincount(examples.pool_labels, minlength=examples.classes)
+        if trial.task.profile.kind == "uniform":
+            available = available.sum(keepdims=True)
         for budget in sorted({b for size in trial.task.sizes.values() for b in (size.budget, *size.budgets)}):
             try:
                 trial.task.profile.counts(available, budget)
