@@ -119,7 +119,7 @@ class Task:
         sigmas: noise scales that the teachers' quality is measured at. distances: of the neighbours in figure 1.
         computed: its data are the result of arithmetic, whose last bits differ between kinds of processors.
         code: of a custom task, the modules that hold it: their digest is part of its runs' keys.
-        own: of a custom task, which of "data" and "teacher" are the user's: nothing of a base's stands in for them.
+        own: of a custom task, which of "data", "generator" and "labeler" are the user's: no base's stands in for them.
     """
 
     name: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -25,17 +26,18 @@ def task_of(name: str, cls: type[Task], code: tuple[str, ...]) -> Task:
     said = _said(cls)
     base = _base(cls)
     refuse_unknown(cls, said, type(base) if base else cls)
-    parts = {part for part in ("data", "student", "teacher") if getattr(cls, part) is not getattr(Task, part)}
-    if base is None and (absent := sorted({"data", "student", "teacher"} - parts)):
+    absent = sorted(part for part in ("data", "student", "teacher") if getattr(cls, part) is getattr(Task, part))
+    if base is None and absent:
         raise ValueError(f"{cls.__name__} has no {', '.join(absent)}, and names no `base` to take them from")
     if base is not None and base.domain == "retrieval" and "data" in said:
         raise ValueError(f"{cls.__name__}: data for {cls.base} cannot be given here; derive from RetrievalData")
     own = set(cls.own)
     own |= {"data"} if {"data", "corpus"} & said.keys() else set()
-    own |= {"teacher"} if "teacher" in said and "fits" not in said else set()
-    facts: dict[str, Any] = {"own": frozenset(own), "name": name, "family": name, "code": code}
-    if "teacher" in own:
-        facts |= {"teachers": {}, "fits": lambda self: {}}
+    facts: dict[str, Any] = {"name": name, "family": name, "code": code}
+    if "teacher" in said and "fits" not in said:
+        parts, more = teacher_of(cls, said["teacher"], base)
+        own, facts = own | parts, facts | more
+    facts["own"] = frozenset(own)
     if "student" in said:
         facts["students"] = {**(base or cls).students, "student": "student.v1"}
     if base is None or "data" in own:
@@ -47,6 +49,36 @@ def task_of(name: str, cls: type[Task], code: tuple[str, ...]) -> Task:
     like = said.get("sizes") or (base or cls).sizes
     facts |= {"said": said, "like": like or dict.fromkeys(("smoke", "small"), Size(0, (), Task.steps, Task.batch))}
     return _made(cls, base, facts, said)
+
+
+def teacher_of(cls: type[Task], given: Any, base: Task | None) -> tuple[set[str], dict[str, Any]]:
+    """Which parts of the teacher are the user's, and what the class is given for them.
+
+    Args:
+        given: a method; a function of the number of classes; a word for a labeler, or two for (generator, labeler).
+
+    Raises:
+        ValueError: it is none of these, or a labeler without a generator beside it.
+    """
+    kept = type(base) if base else cls
+    suite = next(vars(kind)["teacher"] for kind in kept.__mro__ if _in_suite(kind) and "teacher" in vars(kind))
+    words = (given,) if isinstance(given, str) else given
+    if isinstance(words, tuple | list) and len(words) in (1, 2) and all(isinstance(one, str) for one in words):
+        from benchmarks.teachers import words as named
+
+        if suite is Task.teacher:
+            raise ValueError(f"{cls.__name__}: teacher names a labeler; write teacher(), which gives a generator too")
+        return named.parts(words), named.facts(words, suite, kept.fits, kept.teachers)
+    if not callable(given):
+        raise ValueError(f"{cls.__name__}: teacher must be a method, a function or a word, not {type(given).__name__}")
+    facts: dict[str, Any] = {"teachers": {}, "fits": lambda self: {}}
+    if len(inspect.signature(given).parameters) == 1 and not isinstance(vars(cls).get("teacher"), staticmethod):
+        facts["teacher"] = lambda self, classes: given(classes)
+    return {"generator", "labeler"}, facts
+
+
+def _in_suite(kind: type) -> bool:
+    return kind.__module__.split(".")[0] in _SUITE
 
 
 def _made(cls: type[Task], base: Task | None, facts: dict[str, Any], said: dict[str, Any]) -> Task:
@@ -70,7 +102,7 @@ def _made(cls: type[Task], base: Task | None, facts: dict[str, Any], said: dict[
 
 def _said(cls: type) -> dict[str, Any]:
     """What a class and its own parents say, the suite's classes left out."""
-    own = [parent for parent in reversed(cls.__mro__) if parent.__module__.split(".")[0] not in _SUITE]
+    own = [parent for parent in reversed(cls.__mro__) if not _in_suite(parent)]
     return {part: value for parent in own for part, value in vars(parent).items() if not part.startswith("_")}
 
 
@@ -94,7 +126,7 @@ def refuse_unknown(cls: type, said: Iterable[str], *more: type) -> None:
 
 def _names(parent: type) -> set[str]:
     """What a class of the suite has and may be given."""
-    if parent.__module__.split(".")[0] not in _SUITE:
+    if not _in_suite(parent):
         return set()
     return {name for name in (*vars(parent), *vars(parent).get("__annotations__", {})) if not name.startswith("_")}
 

@@ -12,7 +12,7 @@ from benchmarks.core.errors import tell
 from benchmarks.data.splits import Split
 from benchmarks.task import Examples, Task
 from benchmarks.teachers.recipe import Recipe, training_indices
-from benchmarks.teachers.training import judge_labeler
+from benchmarks.teachers.training import judge_labeler, logits_of
 
 _FEW = 16  # samples that pass through once before all do
 
@@ -20,7 +20,7 @@ _FEW = 16  # samples that pass through once before all do
 def as_given(module: Any, task: Task, examples: Examples, recipe: Recipe, split: Split) -> dict[str, Any]:
     """In place of training a generator. Raises ValueError for a teacher of the student's own data: there is none."""
     _comes_trained(task, recipe)
-    if "teacher" in task.own:
+    if "generator" in task.own:
         inputs = task.tensor(examples.pool_inputs[:_FEW])
         with torch.no_grad():
             decoded = module.decode(module.encode(inputs))
@@ -36,9 +36,8 @@ def judged(module: Any, task: Task, examples: Examples, recipe: Recipe, split: S
     """In place of training a labeler: its metrics on validation and test samples. Raises ValueError for no logits."""
     _comes_trained(task, recipe)
     module.eval()
-    if "teacher" in task.own:
-        with torch.no_grad():
-            logits = module(task.tensor(examples.pool_inputs[:_FEW]))
+    if "labeler" in task.own:
+        logits = logits_of(module, task, examples.pool_inputs[:_FEW])
         if told := no_logits(logits, examples.classes):
             raise ValueError(f"{task.name}: the labeler {told}")
     labels = examples.pool_labels[training_indices(examples, recipe.kind, split)]

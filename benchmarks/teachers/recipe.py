@@ -96,7 +96,7 @@ def recipe(task: Task, part: str, kind: str, split: Split, draw: int = 0) -> Rec
         code_sha256=modules_digest(task.code[0], task.code) if task.code else "",
         draw=draw,
         perception=task.perception if part == "generator" else 0.0,
-        given_sha256=own.given(task, draw)[1][PARTS.index(part)] if "teacher" in task.own else "",
+        given_sha256=own.given(task, draw)[1][PARTS.index(part)] if part in task.own else "",
         tested_sha256=_tested_sha256(task) if "data" in task.own else "",
     )
 

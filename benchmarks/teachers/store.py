@@ -35,7 +35,7 @@ def networks_of(task: Task, draw: int = 0) -> dict[str, nn.Module]:
 
     Those that a custom task brings are copies of what its `teacher` gave, which is asked once.
     """
-    if "teacher" in task.own:
+    if task.own & set(PARTS):
         return dict(zip(PARTS, copy.deepcopy(own.given(task, draw)[0]), strict=True))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("teacher", f"{task.data_name}_examples", *drawn(draw)) % 2**32)
@@ -49,15 +49,21 @@ def load(task: Task, *recipes: Recipe) -> dict[str, nn.Module]:
     Raises:
         ValueError: a file's weights do not have the hash that was written when they were made.
     """
-    modules = networks_of(task, max((recipe.draw for recipe in recipes), default=0) if "teacher" in task.own else 0)
+    draw = max((recipe.draw for recipe in recipes if recipe.given_sha256), default=0)
+    modules = networks_of(task, draw)
     for recipe in recipes:
-        if recipe.given_sha256:  # as it came: its file holds what was measured of it
+        if _comes_trained(task, recipe):  # its file holds what was measured of it
             continue
         tensors = load_file(recipe.path)
         if content_sha256(tensors) != metadata(recipe.path)["sha256"]:
             raise ValueError(f"{recipe.path} was changed since it was trained; delete it and it is trained anew")
         modules[recipe.part].load_state_dict(tensors)
     return {recipe.part: modules[recipe.part].eval() for recipe in recipes}
+
+
+def _comes_trained(task: Task, recipe: Recipe) -> bool:
+    """Whether a network is a user's own and nothing is trained of it here."""
+    return bool(recipe.given_sha256) and recipe.part not in task.fits()
 
 
 def metadata(path: Path) -> dict[str, Any]:
@@ -87,10 +93,11 @@ def train(task: Task, recipe: Recipe, split: Split, anew: bool = False) -> dict[
             metrics = fits[recipe.part](module, task, task.examples(), recipe, split)
             # Copies: a file cannot hold two names of one tensor, which a custom network may have.
             tensors = {name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}
-            if recipe.given_sha256:
+            given = _comes_trained(task, recipe)
+            if given:
                 tensors = {}  # the user has them
             info = {
-                "sha256": recipe.given_sha256 or content_sha256(tensors),
+                "sha256": recipe.given_sha256 if given else content_sha256(tensors),
                 "recipe": asdict(recipe),
                 "metrics": metrics,
                 "seconds": round(time.perf_counter() - start, 1),
