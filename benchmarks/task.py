@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from benchmarks.core.errors import BadInput, tell
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data import checks
 from benchmarks.data.splits import Profile
 from benchmarks.metrics.classification import classify, right
 
@@ -117,6 +119,7 @@ class Task:
         sigmas: noise scales that the teachers' quality is measured at. distances: of the neighbours in figure 1.
         computed: its data are the result of arithmetic, whose last bits differ between kinds of processors.
         code: of a custom task, the modules that hold it: their digest is part of its runs' keys.
+        own: of a custom task, which of "data", "generator" and "labeler" are the user's: no base's stands in for them.
     """
 
     name: str = ""
@@ -147,6 +150,7 @@ class Task:
     distances: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     computed: bool = False
     code: tuple[str, ...] = ()
+    own: frozenset[str] = frozenset()
     dataset: str = ""
     family: str = ""  # the task that this one is a variation of, else its own name
     scale: str = "small"  # the size that this instance is at
@@ -184,8 +188,8 @@ class Task:
 
     @property
     def data_name(self) -> str:
-        """Of the data at this size: fewer examples are other data."""
-        return f"few_{self.dataset}" if self.size.few else self.dataset
+        """Of the data at this size: fewer examples are other data. A user's are the same at every size."""
+        return f"few_{self.dataset}" if "data" not in self.own and self.size.few else self.dataset
 
     def with_ratio(self, ratio: int) -> Task:
         """The task at another imbalance ratio, such as fashion-lt-r50. Raises ValueError where it has none."""
@@ -198,11 +202,23 @@ class Task:
         return other
 
     def examples(self) -> Examples:
-        """The task's data, loaded once a process."""
+        """The task's data, loaded once a process. Raises BadInput in one line where a user's cannot serve."""
+        found = self.unchecked()
+        if "data" in self.own and id(found) not in _CHECKED:
+            refuse(self.name, self.domain, found)
+            _CHECKED[id(found)] = found
+        return found
+
+    def unchecked(self) -> Examples:
+        """The data as they are given."""
         if (found := _LOADED.get(self.data_name)) is None:
             data = self.data()
-            found = _LOADED[self.data_name] = data if isinstance(data, Examples) else examples_of(data, self.name)
+            found = _LOADED[self.data_name] = data if isinstance(data, Examples) else self.examples_of(data)
         return found
+
+    def examples_of(self, given: dict[str, Any]) -> Examples:
+        """Examples from what `data` gives where that is arrays."""
+        return examples_of(given, self.name)
 
     # What a task is made of: to be written by each.
 
@@ -258,22 +274,47 @@ class Task:
         return None
 
 
-#: Examples by the name of their data: tasks that vary each other share them.
+#: Examples by the name of their data: tasks that vary each other share them. Of a user's, those that were looked at.
 _LOADED: dict[str, Examples] = {}
+_CHECKED: dict[int, Examples] = {}
+
+
+def refuse(name: str, domain: str, found: Examples) -> None:
+    """Raises BadInput for examples of which no table should be made; tells what a person should know of the others."""
+    inputs = {"training": found.pool_inputs, "test": found.test_inputs}
+    if found.extra_unlabelled is not None:
+        inputs["unlabelled"] = found.extra_unlabelled
+    told = checks.of_inputs(inputs, domain)
+    if domain != "retrieval":
+        told = told or checks.of_labels(found.pool_labels, found.validation, found.test_labels, found.class_names)
+        if found.vocabulary is None:  # else strings were compared: words outside the vocabulary all look alike
+            told = told or checks.of_overlap(found.pool_inputs, found.test_inputs)
+    if told:
+        raise BadInput(f"{name}: {told}")
+    if found.vocabulary is None:
+        for line in checks.worth_knowing(found.pool_inputs):
+            tell(f"{name}: {line}")
 
 
 def examples_of(given: dict[str, Any], name: str) -> Examples:
     """Examples from a task's arrays (see `Task.data`). Raises ValueError naming what is missing or does not fit."""
     needed = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+    if not isinstance(given, dict):
+        raise ValueError(f"{name}: data() must give a dict of arrays or Examples, not {type(given).__name__}")
     if absent := [part for part in needed if part not in given]:
         raise ValueError(f"{name}: data() gives no {', '.join(absent)}")
-    arrays = {part: np.asarray(given[part]) for part in needed}
+    if unknown := sorted(given.keys() - {*needed, "unlabelled", "validation", "class_names", "vocabulary"}):
+        raise ValueError(f"{name}: data() gives {', '.join(unknown)}, which nothing reads")
+    arrays = {part: checks.as_array(given[part], f"{name}: {part}") for part in needed}
     for part in ("train", "test"):
         inputs, labels = arrays[f"{part}_inputs"], arrays[f"{part}_labels"]
         if len(inputs) != len(labels):
             raise ValueError(f"{name}: {len(inputs)} {part} inputs, {len(labels)} labels")
-    labels = arrays["train_labels"].astype(np.int64)
-    classes = int(max(labels.max(), arrays["test_labels"].max())) + 1
+        if not len(labels):
+            raise ValueError(f"{name}: there are no {part} samples")
+    names, labels, tested = checks.numbered(
+        arrays["train_labels"], arrays["test_labels"], given.get("class_names"), name
+    )
     validation = given.get("validation")
     if validation is None:
         order = np.random.default_rng(seed_of("validation", name)).permutation(len(labels))
@@ -284,7 +325,8 @@ def examples_of(given: dict[str, Any], name: str) -> Examples:
         pool_labels=labels,
         validation=np.sort(np.asarray(validation)),
         test_inputs=arrays["test_inputs"],
-        test_labels=arrays["test_labels"].astype(np.int64),
-        class_names=tuple(given.get("class_names") or (str(i) for i in range(classes))),
-        extra_unlabelled=None if unlabelled is None else np.asarray(unlabelled),
+        test_labels=tested,
+        class_names=names,
+        extra_unlabelled=None if unlabelled is None else checks.as_array(unlabelled, f"{name}: unlabelled"),
+        vocabulary=given.get("vocabulary"),
     )

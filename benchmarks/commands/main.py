@@ -27,13 +27,24 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"reproduce.sh: {error}", file=sys.stderr)
         return 2
     except (OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and type(error).__module__.split(".")[0] != "benchmarks":
+        told = _of_a_users_file(error)
+        if not told and isinstance(error, RuntimeError) and type(error).__module__.split(".")[0] != "benchmarks":
             raise  # a bug, not a condition of the machine: its trace is wanted
-        print(f"reproduce.sh: {error}", file=sys.stderr)
+        print(f"reproduce.sh: {told or error}", file=sys.stderr)
         return 1
+    except Exception as error:
+        if told := _of_a_users_file(error):
+            print(f"reproduce.sh: {told}", file=sys.stderr)
+            return 1
+        raise
     except KeyboardInterrupt:
         print("reproduce.sh: interrupted; finished cells are kept, the same command goes on from here", file=sys.stderr)
         return 130
+
+
+def _of_a_users_file(error: Exception) -> str:
+    custom = sys.modules.get("benchmarks.registry.custom")  # else no file was registered
+    return custom.blamed(error) if custom else ""
 
 
 def _run(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ import keyword
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -18,12 +19,15 @@ from benchmarks.registry.tasks import TASKS
 
 @dataclass
 class Options:
-    pass
+    kind: Literal["", "images", "text", "vectors", "retrieval"] = ""
+    """Of a task: what its data are. Without it: a task with a student and a teacher of its own."""
 
 
 def run(target: str, words: list[str], options: Options, console: Console, folder: Path | None = None) -> int:
     """Write NAME.py beside the person, its class named after it. Raises BadInput for a name that will not do."""
     kind, name = words
+    if options.kind and kind != "task":
+        raise BadInput("--kind says what a task's data are; a method is for all kinds")
     stem = name.removesuffix(".py").replace("-", "_")
     if not stem.isidentifier() or keyword.iskeyword(stem):
         raise BadInput(f"new: {name!r} cannot be a module's name; letters, digits and _ can")
@@ -34,7 +38,7 @@ def run(target: str, words: list[str], options: Options, console: Console, folde
         raise BadInput(f"new: {stem.replace('_', '-')} is a name of the suite's own")
     if importlib.util.find_spec(stem):
         raise BadInput(f"new: there is a module {stem} already, which Python would import in its place")
-    template = (paths.ROOT / "examples" / f"my_{kind}.py").read_text()
+    template = (paths.ROOT / "examples" / f"my_{options.kind or kind}.py").read_text()
     title = "".join(word.capitalize() for word in stem.split("_"))
     path.write_text(re.sub(rf"\bMy{kind.capitalize()}(Config)?\b", rf"{title}\1", template))
     console.print(f"written: {path}", markup=False)

@@ -5,6 +5,7 @@ What an option says is looked at before anything runs; a wrong word is `BadInput
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,18 @@ class Runs(Work):
 
 
 @dataclass
-class Tasks:
+class Data:
+    data: str = ""
+    """A task without code: a .csv, .tsv, .parquet, .jsonl or .npz file, a folder of images by class, or one that
+    `datasets` saved. Without --text and images it is one of numbers."""
+    text: str = ""
+    """Of --data: the column of the texts."""
+    label: str = ""
+    """Of --data: the column of the classes; `label` by default."""
+
+
+@dataclass
+class Tasks(Data):
     tasks: Annotated[str, tyro.conf.arg(aliases=["--task"])] = ""
     """Comma-separated names, or files with a custom task; the target's own by default."""
 
@@ -95,7 +107,7 @@ class Settings:
 
 
 @dataclass
-class CustomFiles(Where):
+class CustomFiles(Data, Where):
     tasks: str = ""
     """Comma-separated files with custom tasks that the records are of."""
     methods: str = ""
@@ -196,8 +208,23 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
+def _of_data(options: Any) -> tuple[str, ...]:
+    """The task that --data stands for. Raises BadInput."""
+    path, more = getattr(options, "data", ""), {name: getattr(options, name, "") for name in ("text", "label")}
+    more = {name: column for name, column in more.items() if column}
+    if not path:
+        if more:
+            raise BadInput(f"--{next(iter(more))} names a column of --data, which is not given")
+        return ()
+    if not Path(path).expanduser().exists():
+        raise BadInput(f"--data: there is no {path}")
+    from benchmarks.registry import custom
+
+    return (custom.register_data(json.dumps({"path": str(Path(path).expanduser().resolve()), **more})),)
+
+
 def _tasks(options: Any) -> tuple[str, ...]:
-    chosen, ratio = named(getattr(options, "tasks", "")), getattr(options, "ratio", None)
+    chosen, ratio = (*named(getattr(options, "tasks", "")), *_of_data(options)), getattr(options, "ratio", None)
     for name in chosen:
         try:
             task = tasks.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -28,3 +29,8 @@ def in_a_line(error: BaseException) -> str:
     """The kind of an error and the first line of what it says."""
     told = str(error).strip().splitlines()
     return f"{type(error).__name__}: {told[0]}" if told else f"{type(error).__name__}, without a message"
+
+
+def tell(line: str) -> None:
+    """One line that a person should see, whatever is written to standard output."""
+    print(f"note: {line}", file=sys.stderr)

@@ -33,7 +33,7 @@ def bm25(passages: list[str], queries: list[str], count: int) -> np.ndarray:
 
     index = bm25s.BM25(k1=0.9, b=0.4)
     index.index(split(passages), show_progress=False)
-    return index.retrieve(split(queries), k=count, show_progress=False).documents
+    return index.retrieve(split(queries), k=min(count, len(passages)), show_progress=False).documents
 
 
 def answered_from_pip(folder: Path) -> Arrays:

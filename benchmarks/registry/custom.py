@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
+import re
 import sys
 import traceback
-from dataclasses import is_dataclass, replace
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from benchmarks.core.errors import BadInput
 from benchmarks.registry.methods import METHODS, row_of
+from benchmarks.registry.own_tasks import task_of
 from benchmarks.registry.tasks import TASKS
 from benchmarks.task import Task
 from tgt.method import Method, MethodConfig
 
-_FILES: dict[Path, str] = {}  # what was registered from files in this process, with the name it has
+#: What was registered in this process, with the name it has: files of code, and data (JSON, see `register_data`).
+_FILES: dict[Path | str, str] = {}
 
 
-def files() -> tuple[Path, ...]:
-    """The files registered in this process, for its workers to register as well."""
+def files() -> tuple[Path | str, ...]:
+    """What was registered in this process, for its workers to register as well."""
     return tuple(_FILES)
 
 
@@ -35,6 +39,8 @@ def register(path: Path | str) -> str:
     Raises:
         BadInput: no such file, an error while it is imported (with its line), nothing or too much in it, a taken name.
     """
+    if isinstance(path, str) and path.startswith("{"):
+        return register_data(path)
     path = Path(path).expanduser().resolve()
     if path in _FILES:
         return _FILES[path]
@@ -61,40 +67,27 @@ def register(path: Path | str) -> str:
     return name
 
 
-def task_of(name: str, cls: type[Task], code: tuple[str, ...]) -> Task:
-    """A custom task. With a `base`, all that the class does not give is that task's. Raises ValueError."""
-    given = {part for part in ("data", "student", "teacher") if getattr(cls, part) is not getattr(Task, part)}
-    if not cls.base:
-        if absent := sorted({"data", "student", "teacher"} - given):
-            raise ValueError(f"{cls.__name__} has no {', '.join(absent)}, and names no `base` to take them from")
-        cls.name, cls.code, cls.dataset, cls.family, cls.tuned_on = name, code, name, "", ""
-        cls.note = cls.note or f"a task of the file {cls.__module__}.py"
-        return cls()
-    if cls.base not in TASKS:
-        raise ValueError(f"{cls.__name__}: base {cls.base!r} is no task; there are {', '.join(TASKS)}")
-    base = TASKS[cls.base]
-    if base.domain == "retrieval" and "data" in given:
-        raise ValueError(f"{cls.__name__}: data for {cls.base} cannot be given here; change its student or teacher")
-    both: type[Task] = type(cls.__name__, (cls, type(base)), {"__module__": cls.__module__})
-    task = object.__new__(both)
-    own = {part: value for part, value in vars(cls).items() if not part.startswith("_")}
-    vars(task).update({part: value for part, value in vars(base).items() if part not in own})
-    task.name = task.family = name
-    task.title, task.code = cls.title or f"{base.title} ({name})", code
-    task.defaults = {**base.defaults, **cls.defaults}
-    small: dict[str, Any] = {part: own[part] for part in ("budget", "budgets", "steps", "batch") if part in own}
-    if {"budget", "budgets"} & small.keys():
-        small["table"] = ()  # of the base's budgets
-    smoke = {"steps": own["smoke_steps"]} if "smoke_steps" in own else {}
-    given_sizes = {"small": small, "smoke": smoke}
-    task.sizes = {size: replace(values, **given_sizes.get(size, {})) for size, values in base.sizes.items()}
-    if "data" in given:
-        task.dataset = name
-    if "student" in given:
-        task.students = {**base.students, "student": "student.v1"}
-    if "teacher" in given:
-        task.teachers, task.fits = {}, lambda: {}  # type: ignore[method-assign]
-    return task
+def register_data(spec: str) -> str:
+    """Make a task of data without a file of code; its name, that of the data's file.
+
+    Args:
+        spec: JSON of `path` and, where they are not the usual ones, of the columns `text` and `label`.
+
+    Raises:
+        BadInput: a taken name.
+    """
+    if spec in _FILES:
+        return _FILES[spec]
+    said = json.loads(spec)
+    path = Path(said["path"])
+    name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
+    if not name or name in METHODS or name in TASKS:
+        raise BadInput(f"--data {path}: {name!r} is a name of the suite's own or none; call the file something else")
+    kinds = importlib.import_module("benchmarks.own")
+    kind: type[Task] = kinds.TextData if "text" in said else kinds.ImageData if path.is_dir() else kinds.VectorData
+    TASKS[name] = task_of(name, type("Data", (kind,), {**said, "title": path.stem, "__module__": kind.__module__}), ())
+    _FILES[spec] = name
+    return name
 
 
 def _imported(path: Path) -> ModuleType:
@@ -120,6 +113,15 @@ def place(error: BaseException, path: Path) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path]
     return f"{path}, line {lines[-1]}" if lines else str(path)
+
+
+def blamed(error: BaseException) -> str:
+    """What to tell of an error that passed through a registered file: the place in it, and the error; else empty."""
+    for path in (one for one in _FILES if isinstance(one, Path)):
+        if ", line " in (where := place(error, path)):
+            told = (str(error).splitlines() or [""])[0]
+            return f"{where}: {type(error).__name__}: {told}"
+    return ""
 
 
 def _own(module: ModuleType, base: type) -> list[Any]:

@@ -17,6 +17,7 @@ from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import METHODS, fact
 from benchmarks.report.grid import Cell, Grid, id_of
 from benchmarks.task import Task
+from benchmarks.teachers.training import at_chance
 
 
 def grid(
@@ -241,6 +242,8 @@ def _of_runs(task: Task, group: Group, runs: dict[str, list[Record]]) -> Iterato
     if labelers:
         mean = sum(labelers.values()) / len(labelers)
         yield f"Labeler: {100 * mean:.1f} % {label(task.metric)} on the same test set."
+    if task.own and (told := at_chance(task, done[0].teachers["labeler"]["metrics"]["test"])):
+        yield told
 
 
 def _student(record: Record) -> str:

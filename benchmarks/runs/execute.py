@@ -51,7 +51,7 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
         with contained() if run.row.packages else nullcontext():
             found = _train(run, watch)
     except Exception as error:
-        if not (run.row.packages or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
+        if not (run.row.packages or run.task.code or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
             raise  # a bug of the suite, not of a run: its trace is wanted
         return Record(status="failed", reason=in_a_line(error) + _place(run, error), **common)
     return Record(status="ok", **found, **common)

@@ -15,6 +15,7 @@ from benchmarks.records.record import Record, Store, key_of
 from benchmarks.runs import scheduler, tracking
 from benchmarks.runs.progress import Progress
 from benchmarks.runs.run import Run
+from benchmarks.teachers.training import at_chance
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def fill(
         console.print(f"training {len(plan.teachers)} teacher networks, once")
         scheduler.train_teachers(plan.teachers, options.jobs, lambda line: console.print(f"  {line}", markup=False))
         plan = scheduler.plan(runs, store, options.jobs, history, options.retry, lent)
+    for told in _doubtful(plan):
+        console.print(told, markup=False, style="bold")
     if teachers_only or not plan.missing:
         return plan, 0
     arrived: dict[str, Record] = dict(plan.records)
@@ -86,6 +89,13 @@ def fill(
 def _usable(record: Record) -> bool:
     """Whether a committed record stands for a run of its key: it finished, and the key is that of what it holds."""
     return record.status == "ok" and record.key == key_of(record.identity)
+
+
+def _doubtful(plan: scheduler.Plan) -> dict[str, None]:
+    """What to tell of labelers of users' own before students learn from them."""
+    own = {run.recipes["labeler"].path: run for run in plan.missing if run.task.own}
+    told = {at_chance(run.task, run.teachers["labeler"]["metrics"]["test"]): run.spec.task for run in own.values()}
+    return {f"{task}: {line}": None for line, task in told.items() if line}
 
 
 def _print_plan(plan: scheduler.Plan, options: Execution, console: Console) -> None:

@@ -13,7 +13,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from benchmarks.core import paths
 from benchmarks.records.record import Record, Store
-from benchmarks.registry import custom
+from benchmarks.runs import handover
 from benchmarks.runs.execute import execute
 from benchmarks.runs.run import Run
 from benchmarks.teachers import answer_cache
@@ -148,15 +148,13 @@ def _run_cell(spec, overrides, folder: Path, patient: bool, harness: int):
 
 
 def _parallel(jobs: int, work: Callable, calls: list[tuple]):
-    tasks = (delayed(_work)(custom.files(), work, call) for call in calls)
-    with parallel_config(backend="loky", inner_max_num_threads=1):
+    with handover.prepared(jobs) as made, parallel_config(backend="loky", inner_max_num_threads=1):
+        tasks = (delayed(_work)(made, work, call) for call in calls)
         yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")(tasks)
 
 
-def _work(files: tuple[Path, ...], work: Callable, call: tuple):
-    """In a worker: what the command named of custom methods and tasks is known here too."""
-    for path in files:
-        custom.register(path)
+def _work(made: tuple, work: Callable, call: tuple):
+    handover.taken_over(*made)
     return work(*call)
 
 

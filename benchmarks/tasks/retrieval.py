@@ -175,8 +175,23 @@ def retrieval_examples(
         tests: indices by test set, "test" among them. free: further queries, for the generator.
     """
     articles = SUMMARIES.load()
-    passage_texts = passages_of(articles)[:searched]
-    passages = word_pieces(passage_texts, PASSAGE_LENGTH)
+    found, names = passages_of(articles)[:searched], unpack(articles["title"])[:searched]
+    return examples_over(found, names, texts, labels, relevant, pool, validation, tests, free)
+
+
+def examples_over(
+    passage_texts: Sequence[str],
+    names: Sequence[str],
+    texts: list[str],
+    labels: np.ndarray,
+    relevant: np.ndarray,
+    pool: np.ndarray,
+    validation: np.ndarray,
+    tests: dict[str, np.ndarray],
+    free: Sequence[str] = (),
+) -> RetrievalExamples:
+    """Examples of queries over passages, each with a name; the rest as in `retrieval_examples`."""
+    passages = word_pieces(list(passage_texts), PASSAGE_LENGTH)
     queries, unanswered = word_pieces(texts, LENGTH), word_pieces(list(free), LENGTH)
     read = passages, queries[pool[~validation]], unanswered
     vocabulary = vocabulary_of(np.concatenate([part.ravel() for part in read]), SPECIAL_TOKENS, MIN_COUNT)
@@ -188,7 +203,7 @@ def retrieval_examples(
         validation=np.flatnonzero(validation),
         test_inputs=queries[test],
         test_labels=relevant[test],
-        class_names=tuple(unpack(articles["title"])[:searched]),
+        class_names=tuple(names),
         extra_unlabelled=in_vocabulary(unanswered, vocabulary) if free else None,
         vocabulary=vocabulary,
         passages=in_vocabulary(passages, vocabulary),

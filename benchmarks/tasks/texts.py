@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.core.errors import BadInput
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.checks import of_overlap
 from benchmarks.data.splits import Profile
+from benchmarks.data.texts import normal
 from benchmarks.data.wordpieces import PAD, in_vocabulary, vocabulary_of, word_pieces, words_of
 from benchmarks.task import Examples, Size, Task
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+LENGTH = 64  # word pieces of a text that a custom task gives as a string
 SMOKE = Size(
     budget=100, budgets=(100,), steps=8, batch=8, labeler_steps=4, generator_steps=8, seeds=1,
     defaults={"pool": 32, "renew": 4, "every": 4}, trials=2, few=200,
@@ -56,6 +60,20 @@ class TextTask(Task):
 
     def data(self) -> Examples:
         return few_of(self.corpus(), self.size.few, self.dataset) if self.size.few else self.corpus()
+
+    def examples_of(self, given: dict[str, Any]) -> Examples:
+        """Inputs that are strings are cut into word pieces, of a vocabulary of the training texts."""
+        texts = {side: [str(text) for text in given.get(f"{side}_inputs", ())] for side in ("train", "test")}
+        if not all(isinstance(given.get(f"{side}_inputs", [0])[0], str) for side in texts if texts[side]):
+            return super().examples_of(given)
+        numbers = {f"{side}_inputs": np.arange(len(found)) for side, found in texts.items()}
+        found = super().examples_of({**given, **numbers})
+        if told := of_overlap(*(np.array([normal(text) for text in texts[side]]) for side in ("train", "test"))):
+            raise BadInput(f"{self.name}: {told}")
+        pieces = {side: word_pieces(found, LENGTH) for side, found in texts.items()}
+        vocabulary = vocabulary_of(np.delete(pieces["train"], found.validation, axis=0))
+        inputs = {side: in_vocabulary(array, vocabulary) for side, array in pieces.items()}
+        return replace(found, pool_inputs=inputs["train"], test_inputs=inputs["test"], vocabulary=vocabulary)
 
     def student(self, classes: int) -> nn.Module:
         from benchmarks.networks.text import TextStudent

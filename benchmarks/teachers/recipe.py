@@ -12,6 +12,7 @@ from benchmarks.core import paths
 from benchmarks.core.fingerprint import array_digest, digest, modules_digest
 from benchmarks.data.splits import Split
 from benchmarks.task import Examples, Task
+from benchmarks.teachers import own
 
 KINDS = ("full", "same-data")
 PARTS = ("generator", "labeler")
@@ -33,6 +34,8 @@ class Recipe:
     code_sha256: str  # of a custom task's own code; empty of the suite's, whose versions tell
     draw: int = 0  # of its start and its training's random numbers
     perception: float = 0.0
+    given_sha256: str = ""  # of a teacher that a custom task brings: what it holds
+    tested_sha256: str = ""  # of a user's data: what the labeler's score is measured on
 
     @property
     def name(self) -> str:
@@ -53,7 +56,8 @@ class Recipe:
 
     @property
     def made_of(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name not in ("draw", "perception") or value}
+        rare = "draw", "perception", "given_sha256", "tested_sha256"
+        return {name: value for name, value in asdict(self).items() if name not in rare or value}
 
     @property
     def trained(self) -> bool:
@@ -92,6 +96,8 @@ def recipe(task: Task, part: str, kind: str, split: Split, draw: int = 0) -> Rec
         code_sha256=modules_digest(task.code[0], task.code) if task.code else "",
         draw=draw,
         perception=task.perception if part == "generator" else 0.0,
+        given_sha256=own.given(task, draw)[1][PARTS.index(part)] if part in task.own else "",
+        tested_sha256=_tested_sha256(task) if "data" in task.own else "",
     )
 
 
@@ -110,4 +116,13 @@ def _data_sha256(task: Task, part: str, kind: str, split: Split) -> str:
         if examples.passages is not None:
             data["passages"] = examples.passages
         _HASHES[key] = array_digest(data)
+    return _HASHES[key]
+
+
+def _tested_sha256(task: Task) -> str:
+    key = task.data_name, "tested"
+    if key not in _HASHES:
+        found = task.examples()
+        held_out = {"validation": found.pool_inputs[found.validation], "own": found.pool_labels[found.validation]}
+        _HASHES[key] = array_digest({**held_out, "inputs": found.test_inputs, "labels": found.test_labels})
     return _HASHES[key]

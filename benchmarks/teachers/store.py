@@ -6,6 +6,7 @@ samples only. Neither ever sees validation or test samples.
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from dataclasses import asdict
@@ -23,17 +24,22 @@ from benchmarks.core.environment import code_sha256, environment
 from benchmarks.core.fingerprint import array_digest, seed_of
 from benchmarks.data.splits import Split
 from benchmarks.task import Task
+from benchmarks.teachers import own
 from benchmarks.teachers.pretrained import as_given, judged
 from benchmarks.teachers.recipe import PARTS, Recipe
 from benchmarks.teachers.training import Fit, drawn
 
 
 def networks_of(task: Task, draw: int = 0) -> dict[str, nn.Module]:
-    """Fresh, untrained generator and labeler of a task, from each draw's fixed start (a custom task's as they come)."""
+    """Fresh, untrained generator and labeler of a task, from each draw's fixed start.
+
+    Those that a custom task brings are copies of what its `teacher` gave, which is asked once.
+    """
+    if task.own & set(PARTS):
+        return dict(zip(PARTS, copy.deepcopy(own.given(task, draw)[0]), strict=True))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("teacher", f"{task.data_name}_examples", *drawn(draw)) % 2**32)
-        with torch.enable_grad():  # a custom teacher may be trained here
-            parts = dict(zip(PARTS, task.teacher(task.examples().classes), strict=True))
+        parts = dict(zip(PARTS, task.teacher(task.examples().classes), strict=True))
     return {name: module.to(memory_format=torch.channels_last) for name, module in parts.items()}
 
 
@@ -43,13 +49,21 @@ def load(task: Task, *recipes: Recipe) -> dict[str, nn.Module]:
     Raises:
         ValueError: a file's weights do not have the hash that was written when they were made.
     """
-    modules = networks_of(task)
+    draw = max((recipe.draw for recipe in recipes if recipe.given_sha256), default=0)
+    modules = networks_of(task, draw)
     for recipe in recipes:
+        if _comes_trained(task, recipe):  # its file holds what was measured of it
+            continue
         tensors = load_file(recipe.path)
         if content_sha256(tensors) != metadata(recipe.path)["sha256"]:
             raise ValueError(f"{recipe.path} was changed since it was trained; delete it and it is trained anew")
         modules[recipe.part].load_state_dict(tensors)
     return {recipe.part: modules[recipe.part].eval() for recipe in recipes}
+
+
+def _comes_trained(task: Task, recipe: Recipe) -> bool:
+    """Whether a network is a user's own and nothing is trained of it here."""
+    return bool(recipe.given_sha256) and recipe.part not in task.fits()
 
 
 def metadata(path: Path) -> dict[str, Any]:
@@ -79,8 +93,11 @@ def train(task: Task, recipe: Recipe, split: Split, anew: bool = False) -> dict[
             metrics = fits[recipe.part](module, task, task.examples(), recipe, split)
             # Copies: a file cannot hold two names of one tensor, which a custom network may have.
             tensors = {name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}
+            given = _comes_trained(task, recipe)
+            if given:
+                tensors = {}  # the user has them
             info = {
-                "sha256": content_sha256(tensors),
+                "sha256": recipe.given_sha256 if given else content_sha256(tensors),
                 "recipe": asdict(recipe),
                 "metrics": metrics,
                 "seconds": round(time.perf_counter() - start, 1),

@@ -93,3 +93,18 @@ def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_count
     ):
         found[name] = task.judge(logits_of(module, task, inputs), labels, examples, train_counts)
     return found
+
+
+def at_chance(task: Task, scores: dict[str, Any]) -> str:
+    """What to tell of a labeler whose test scores are no better than guessing; empty of others."""
+    labels = task.examples().test_labels
+    if labels.ndim != 1 or "balanced_accuracy" not in scores:
+        return ""
+    share, classes = np.bincount(labels).max() / len(labels), task.examples().classes
+    guesses = {"accuracy": share, "balanced_accuracy": 1 / classes}
+    if any(scores[name] > one + 2 * (one * (1 - one) / len(labels)) ** 0.5 for name, one in guesses.items()):
+        return ""
+    return (
+        f"The labeler is at chance ({100 * scores['accuracy']:.1f} % accuracy, the most frequent class has "
+        f"{100 * share:.1f} %): it has nothing to teach. Are its classes in the order of the labels, are labels right?"
+    )

@@ -1,0 +1,57 @@
+"""Tasks of a user's own queries and passages."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.core.errors import BadInput, tell
+from benchmarks.data.texts import normal
+from benchmarks.own import table
+from benchmarks.own.base import OwnData
+from benchmarks.task import Examples, Size
+from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, examples_over, padded
+
+_QUERIES = 10  # the fewest different ones that can be split
+
+
+class RetrievalData(OwnData, RetrievalTask):
+    """Queries with the passages that answer them: a row for each pair, in words. Passages without a query may be rows
+    of `more`, a list of strings, so that they are searched too.
+    """
+
+    query: str = "query"
+    passage: str = "passage"
+    more: tuple[str, ...] = ()
+    profile = RetrievalTask.profile
+    pca = tied = False
+    students = {"student": "bag-of-words.v1"}
+    sizes = {"smoke": SMOKE, "small": Size(0, (), steps=500, batch=32, generator_steps=1000, keep_answers=True)}
+
+    def data(self) -> Examples:
+        """Queries of equal words stand on one side; tested, each is one with all its passages."""
+        frame = self.taken(self.query, self.passage)
+        frame = frame.assign(key=[normal(text) or text for text in frame[self.query].astype(str)])
+        if repeats := frame.duplicated(["key", self.passage]).sum():
+            tell(f"{self.told}: {repeats} rows repeat an earlier pair and are left out")
+            frame = frame.drop_duplicates(["key", self.passage]).reset_index(drop=True)
+        passages = list(dict.fromkeys([*frame[self.passage].astype(str), *self.more]))
+        if len(passages) < 2:
+            raise BadInput(f"{self.told}: there is one passage; two are the fewest that can be told apart")
+        if len(passages) < 100:
+            tell(f"{self.told}: among {len(passages)} passages the first 20 say little; add others to search by `more`")
+        number = {text: i for i, text in enumerate(passages)}
+        labels = np.array([number[text] for text in frame[self.passage].astype(str)])
+        query = np.unique(frame["key"], return_inverse=True)[1]
+        if (different := int(query.max()) + 1) < _QUERIES:
+            raise BadInput(f"{self.told}: {different} different queries; {_QUERIES} are the fewest that can be split")
+        side = table.given_sides(frame, self.split, self.told)
+        if side is not None and len(both := np.intersect1d(query[side == 0], query[side == 2])):
+            raise BadInput(f"{self.told}: {len(both)} queries stand in both training and test; leave them out of one")
+        side = table.sides(query, np.zeros(len(query), np.int64), ("query",), self.name, side)
+        relevant = padded([labels[query == q] for q in range(different)])[query]
+        first = np.isin(np.arange(len(query)), np.unique(query, return_index=True)[1])
+        keep = (side == 0) | first
+        pool, test = np.flatnonzero(keep & (side < 2)), np.flatnonzero(keep & (side == 2))
+        texts = frame[self.query].astype(str).tolist()
+        names = [text[:40] for text in passages]
+        return examples_over(passages, names, texts, labels, relevant, pool, side[pool] == 1, {"test": test})

@@ -1,0 +1,56 @@
+"""What a command made of custom tasks, data and teachers, handed to its worker processes: each is made once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cloudpickle
+
+from benchmarks import task
+from benchmarks.core.errors import BadInput
+from benchmarks.registry import custom, tasks
+from benchmarks.teachers import own
+
+
+@contextmanager
+def prepared(jobs: int) -> Iterator[tuple]:
+    """For `taken_over`: the files that were registered, and a file with what was made of them, while the block lasts.
+
+    Raises:
+        BadInput: a custom teacher that cannot be handed over.
+    """
+    mine = {one.data_name: one for one in tasks.TASKS.values() if "data" in one.own}
+    made = {name: found for name, found in task._LOADED.items() if name in mine}
+    if jobs == 1 or not (made or own.MADE):
+        yield custom.files(), None, os.getpid()
+        return
+    with TemporaryDirectory(prefix="tgt-") as folder:
+        path = Path(folder) / "made.pickle"
+        try:
+            path.write_bytes(cloudpickle.dumps((made, own.MADE)))
+        except Exception as error:
+            raise BadInput(
+                f"a teacher cannot be handed to other processes ({error}); --jobs 1 needs no other"
+            ) from error
+        yield custom.files(), path, os.getpid()
+
+
+def taken_over(files: tuple, path: Path | None, harness: int) -> None:
+    """In a worker: what the command named is known here too, and what it made is here."""
+    for one in files:
+        custom.register(one)
+    if path is not None and harness != os.getpid():
+        _read(path)
+
+
+@cache
+def _read(path: Path) -> None:
+    made, teachers = cloudpickle.loads(path.read_bytes())
+    task._LOADED.update(made)
+    task._CHECKED.update({id(found): found for found in made.values()})
+    own.MADE.update(teachers)
