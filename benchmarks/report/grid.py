@@ -75,8 +75,8 @@ class Grid:
 
     def of_size(self, size: str) -> Grid:
         """The table of runs of a size, which is said of it where their numbers mean nothing."""
-        told = TRIAL_SIZES.get(size, "")
-        return self if not told or told in self.title else replace(self, title=f"{self.title} ({told})".strip())
+        told = f"(size {size}: no result)" if size in TRIAL_SIZES else ""
+        return self if told in self.title else replace(self, title=f"{self.title} {told}".strip())
 
     def rich(self, width: int, notes: bool = True) -> Group:
         """For a terminal of `width` columns; what does not fit is left out from the right, and that is said."""
