@@ -119,7 +119,8 @@ class Task:
         sigmas: noise scales that the teachers' quality is measured at. distances: of the neighbours in figure 1.
         computed: its data are the result of arithmetic, whose last bits differ between kinds of processors.
         code: of a custom task, the modules that hold it: their digest is part of its runs' keys.
-        own: of a custom task, which of "data", "generator" and "labeler" are the user's: no base's stands in for them.
+        own: of a custom task, which of "data", "generator", "labeler" and "training" are the user's: no base's stands
+            in for them.
     """
 
     name: str = ""
@@ -287,8 +288,7 @@ def refuse(name: str, domain: str, found: Examples) -> None:
     told = checks.of_inputs(inputs, domain)
     if domain != "retrieval":
         told = told or checks.of_labels(found.pool_labels, found.validation, found.test_labels, found.class_names)
-        if found.vocabulary is None:  # else strings were compared: words outside the vocabulary all look alike
-            told = told or checks.of_overlap(found.pool_inputs, found.test_inputs)
+        told = told or checks.of_overlap(found.pool_inputs, found.test_inputs, tokens=found.vocabulary is not None)
     if told:
         raise BadInput(f"{name}: {told}")
     if found.vocabulary is None:

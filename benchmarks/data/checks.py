@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.data.wordpieces import PAD, UNKNOWN
+
 _MANY_CLASSES = 0.5  # different labels a sample from which on a column of labels is more likely one of numbers
 
 
@@ -110,13 +112,20 @@ def of_labels(labels: np.ndarray, validation: np.ndarray, tested: np.ndarray, na
     return ""
 
 
-def of_overlap(train: np.ndarray, test: np.ndarray) -> str:
-    """Whether test inputs are among the training inputs (with those for validation); empty where none is."""
-    there = {row.tobytes() for row in np.ascontiguousarray(train)}
-    seen = [i for i, row in enumerate(np.ascontiguousarray(test)) if row.tobytes() in there]
+def of_overlap(train: np.ndarray, test: np.ndarray, tokens: bool = False) -> str:
+    """Whether test inputs are among the training inputs (with those for validation); empty where none is.
+
+    Args:
+        tokens: of texts, of which those that were cut or have an unknown word may look alike without being so.
+    """
+    inputs = [np.ascontiguousarray(side) for side in (train, test)]
+    there = {row.tobytes() for row in inputs[0]}
+    seen = [i for i, row in enumerate(inputs[1]) if row.tobytes() in there]
+    if tokens:
+        seen = [i for i in seen if test[i, -1] == PAD and (test[i] != UNKNOWN).all()]
     if not seen:
         return ""
-    count = len({np.ascontiguousarray(test[i]).tobytes() for i in seen})
+    count = len({inputs[1][i].tobytes() for i in seen})
     return f"{count} distinct inputs stand in both the training and the test data (test {listed(seen)}); leave them out"
 
 
