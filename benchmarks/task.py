@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from benchmarks.core.errors import BadInput, tell
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.data import checks
 from benchmarks.data.splits import Profile
@@ -119,7 +118,7 @@ class Task:
         sigmas: noise scales that the teachers' quality is measured at. distances: of the neighbours in figure 1.
         computed: its data are the result of arithmetic, whose last bits differ between kinds of processors.
         code: of a custom task, the modules that hold it: their digest is part of its runs' keys.
-        own: of a custom task, which of "data", "generator" and "labeler" are the user's: no base's stands in for them.
+        own: of a custom task, which of "data", "generator", "labeler" and "training" are the user's.
     """
 
     name: str = ""
@@ -205,7 +204,7 @@ class Task:
         """The task's data, loaded once a process. Raises BadInput in one line where a user's cannot serve."""
         found = self.unchecked()
         if "data" in self.own and id(found) not in _CHECKED:
-            refuse(self.name, self.domain, found)
+            checks.refuse(self.name, self.domain, found)
             _CHECKED[id(found)] = found
         return found
 
@@ -217,7 +216,7 @@ class Task:
         return found
 
     def examples_of(self, given: dict[str, Any]) -> Examples:
-        """Examples from what `data` gives where that is arrays."""
+        """Examples from arrays that `data` gives."""
         return examples_of(given, self.name)
 
     # What a task is made of: to be written by each.
@@ -279,39 +278,9 @@ _LOADED: dict[str, Examples] = {}
 _CHECKED: dict[int, Examples] = {}
 
 
-def refuse(name: str, domain: str, found: Examples) -> None:
-    """Raises BadInput for examples of which no table should be made; tells what a person should know of the others."""
-    inputs = {"training": found.pool_inputs, "test": found.test_inputs}
-    if found.extra_unlabelled is not None:
-        inputs["unlabelled"] = found.extra_unlabelled
-    told = checks.of_inputs(inputs, domain)
-    if domain != "retrieval":
-        told = told or checks.of_labels(found.pool_labels, found.validation, found.test_labels, found.class_names)
-        if found.vocabulary is None:  # else strings were compared: words outside the vocabulary all look alike
-            told = told or checks.of_overlap(found.pool_inputs, found.test_inputs)
-    if told:
-        raise BadInput(f"{name}: {told}")
-    if found.vocabulary is None:
-        for line in checks.worth_knowing(found.pool_inputs):
-            tell(f"{name}: {line}")
-
-
 def examples_of(given: dict[str, Any], name: str) -> Examples:
     """Examples from a task's arrays (see `Task.data`). Raises ValueError naming what is missing or does not fit."""
-    needed = ("train_inputs", "train_labels", "test_inputs", "test_labels")
-    if not isinstance(given, dict):
-        raise ValueError(f"{name}: data() must give a dict of arrays or Examples, not {type(given).__name__}")
-    if absent := [part for part in needed if part not in given]:
-        raise ValueError(f"{name}: data() gives no {', '.join(absent)}")
-    if unknown := sorted(given.keys() - {*needed, "unlabelled", "validation", "class_names", "vocabulary"}):
-        raise ValueError(f"{name}: data() gives {', '.join(unknown)}, which nothing reads")
-    arrays = {part: checks.as_array(given[part], f"{name}: {part}") for part in needed}
-    for part in ("train", "test"):
-        inputs, labels = arrays[f"{part}_inputs"], arrays[f"{part}_labels"]
-        if len(inputs) != len(labels):
-            raise ValueError(f"{name}: {len(inputs)} {part} inputs, {len(labels)} labels")
-        if not len(labels):
-            raise ValueError(f"{name}: there are no {part} samples")
+    arrays = checks.arrays_of(given, name)
     names, labels, tested = checks.numbered(
         arrays["train_labels"], arrays["test_labels"], given.get("class_names"), name
     )

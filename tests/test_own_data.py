@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from benchmarks.data.splits import draw
 from benchmarks.own import table
 from benchmarks.registry import custom, tasks
 from benchmarks.task import Task
+from benchmarks.teachers.recipe import recipe
 
 RNG = np.random.default_rng(0)
 WORDS = ["harbour", "lantern", "gravel", "orchid", "walrus", "copper", "meadow", "thimble"]
@@ -85,6 +87,25 @@ def test_a_table_of_texts_in_a_class_of_three_lines(made, tmp_path, capsys):
         f"{len(found.pool_labels) - 9} samples to train on, 9 for validation, "
         f"{len(found.test_labels)} for testing, 3 classes",
     )
+
+
+def test_texts_of_other_alphabets_are_no_copies_of_each_other(made, tmp_path, capsys):
+    words = ["гавань", "фонарь", "гравий", "орхидея", "медь", "луг"]
+    texts = [f"{' '.join(RNG.choice(words, 4))} {i}" for i in range(60)]
+    pd.DataFrame({"text": texts, "label": ["да", "нет"] * 30}).to_csv(tmp_path / "russian.csv", index=False)
+    found = made(tmp_path / "russian.csv", text="text").examples()
+    assert (len(found.pool_labels) + len(found.test_labels), found.class_names) == (60, ("да", "нет"))
+
+
+def test_another_title_is_no_other_teacher(made, tmp_path):
+    NEWS.to_csv(tmp_path / "titled.csv", index=False)
+    lines = '    path, text, label = "titled.csv", "body", "topic"\n    title = "{}"\n'
+    found = []
+    for title in ("One", "Other"):
+        task = made(kind="TextData", lines=lines.format(title)).at("smoke")
+        split = draw(task.name, task.examples().pool_labels, 3, task.profile, 20, 0)
+        found.append(recipe(task, "labeler", "full", split).code_sha256)
+    assert found == ["", ""]
 
 
 def test_sides_that_the_data_have_stay(made, tmp_path, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 import torch
 
@@ -26,8 +28,8 @@ class Mine(Task):
     base = "movie-5"
     def data(self):
         rng = np.random.default_rng(0)
-        texts = [f"{' '.join(rng.choice(WORDS, 6))} {i}" for i in range(240)]
-        labels = rng.choice(["left", "right"], 240)
+        texts = [f"{' '.join(rng.choice(WORDS, 6))} {i}" for i in range(600)]
+        labels = rng.permutation(["left", "right"] * 300)
         return {"train_inputs": texts[:120], "train_labels": labels[:120],
                 "test_inputs": texts[120:], "test_labels": labels[120:]}
 """
@@ -58,7 +60,7 @@ class Mine(Task):
 
 
 @pytest.fixture
-def register(tmp_path, monkeypatch):
+def register(tmp_path, monkeypatch, request):
     """Registers a file with a task for the length of a test, with a cache of its own."""
     before = dict(tasks.TASKS)
     cache = tmp_path / "cache"
@@ -67,7 +69,7 @@ def register(tmp_path, monkeypatch):
     monkeypatch.setenv("TGT_CACHE", str(cache))
 
     def write(source: str) -> str:
-        path = tmp_path / f"mine_{abs(hash((source, str(tmp_path))))}.py"
+        path = tmp_path / f"mine_{zlib.crc32((request.node.name + source.replace(str(tmp_path), '')).encode())}.py"
         path.write_text(source)
         return custom.register(path)
 
@@ -99,7 +101,7 @@ def test_texts_are_the_users_at_both_sizes_and_random_labels_are_at_chance(regis
         words = {word for row in found.test_inputs for word in words_of(row, found.vocabulary).split()}
         assert {"harbour", "walrus"} <= words
         assert not words & {"movie", "film", "the"}
-        assert (len(found.pool_labels), len(found.test_labels), found.class_names) == (120, 120, ("left", "right"))
+        assert (len(found.pool_labels), len(found.test_labels), found.class_names) == (120, 480, ("left", "right"))
     assert "film" not in tasks.get(name).note
     run = run_of(name)
     for part in run.recipes.values():
@@ -107,9 +109,9 @@ def test_texts_are_the_users_at_both_sizes_and_random_labels_are_at_chance(regis
     record = execute(run)
     assert (record.status, run.teachers["labeler"]["metrics"]["test"]["accuracy"]) == (
         "ok",
-        pytest.approx(0.5, abs=0.15),
+        pytest.approx(0.5, abs=0.1),
     )
-    assert record.metrics["accuracy"] == pytest.approx(0.5, abs=0.15)
+    assert record.metrics["accuracy"] == pytest.approx(0.5, abs=0.1)
 
 
 def vectors(tmp_path, scale: float = 1.0) -> str:

@@ -85,7 +85,7 @@ def trained(task, tmp_path, monkeypatch, method="tgt-gradient") -> Run:
 
 def test_a_model_of_timm_gets_a_last_layer_for_the_classes(models, made, tmp_path, monkeypatch):
     task = made("ImageData", "photos", repr(f"timm/local-dir:{models / 'timm'}"))
-    assert (task.own, task.fits().keys()) == ({"data", "labeler"}, {"generator", "labeler"})
+    assert (task.own, task.fits().keys()) == ({"data", "labeler", "training"}, {"generator", "labeler"})
     run = trained(task, tmp_path, monkeypatch)
     labeler = store.load(run.task, run.recipes["labeler"])["labeler"]
     untrained = own.given(run.task)[0][1]

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.core.errors import BadInput, tell
+from benchmarks.data.wordpieces import PAD, UNKNOWN
+
 _MANY_CLASSES = 0.5  # different labels a sample from which on a column of labels is more likely one of numbers
 
 
@@ -29,6 +32,25 @@ def as_array(given: Any, what: str) -> np.ndarray:
         kinds = {type(one).__name__ for one in found.ravel()}
         raise ValueError(f"{what} hold {listed(sorted(kinds))}; numbers of one kind or strings are needed")
     return found.astype(str) if found.dtype == object else found
+
+
+def arrays_of(given: Any, name: str) -> dict[str, np.ndarray]:
+    """Training and test inputs and labels of what a task's `data` gives. Raises ValueError where they do not fit."""
+    needed = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+    if not isinstance(given, dict):
+        raise ValueError(f"{name}: data() must give a dict of arrays or Examples, not {type(given).__name__}")
+    if absent := [part for part in needed if part not in given]:
+        raise ValueError(f"{name}: data() gives no {', '.join(absent)}")
+    if unknown := sorted(given.keys() - {*needed, "unlabelled", "validation", "class_names", "vocabulary"}):
+        raise ValueError(f"{name}: data() gives {', '.join(unknown)}, which nothing reads")
+    arrays = {part: as_array(given[part], f"{name}: {part}") for part in needed}
+    for part in ("train", "test"):
+        inputs, labels = arrays[f"{part}_inputs"], arrays[f"{part}_labels"]
+        if len(inputs) != len(labels):
+            raise ValueError(f"{name}: {len(inputs)} {part} inputs, {len(labels)} labels")
+        if not len(labels):
+            raise ValueError(f"{name}: there are no {part} samples")
+    return arrays
 
 
 def numbered(
@@ -110,14 +132,37 @@ def of_labels(labels: np.ndarray, validation: np.ndarray, tested: np.ndarray, na
     return ""
 
 
-def of_overlap(train: np.ndarray, test: np.ndarray) -> str:
-    """Whether test inputs are among the training inputs (with those for validation); empty where none is."""
-    there = {row.tobytes() for row in np.ascontiguousarray(train)}
-    seen = [i for i, row in enumerate(np.ascontiguousarray(test)) if row.tobytes() in there]
+def of_overlap(train: np.ndarray, test: np.ndarray, tokens: bool = False) -> str:
+    """Whether test inputs are among the training inputs (with those for validation); empty where none is.
+
+    Args:
+        tokens: of texts, of which those that were cut or have an unknown word may look alike without being so.
+    """
+    inputs = [np.ascontiguousarray(side) for side in (train, test)]
+    there = {row.tobytes() for row in inputs[0]}
+    seen = [i for i, row in enumerate(inputs[1]) if row.tobytes() in there]
+    if tokens:
+        seen = [i for i in seen if test[i, -1] == PAD and (test[i] != UNKNOWN).all()]
     if not seen:
         return ""
-    count = len({np.ascontiguousarray(test[i]).tobytes() for i in seen})
+    count = len({inputs[1][i].tobytes() for i in seen})
     return f"{count} distinct inputs stand in both the training and the test data (test {listed(seen)}); leave them out"
+
+
+def refuse(name: str, domain: str, found: Any) -> None:
+    """Raises BadInput for `Examples` of which no table should be made; of others tells what a person should know."""
+    inputs = {"training": found.pool_inputs, "test": found.test_inputs}
+    if found.extra_unlabelled is not None:
+        inputs["unlabelled"] = found.extra_unlabelled
+    told = of_inputs(inputs, domain)
+    if domain != "retrieval":
+        told = told or of_labels(found.pool_labels, found.validation, found.test_labels, found.class_names)
+        told = told or of_overlap(found.pool_inputs, found.test_inputs, tokens=found.vocabulary is not None)
+    if told:
+        raise BadInput(f"{name}: {told}")
+    if found.vocabulary is None:
+        for line in worth_knowing(found.pool_inputs):
+            tell(f"{name}: {line}")
 
 
 def worth_knowing(inputs: np.ndarray) -> Iterator[str]:

@@ -9,8 +9,10 @@ import json
 import lzma
 import re
 import sys
+import unicodedata
 import warnings
 import zipfile
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -44,11 +46,17 @@ def normal(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
 
 
+def words_of_any_language(text: str) -> str:
+    """As `normal`, of letters of all alphabets without their accents; of a text without words itself."""
+    plain = "".join(one for one in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(one))
+    return " ".join(re.findall(r"\w+", plain)) or text.strip()
+
+
 #: Word pairs in more texts than this say nothing about two texts being copies of each other.
 COMMON = 100
 
 
-def near_duplicates(texts: list[str]) -> np.ndarray:
+def near_duplicates(texts: list[str], normal: Callable[[str], str] = normal) -> np.ndarray:
     """A number for each text, the same for near duplicates, all in whole numbers and so the same on every machine.
 
     Two texts are near duplicates if their words are equal, or if they share at least half of the rare word pairs that

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.core.errors import BadInput, tell
-from benchmarks.data.texts import normal
+from benchmarks.data.texts import words_of_any_language
 from benchmarks.own import table
 from benchmarks.own.base import OwnData
 from benchmarks.task import Examples, Size
@@ -30,7 +30,7 @@ class RetrievalData(OwnData, RetrievalTask):
     def data(self) -> Examples:
         """Queries of equal words stand on one side; tested, each is one with all its passages."""
         frame = self.taken(self.query, self.passage)
-        frame = frame.assign(key=[normal(text) or text for text in frame[self.query].astype(str)])
+        frame = frame.assign(key=[words_of_any_language(text) for text in frame[self.query].astype(str)])
         if repeats := frame.duplicated(["key", self.passage]).sum():
             tell(f"{self.told}: {repeats} rows repeat an earlier pair and are left out")
             frame = frame.drop_duplicates(["key", self.passage]).reset_index(drop=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.core.errors import tell
-from benchmarks.data.texts import near_duplicates, normal
+from benchmarks.data.texts import near_duplicates, words_of_any_language
+from benchmarks.data.wordpieces import PAD, UNKNOWN
 from benchmarks.own import table
 from benchmarks.own.base import OwnData
 from benchmarks.task import Examples, Size
 from benchmarks.tasks.texts import LENGTH, SMOKE, TextTask, text_examples
+
+_UNKNOWN = 0.3  # share of unknown word pieces from which on a person is told
 
 
 class TextData(OwnData, TextTask):
@@ -28,12 +31,18 @@ class TextData(OwnData, TextTask):
         labels, names = table.classes(frame[self.label], self.told)
         found, side = frame[self.text].astype(str).tolist(), table.given_sides(frame, self.split, self.told)
         kept = table.without_copies(
-            [normal(text) or text for text in found], labels, side, table.called(frame, ""), self.told
+            [words_of_any_language(text) for text in found], labels, side, table.called(frame, ""), self.told
         )
         found, labels, side = [found[i] for i in kept], labels[kept], None if side is None else side[kept]
-        side = table.sides(table.apart(near_duplicates(found), side), labels, names, self.name, side)
+        side = table.sides(
+            table.apart(near_duplicates(found, words_of_any_language), side), labels, names, self.name, side
+        )
         if long := sum(len(text.split()) > self.length for text in found):
             tell(
                 f"{self.told}: of {long} texts only the first {self.length} word pieces are read; `length` is how many"
             )
-        return text_examples(found, np.arange(len(found)), labels, side, names, self.length)
+        made = text_examples(found, np.arange(len(found)), labels, side, names, self.length)
+        unknown = (made.pool_inputs == UNKNOWN).sum() / max((made.pool_inputs != PAD).sum(), 1)
+        if unknown > _UNKNOWN:
+            tell(f"{self.told}: {100 * unknown:.0f} % of the words are unknown to the networks, which read English")
+        return made

@@ -37,6 +37,7 @@ def task_of(name: str, cls: type[Task], code: tuple[str, ...]) -> Task:
     if "teacher" in said and "fits" not in said:
         parts, more = teacher_of(cls, said["teacher"], base)
         own, facts = own | parts, facts | more
+    own |= {"training"} if {"teacher", "fits", "augment", "tensor", "judge"} & said.keys() else set()
     facts["own"] = frozenset(own)
     if "student" in said:
         facts["students"] = {**(base or cls).students, "student": "student.v1"}

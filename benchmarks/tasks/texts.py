@@ -16,7 +16,7 @@ from benchmarks.core.errors import BadInput
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.data.checks import of_overlap
 from benchmarks.data.splits import Profile
-from benchmarks.data.texts import normal
+from benchmarks.data.texts import words_of_any_language
 from benchmarks.data.wordpieces import PAD, in_vocabulary, vocabulary_of, word_pieces, words_of
 from benchmarks.task import Examples, Size, Task
 
@@ -66,11 +66,12 @@ class TextTask(Task):
         texts = {side: [str(text) for text in given.get(f"{side}_inputs", ())] for side in ("train", "test")}
         if not all(isinstance(given.get(f"{side}_inputs", [0])[0], str) for side in texts if texts[side]):
             return super().examples_of(given)
-        numbers = {f"{side}_inputs": np.arange(len(found)) for side, found in texts.items()}
+        numbers = {f"{side}_inputs": np.arange(len(words)) for side, words in texts.items()}
         found = super().examples_of({**given, **numbers})
-        if told := of_overlap(*(np.array([normal(text) for text in texts[side]]) for side in ("train", "test"))):
+        plain = [np.array([words_of_any_language(text) for text in words]) for words in texts.values()]
+        if told := of_overlap(plain[0], plain[1]):
             raise BadInput(f"{self.name}: {told}")
-        pieces = {side: word_pieces(found, LENGTH) for side, found in texts.items()}
+        pieces = {side: word_pieces(words, LENGTH) for side, words in texts.items()}
         vocabulary = vocabulary_of(np.delete(pieces["train"], found.validation, axis=0))
         inputs = {side: in_vocabulary(array, vocabulary) for side, array in pieces.items()}
         return replace(found, pool_inputs=inputs["train"], test_inputs=inputs["test"], vocabulary=vocabulary)

@@ -93,12 +93,17 @@ def recipe(task: Task, part: str, kind: str, split: Split, draw: int = 0) -> Rec
         steps=task.size.generator_steps if part == "generator" else task.size.labeler_steps,
         lr=task.lr[PARTS.index(part)],
         beta=task.beta if part == "generator" else 0.0,
-        code_sha256=modules_digest(task.code[0], task.code) if task.code else "",
+        code_sha256=modules_digest(task.code[0], task.code) if task.code and not _of_the_suite(task, part) else "",
         draw=draw,
         perception=task.perception if part == "generator" else 0.0,
         given_sha256=own.given(task, draw)[1][PARTS.index(part)] if part in task.own else "",
         tested_sha256=_tested_sha256(task) if "data" in task.own else "",
     )
+
+
+def _of_the_suite(task: Task, part: str) -> bool:
+    """Whether a custom task gives data alone: its teachers are the suite's, trained as the suite trains its own."""
+    return "data" in task.own and not task.own & {part, "training"}
 
 
 _HASHES: dict[tuple[str, ...], str] = {}
