@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from benchmarks.core.errors import did_you_mean
 from benchmarks.data.splits import Profile
 from benchmarks.registry.tasks import TASKS
 from benchmarks.task import Size, Task
@@ -119,10 +119,11 @@ def refuse_unknown(cls: type, said: Iterable[str], *more: type) -> None:
     """Raises ValueError for an attribute that nothing reads, with the one that was meant; helpers may be functions."""
     known = {name for kind in (Task, cls, *more) for parent in kind.__mro__ for name in _names(parent)}
     for name in sorted(set(said) - known):
-        near = difflib.get_close_matches(name, sorted(known), 1, 0.7)
-        if near or not callable(getattr(cls, name)):
-            meant = f"did you mean {near[0]}?" if near else "a helper of your own begins with _"
-            raise ValueError(f"{cls.__name__}.{name}: nothing reads it; {meant}")
+        meant = did_you_mean(name, sorted(known))
+        if meant or not callable(getattr(cls, name)):
+            raise ValueError(
+                f"{cls.__name__}.{name}: nothing reads it{meant or '; a helper of your own begins with _'}"
+            )
 
 
 def _names(parent: type) -> set[str]:
