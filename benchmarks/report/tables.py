@@ -242,7 +242,7 @@ def _of_runs(task: Task, group: Group, runs: dict[str, list[Record]]) -> Iterato
     if labelers:
         mean = sum(labelers.values()) / len(labelers)
         yield f"Labeler: {100 * mean:.1f} % {label(task.metric)} on the same test set."
-    if task.own and (told := at_chance(task, done[0].teachers["labeler"]["metrics"]["test"])):
+    if task.own and (told := at_chance(task.at(done[0].spec.size), done[0].teachers["labeler"]["metrics"]["test"])):
         yield told
 
 
