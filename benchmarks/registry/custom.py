@@ -140,7 +140,8 @@ def _facts(cls: Any, name: str) -> dict[str, Any]:
     if len(variants) > 1 and name not in variants:
         raise ValueError(f"a file is one row: of its variants {', '.join(variants)} none is called {name}")
     only = next(iter(variants.values())) if len(variants) == 1 else {}
-    return {"about": (inspect.getdoc(cls) or "").split("\n")[0], **variants.get(name, only)}
+    told = vars(cls).get("__doc__") or sys.modules[cls.__module__].__doc__ or ""  # not that of a class of the suite
+    return {"about": inspect.cleandoc(told).split("\n")[0], **variants.get(name, only)}
 
 
 def _unusable(cls: Any) -> str:
