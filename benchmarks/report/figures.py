@@ -205,14 +205,14 @@ def search(expected: pd.DataFrame) -> Figure:
     """Expected best validation score of a search against its number of trials: one panel a place."""
     places = list(expected.groupby(["task", "teacher", "budget"], sort=False))
     columns = min(len(places), 3)
-    figure = Figure(figsize=(5.2 * columns, 4.6 * -(-len(places) // columns)), layout="constrained")
+    figure = Figure(figsize=(7 * columns, 4.6 * -(-len(places) // columns)), layout="constrained")
     axes = figure.subplots(-(-len(places) // columns), columns, squeeze=False).ravel()
     for ((task, teacher, budget), rows), axis in zip(places, axes, strict=False):
         for method, line in _lines(rows):
             axis.plot(line.trials, 100 * line.expected_best, lw=width(method), color=colour(method), label=method)
-        axis.set(xlabel="settings tried", ylabel=f"expected best {label(tasks.get(str(task)).metric)} (%)")
+        axis.set(xlabel="settings tried", ylabel=f"expected best {label(tasks.get(str(task)).metric)}, short runs (%)")
         _head(axis, f"{task}, {budget:,} samples, teacher {teacher}")
-        axis.legend(fontsize=6, ncol=2)
+        axis.legend(fontsize=7, bbox_to_anchor=(1.01, 1), loc="upper left", borderaxespad=0)
     for axis in axes[len(places) :]:
         axis.set_axis_off()
     return figure
