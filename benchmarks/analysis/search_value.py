@@ -1,7 +1,7 @@
 """What a search is worth: how its best score grows with its size, and whether another one would turn an order round.
 
 Reads the records of a search. Its settings are taken as a sample of all that could have been drawn: another search of
-the same size is drawn from them with replacement, and halved as the search was. As a search tries the same points for
+the same size is drawn from them with replacement, and thinned as the search was. As a search tries the same points for
 all rows, so does a resample.
 """
 
@@ -21,7 +21,7 @@ from benchmarks.records.record import Record, Store
 from benchmarks.registry import tasks
 from benchmarks.registry.hyperparameters import Place
 from benchmarks.registry.methods import METHODS
-from benchmarks.runs.search import FINAL, SEEDS, WHOLE
+from benchmarks.runs.search import BEYOND, FINAL, SEEDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +33,9 @@ VERSIONS = ("protocol", "task_version", "method_version")
 
 @dataclass
 class Tried:
-    """A setting's validation scores: after a short run, and after whole runs by seed."""
+    """A setting's validation scores by seed."""
 
     trial: int
-    short: float | None = None
     whole: dict[int, float] = field(default_factory=dict)
 
     @property
@@ -54,8 +53,9 @@ class SearchedRow:
 
     @cached_property
     def drawn(self) -> tuple[Tried, ...]:
-        """Those with a short run, by trial: the others were added beyond the ends of axes."""
-        return tuple(sorted((t for t in self.tried if t.short is not None), key=lambda t: t.trial))
+        """Those of the search's points, by trial: the others were added beyond the ends of axes."""
+        found = (t for t in self.tried if t.trial < BEYOND and SEEDS[0] in t.whole)
+        return tuple(sorted(found, key=lambda t: t.trial))
 
     @property
     def best(self) -> float:
@@ -63,27 +63,25 @@ class SearchedRow:
         return max(t.mean for t in self.tried if len(t.whole) == max(len(other.whole) for other in self.tried))
 
     def expected_best(self) -> list[float]:
-        """Expected highest score of the short runs after 1, 2, ... trials (Dodge et al. 2019, equation 1)."""
-        scores = np.sort([t.short for t in self.drawn])  # type: ignore[type-var]
+        """Expected highest score on the first seed after 1, 2, ... trials (Dodge et al. 2019, equation 1)."""
+        scores = np.sort([t.whole[SEEDS[0]] for t in self.drawn])
         share = np.arange(len(scores) + 1) / len(scores)
         return [float(np.diff(share**k) @ scores) for k in range(1, len(scores) + 1)]
 
     def resampled(self, count: int = RESAMPLES, seed: int = 0) -> np.ndarray:
         """Scores (count,) of what other searches of the same size would have chosen.
 
-        A setting that had no whole run cannot win; the one that did win brings what was found beyond its axes' ends.
+        One that had a single seed is taken at its score there; the winner brings what was found beyond its axes' ends.
         """
         drawn, size = self.drawn, len(self.drawn)
-        promoted = np.array([bool(t.whole) for t in drawn])
-        first = np.array([t.whole.get(SEEDS[0], -np.inf) for t in drawn])
-        final = np.array([t.mean if t.whole else -np.inf for t in drawn])
+        first = np.array([t.whole[SEEDS[0]] for t in drawn])
+        final = np.array([t.mean for t in drawn])
         finalists = [i for i, t in enumerate(drawn) if len(t.whole) > 1]
         if finalists:
             final[max(finalists, key=lambda i: final[i])] = self.best
         rng = np.random.default_rng(seed_of("search-value", *self.place, seed))
         there = np.zeros((count, size), bool)
         there[np.arange(count)[:, None], rng.integers(size, size=(count, size))] = True
-        there = _highest(there, np.array([t.short for t in drawn]), max(size // WHOLE, 1)) & promoted
         there = _highest(there, first, max(size // FINAL, 1))
         found = np.where(there, final, -np.inf).max(1)
         return found[np.isfinite(found)]
@@ -106,7 +104,7 @@ class SearchValue:
         for record in records:
             spec, metric = record.spec, tasks.get(record.spec.task).metric
             score = (record.curve[-1].validation or {}).get(metric) if record.curve else None
-            if record.status != "ok" or spec.trial is None or score is None:
+            if record.status != "ok" or spec.trial is None or spec.steps is not None or score is None:
                 continue
             key = Place(spec.task, spec.teacher, spec.budget), spec.method
             version = [record.identity.get(name) for name in VERSIONS]
@@ -114,12 +112,9 @@ class SearchValue:
                 versions[key], found[key] = version, {}
             row = found.setdefault(key, {})
             setting = row.setdefault(json.dumps(record.identity["config"], sort_keys=True), Tried(spec.trial))
-            if spec.steps is None:
-                setting.whole[spec.seed] = score
-            else:
-                setting.short = score
+            setting.whole[spec.seed] = score
         rows = [SearchedRow(*key, tuple(row.values())) for key, row in found.items()]
-        self.rows = {(row.place, row.method): row for row in rows if any(t.whole for t in row.drawn)}
+        self.rows = {(row.place, row.method): row for row in rows if row.drawn}
         self._resampled: dict[tuple[Place, str], np.ndarray] = {}
 
     @classmethod
@@ -152,7 +147,7 @@ class SearchValue:
         return dict(sorted(found.items()))
 
     def expected(self) -> pd.DataFrame:
-        """Expected best score of the short runs against the number of trials, a line each."""
+        """Expected best score on the first seed against the number of trials, a line each."""
         import pandas as pd
 
         lines = [

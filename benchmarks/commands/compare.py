@@ -276,7 +276,7 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
     if not without:
         out.append(
             f"Hyper-parameters of all rows were chosen alike, on validation samples of {task.tuned_on}, from up to "
-            f"{task.sizes[choice.size].trials} settings by successive halving."
+            f"{task.sizes[choice.size].trials} settings: all with one seed, the best sixth with three."
         )
         for place in places:
             told = ", ".join(f"{name} {value}" for name, value in (found[ours, place] or {}).items()) or "its defaults"

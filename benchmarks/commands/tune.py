@@ -54,7 +54,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         ]
     if options.plan:
         fill(search.first(rows, choice.size, options.search_seed), folder / "tuning", execution(options), console)
-        console.print("these are the short runs; the best third of them is then tried in whole runs, and so on")
+        console.print("these are of the first seed; the best sixth has two further seeds, and so on")
         return 0
     chosen = search.search(
         rows,

@@ -29,7 +29,7 @@ class Place(NamedTuple):
 #: What searches chose: by place (as text) and method, {"params": ..., ...}.
 Tuned = dict[str, dict[str, dict[str, Any]]]
 #: Version of the search, kept beside what it chose: rows that another version chose for are not tuned alike.
-SEARCH = 2
+SEARCH = 3
 
 
 def place_of(task: Task, size: str, teacher: str, budget: int) -> Place:

@@ -210,7 +210,7 @@ def search(expected: pd.DataFrame) -> Figure:
     for ((task, teacher, budget), rows), axis in zip(places, axes, strict=False):
         for method, line in _lines(rows):
             axis.plot(line.trials, 100 * line.expected_best, lw=width(method), color=colour(method), label=method)
-        axis.set(xlabel="settings tried", ylabel=f"expected best {label(tasks.get(str(task)).metric)}, short runs (%)")
+        axis.set(xlabel="settings tried", ylabel=f"expected best {label(tasks.get(str(task)).metric)} (%)")
         _head(axis, f"{task}, {budget:,} samples, teacher {teacher}")
         axis.legend(fontsize=7, bbox_to_anchor=(1.01, 1), loc="upper left", borderaxespad=0)
     for axis in axes[len(places) :]:

@@ -1,8 +1,8 @@
 """Choosing hyper-parameters on validation samples: the same search for every row, and no test sample is looked at.
 
-Successive halving (Jamieson & Talwalkar 2016): all settings in short runs, the best third of them in whole runs, the
-best sixth with further seeds; the highest mean wins. A winner at an end of an axis is tried beyond it, and what is not
-behind the winner on the first seed has the further seeds too.
+All settings are tried in whole runs with one seed, the best sixth of them with further seeds; the highest mean wins. No
+setting is judged by a shortened run: those say little of settings that learn slowly (docs/findings.md). A winner at an
+end of an axis is tried beyond it, and what is not behind the winner on the first seed has the further seeds too.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ from benchmarks.runs.trials import beyond, trials
 from benchmarks.task import Task
 
 SEEDS = (1000, 1001, 1002)  # of the splits and starts that settings are judged by; no table uses them
-SHORTENED = 4  # the first runs are so many times shorter than a table's
-WHOLE, FINAL = 3, 6  # one setting in so many is tried in a whole run, one in so many with all seeds
+FINAL = 6  # one setting in so many is tried with all seeds
 FURTHER = 3  # how often a winner is tried beyond the ends of its axes
-_BEYOND = 10_000  # trial numbers of settings beyond the ends of axes begin here
+BEYOND = 10_000  # trial numbers of settings beyond the ends of axes begin here
 
 #: Runs what is missing of a list of runs.
 Fill = Callable[[list[Run]], Plan]
@@ -51,12 +50,12 @@ class Setting(NamedTuple):
 
 
 def first(rows: Iterable[Row], size: str, seed: int = 0) -> list[Run]:
-    """The short runs that a search begins with.
+    """The runs that a search begins with.
 
     Raises:
         ValueError: a budget leaves no validation samples to judge by.
     """
-    return [_run(setting, size, SEEDS[0], short=True) for setting in _settings(rows, size, seed)]
+    return [_run(setting, size, SEEDS[0]) for setting in _settings(rows, size, seed)]
 
 
 def search(rows: Iterable[Row], size: str, fill: Fill, seed: int = 0) -> Tuned:
@@ -67,9 +66,7 @@ def search(rows: Iterable[Row], size: str, fill: Fill, seed: int = 0) -> Tuned:
     """
     settings = _settings(rows, size, seed)
     counts = {row: sum(s.row == row for s in settings) for row in dict.fromkeys(s.row for s in settings)}
-    short = _judge(settings, size, SEEDS[:1], fill, short=True)
-    whole = _judge(_best(short, counts, WHOLE), size, SEEDS[:1], fill)
-    final = _judge(_best(whole, counts, FINAL), size, SEEDS, fill)
+    final = _judge(_best(_judge(settings, size, SEEDS[:1], fill), counts), size, SEEDS, fill)
     values = {row: METHODS[row.method].space(row.task(size)) for row in counts}
     outside: list[Setting] = []
     for _ in range(FURTHER):
@@ -110,7 +107,7 @@ def _settings(rows: Iterable[Row], size: str, seed: int) -> list[Setting]:
     return found
 
 
-def _run(setting: Setting, size: str, seed: int, short: bool = False) -> Run:
+def _run(setting: Setting, size: str, seed: int) -> Run:
     place, method = setting.row
     spec = Spec(
         task=place.task,
@@ -121,17 +118,12 @@ def _run(setting: Setting, size: str, seed: int, short: bool = False) -> Run:
         method=method,
         trial=setting.trial,
     )
-    run = Run(spec, setting.params)
-    if not short:
-        return run
-    return Run(spec.model_copy(update={"steps": max(run.steps // SHORTENED, 1)}), setting.params)
+    return Run(spec, setting.params)
 
 
-def _judge(
-    settings: list[Setting], size: str, seeds: tuple[int, ...], fill: Fill, short: bool = False
-) -> dict[Setting, float]:
+def _judge(settings: list[Setting], size: str, seeds: tuple[int, ...], fill: Fill) -> dict[Setting, float]:
     """Mean validation metric of each setting whose runs all finished."""
-    runs = {setting: [_run(setting, size, seed, short) for seed in seeds] for setting in settings}
+    runs = {setting: [_run(setting, size, seed) for seed in seeds] for setting in settings}
     plan = fill([run for some in runs.values() for run in some])
     found = {}
     for setting, some in runs.items():
@@ -148,12 +140,12 @@ def _score(plan: Plan, run: Run) -> float | None:
     return (record.curve[-1].validation or {}).get(run.task.metric)
 
 
-def _best(scores: dict[Setting, float], counts: dict[Row, int], share: int) -> list[Setting]:
-    """The highest of each row, one in `share` of the settings it began with; of equal ones the first trial."""
+def _best(scores: dict[Setting, float], counts: dict[Row, int]) -> list[Setting]:
+    """The highest of each row, one in `FINAL` of the settings it began with; of equal ones the first trial."""
     found: list[Setting] = []
     for row, count in counts.items():
         own = sorted((s for s in scores if s.row == row), key=lambda s: (-scores[s], s.trial))
-        found += own[: max(count // share, 1)]
+        found += own[: max(count // FINAL, 1)]
     return found
 
 
@@ -163,7 +155,7 @@ def _winners(scores: dict[Setting, float]) -> dict[Row, Setting]:
 
 def _beyond(row: Row, winner: Setting, values: dict[str, list[Any]], tried: list[Setting], size: str) -> list[Setting]:
     """The winner with one value beyond an end of its axis, for each such axis; the axes of `values` grow by it."""
-    number = _BEYOND + sum(setting.row == row for setting in tried)
+    number = BEYOND + sum(setting.row == row for setting in tried)
     found: list[Setting] = []
     for name, params in _further(row, winner, values, size).items():
         values[name] = [*values[name], params[name]]
