@@ -30,7 +30,7 @@ class Spec(BaseModel):
     match: Literal["samples", "real"] = "samples"
     settings: str = ""  # NAME=VALUE,...: hyper-parameters in place of the chosen ones, see `core.settings`
     trial: int | None = None  # of a hyper-parameter search
-    steps: int | None = None  # updates of a shortened run of a search; None: the task's, times the row's schedule
+    steps: int | None = None  # updates of an earlier search's shortened run; None: all that a row has
 
     @property
     def label(self) -> str:
