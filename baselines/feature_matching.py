@@ -10,6 +10,7 @@ contrastive estimation against 16,384 samples of a memory; such a memory would h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -47,10 +48,11 @@ class FeatureMatching(Distillation):
     def layers(self, student: nn.Module) -> nn.ModuleList:
         """Both linear layers, made when first asked for: they must fit the student."""
         if self.embed is None:
+            build = partial(torch.nn.utils.skip_init, nn.Linear, device=self.data.inputs.device)
             self.embed = nn.ModuleList(
-                start_anew(torch.nn.utils.skip_init(nn.Linear, head(module).in_features, self.config.width), self.rng)
+                start_anew(build(head(module).in_features, self.config.width), self.rng)
                 for module in (student, self.teacher.labeler)
-            ).to(self.data.inputs.device)
+            )
         return self.embed
 
     def parameters(self, student: nn.Module) -> list[nn.Parameter]:

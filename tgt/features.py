@@ -22,9 +22,10 @@ def features(module: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
         logits = module(inputs)
     finally:
         handle.remove()
-    if len(seen) != 1 or seen[0][1] is not logits:
+    # In another precision than the layer's (autocast) the logits are a copy of what it gave.
+    if len(seen) != 1 or (seen[0][1] is not logits and not seen[0][1].to(logits.dtype).equal(logits)):
         raise ValueError(f"the last linear layer of {type(module).__name__} does not give its logits")
-    return seen[0]
+    return seen[0][0].to(logits.dtype), logits
 
 
 def start_anew(layer: nn.Linear, rng: torch.Generator) -> nn.Linear:

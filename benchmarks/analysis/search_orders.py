@@ -36,7 +36,8 @@ class Orders:
         """Those of a folder of records of one size, before the committed ones."""
         import pandas as pd
 
-        folders = (REFERENCE / folder.name, folder)
+        size = folder.name.partition("-")[0]  # small-cuda is of size small
+        folders = (REFERENCE / size, REFERENCE / folder.name, folder)
         turned: dict[tuple[Place, str, str], float] = {}
         tuned: Tuned = {}
         for one in folders:
@@ -46,7 +47,7 @@ class Orders:
                     turned[place, row["ahead"], row["behind"]] = row["turned"]
             for name, rows in read_tuned(one / "tuned.json").items():
                 tuned[name] = tuned.get(name, {}) | rows
-        return cls(folder.name if folder.name in SIZES else "", turned, tuned)
+        return cls(size if size in SIZES else "", turned, tuned)
 
     def __call__(self, ahead: str, behind: str, task: str, teacher: str, budget: int) -> float | None:
         """Probability that another search would put `behind` before `ahead`; None where nothing tells it."""

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from benchmarks.commands.options import (
     Cells,
+    Computing,
     Runs,
     Tasks,
     Where,
@@ -42,7 +43,7 @@ DEFAULT_TASK = {"image": "fashion-lt", "text": "movie-5", "retrieval": "wiki-tit
 
 
 @dataclass
-class Options(Runs, Cells, Tasks, Where):
+class Options(Runs, Cells, Tasks, Computing, Where):
     seeds: int | Literal["auto"] | None = None  # type: ignore[assignment]
     """Replications, seeds 0 to N - 1. auto: more of them until all is decided or hopeless, 20 at most."""
     against: str = ""
@@ -123,10 +124,11 @@ def search(
     """
     from benchmarks.report import artefacts
     from benchmarks.runs import search as searching
+    from benchmarks.runs.device import Device
     from benchmarks.runs.fill import fill
 
     rows = [
-        searching.Row(place, row)
+        searching.Row(place, row, Device(choice.device, choice.precision))
         for place in _places(choice)
         for row in dict.fromkeys(map(searched_as, wanted))
         if not searched(row, place, choice.tuned, tuned(choice.size))
@@ -145,7 +147,7 @@ def search(
         run_all(first)
         return choice, 0
     found = searching.search(rows, choice.size, run_all)
-    for place, method in rows:
+    for place, method, _ in rows:
         if method not in found.get(str(place), {}):
             tried = (plans[0].record(run) for run in plans[0].runs if run.spec.method == method)
             reason = next(record.reason for record in tried if record)

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from benchmarks.commands.options import Cells, Methods, Runs, Settings, Tasks, Where, choice_of, execution, folder_of
+from benchmarks.commands.options import (
+    Cells,
+    Computing,
+    Methods,
+    Runs,
+    Settings,
+    Tasks,
+    Where,
+    choice_of,
+    execution,
+    folder_of,
+)
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
 from benchmarks.data.asset import Unavailable
@@ -21,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Options(Settings, Runs, Cells, Methods, Tasks, Where):
+class Options(Settings, Runs, Cells, Methods, Tasks, Computing, Where):
     pass
 
 

@@ -16,6 +16,7 @@ import tyro
 from benchmarks.core import paths, settings
 from benchmarks.core.errors import BadInput, did_you_mean, unknown
 from benchmarks.data.splits import exponential
+from benchmarks.records.record import place_of
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import Choice
 from benchmarks.registry.hyperparameters import read_tuned
@@ -39,6 +40,15 @@ class Size:
 class Where(Size):
     results: Path = paths.LOCAL
     """Folder for records, tables and figures; a folder SIZE is made in it."""
+
+
+@dataclass
+class Computing:
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where teachers and students compute. auto: a GPU where torch finds one. Runs of other devices than the CPU, or in
+    other precisions than float32, have a results folder of their own, such as SIZE-cuda-bf16."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Of the networks' passes. bf16: under autocast; weights and losses stay in float32."""
 
 
 @dataclass
@@ -107,7 +117,7 @@ class Settings:
 
 
 @dataclass
-class CustomFiles(Data, Where):
+class CustomFiles(Data, Computing, Where):
     tasks: str = ""
     """Comma-separated files with custom tasks that the records are of."""
     methods: str = ""
@@ -151,6 +161,7 @@ def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:
             raise BadInput(f"--track: {reason}")
     teacher = getattr(options, "teacher", "full")
     seeds = getattr(options, "seeds", None)
+    kind, precision = device(options)
     chosen_tasks = _tasks(options)
     chosen_methods = _methods(options, chosen_tasks or default_tasks)
     return Choice(
@@ -165,19 +176,34 @@ def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:
         match=getattr(options, "match", "samples"),
         ratio=getattr(options, "ratio", None),
         settings=_settings(getattr(options, "set", ""), chosen_methods),
+        device=kind,
+        precision=precision,
         tuned=read_tuned(folder_of(options) / "tuned.json"),
     )
 
 
 def folder_of(options: Any) -> Path:
-    """Where records are kept: the results folder of the size."""
-    return getattr(options, "results", paths.LOCAL) / options.size
+    """Where records are kept: the results folder of the size, and of the device unless that is the CPU in float32."""
+    return getattr(options, "results", paths.LOCAL) / "-".join(filter(None, (options.size, place_of(*device(options)))))
+
+
+def device(options: Any) -> tuple[str, str]:
+    """(device, precision) that the options name; for --device auto what there is."""
+    asked = getattr(options, "device", "cpu")
+    if asked == "auto":
+        from benchmarks.runs.device import there  # only now: it takes torch
+
+        asked = there()[0]
+    return asked, getattr(options, "precision", "float32")
 
 
 def execution(options: Any) -> Execution:
-    """How the options want a grid to be filled."""
+    """How the options want a grid to be filled. Raises BadInput where the machine has no such device."""
+    from benchmarks.runs.device import there
     from benchmarks.runs.fill import Execution
 
+    if (kind := device(options)[0]) not in there():
+        raise BadInput(f"--device: this machine, or its torch, has no {kind}; there is {', '.join(there())}")
     return Execution(
         options.size, options.jobs, options.plan, getattr(options, "retry", False), getattr(options, "track", "")
     )

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.commands.options import Where, folder_of, known, named
+from benchmarks.commands.options import Computing, Where, folder_of, known, named
 from benchmarks.core.errors import BadInput
 from benchmarks.registry.methods import METHODS
 
 
 @dataclass
-class Options(Where):
+class Options(Computing, Where):
     out: Path | None = None
     """The file to write; by default METHOD.zip beside you."""
 

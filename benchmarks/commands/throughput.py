@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from benchmarks.commands.options import Methods, Tasks, Where, Work, choice_of, execution, folder_of
+from benchmarks.commands.options import Computing, Methods, Tasks, Where, Work, choice_of, execution, folder_of
 from benchmarks.core import paths
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import Choice
@@ -23,7 +23,7 @@ STEPS = {"smoke": 4, "small": 40}  # of a round: a multiple of every pool's rene
 
 
 @dataclass
-class Options(Work, Methods, Tasks, Where):
+class Options(Work, Methods, Tasks, Computing, Where):
     pass
 
 
@@ -37,9 +37,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.report import throughput
     from benchmarks.report.artefact import write_text
     from benchmarks.report.grid import to_csv
+    from benchmarks.runs.device import Device
     from benchmarks.runs.fill import fill
     from benchmarks.runs.grid import grid
-    from benchmarks.runs.run import PRECISION
 
     choice, folder = choice_of(options), folder_of(options)
     wanted = [
@@ -48,16 +48,24 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         for method in choice.methods or rows_of(tasks.get(name))
         if not METHODS[method].unfit(tasks.get(name))
     ]
-    runs = [grid("table1", Choice(size=choice.size, tasks=(t,), methods=(m,), seeds=1))[0] for t, m in wanted]
+    first = Choice(size=choice.size, seeds=1, device=choice.device, precision=choice.precision)
+    runs = [grid("table1", replace(first, tasks=(task,), methods=(row,)))[0] for task, row in wanted]
     _, status = fill(runs, folder, execution(options), console, teachers_only=True)
     if options.plan or status:
         return status
     paths.check_writable(folder)
     console.print(f"timing {len(wanted)} rows, one after the other, one thread", markup=False)
-    found = _timed({"size": choice.size, "steps": STEPS[choice.size], "cases": wanted}, folder / "throughput.json")
+    cases = {
+        "size": choice.size,
+        "steps": STEPS[choice.size],
+        "cases": wanted,
+        "device": (choice.device, choice.precision),
+    }
+    found = _timed(cases, folder / "throughput.json")
     frame = throughput.of_json(found)
-    device = f"{environment()['cpu']}-1-thread".lower().replace(" ", "-").replace("/", "-")
-    table = folder / f"throughput-{device}-{PRECISION}-torch{environment()['packages']['torch']}.csv"
+    gpu = Device(choice.device).environment().get("gpu")
+    device = (gpu or f"{environment()['cpu']}-1-thread").lower().replace(" ", "-").replace("/", "-")
+    table = folder / f"throughput-{device}-{choice.precision}-torch{environment()['packages']['torch']}.csv"
     write_text(table, to_csv(frame))
     made = [folder / "throughput.json", table, *throughput.draw(frame, folder / "throughput")]
     for line in throughput.lines(frame):

@@ -18,10 +18,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.registry import custom
 from benchmarks.registry.experiments import Choice
 from benchmarks.runs import execute, loop, memory
+from benchmarks.runs.device import Device
 from benchmarks.runs.grid import grid
 from benchmarks.runs.run import Run
 from benchmarks.runs.scheduler import one_thread
-from tgt import Costs
 
 ROUNDS, GEMM = 7, 1024
 CASES = json.loads(os.environ.get("TGT_THROUGHPUT", '{"size": "smoke", "steps": 0, "cases": [], "files": []}'))
@@ -29,9 +29,15 @@ for file in CASES["files"]:
     custom.register(file)
 
 
+DEVICE = Device(*CASES.get("device", ("cpu", "float32")))
+
+
 def one_run(task: str, method: str, size: str) -> Run:
     """The first run of the task's table for a method."""
-    return grid("table1", Choice(size=size, tasks=(task,), methods=(method,), seeds=1))[0]
+    choice = Choice(
+        size=size, tasks=(task,), methods=(method,), seeds=1, device=DEVICE.kind, precision=DEVICE.precision
+    )
+    return grid("table1", choice)[0]
 
 
 class _WholeCount(nullcontext):
@@ -44,17 +50,17 @@ class Stepper:
     """A run that can be trained on, some steps at a time; what a method set up on its first step stays set up."""
 
     def __init__(self, run: Run, steps: int) -> None:
-        self.run, self.steps, self.costs = run, steps, Costs()
+        self.run, self.steps, self.costs = run, steps, execute.costs_on(run.device)
         self.data, self.student = execute.teacher_and_data(run, self.costs), execute.new_student(run)
-        self.method = run.row.load()(run.config, self.data, execute.generator("method", run.spec))
+        self.method = run.row.load()(run.config, self.data, execute.generator("method", run))
         size = run.task.size
         self.schedule = loop.Schedule(steps, size.batch, run.spec.match)
-        self.rng = execute.generator("batches", run.spec)
+        self.rng = execute.order_of(run)
 
     def go(self) -> dict[str, Any]:
         """Train on; seconds by phase and counts of these steps alone."""
         counts, seconds = Counter(self.costs.counts), Counter(self.costs.seconds)
-        with self.costs.phase("untracked"), execute.private_randomness(self.run.spec):
+        with self.costs.phase("untracked"), execute.private_randomness(self.run):
             loop.train(self.student, self.method, self.data, self.schedule, self.rng, self.costs, lambda step: None)
         spent = {name: value - seconds[name] for name, value in self.costs.seconds.items() if name != "evaluate"}
         return {"seconds": spent, "counts": {n: c - counts[n] for n, c in self.costs.counts.items()}}
@@ -67,14 +73,21 @@ def _quiet():
 
 def test_gemm(benchmark):
     """The machine's own peak in this process: a product of two square matrices in float32."""
-    left, right = torch.rand(GEMM, GEMM), torch.rand(GEMM, GEMM)
-    benchmark.pedantic(lambda: left @ right, rounds=10, warmup_rounds=3)
+    left, right = torch.rand(2, GEMM, GEMM, device=DEVICE.target)
+
+    def product() -> None:
+        left @ right
+        DEVICE.synchronise()
+
+    with DEVICE.settings():
+        benchmark.pedantic(product, rounds=10, warmup_rounds=3)
     benchmark.extra_info["flops"] = 2 * GEMM**3
 
 
 @pytest.mark.parametrize(("task", "method"), CASES["cases"])
 def test_step(benchmark, task, method):
     memory.reset_peak_memory()
+    DEVICE.reset_peak_memory()
     stepper = Stepper(one_run(task, method, CASES["size"]), CASES["steps"])
     stepper.go()  # warm-up: pools are filled, answers of the real samples fetched
     rounds: list[dict[str, Any]] = []
@@ -89,5 +102,5 @@ def test_step(benchmark, task, method):
         steps=CASES["steps"],
         rounds=rounds,
         flops=counter.get_total_flops(),
-        peak_memory_mb=memory.peak_memory_mb(),
+        peak_memory_mb=memory.peak_memory_mb() if (peak := DEVICE.peak_memory_mb()) is None else peak,
     )

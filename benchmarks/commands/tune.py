@@ -8,14 +8,14 @@ from typing import Literal
 
 from rich.console import Console
 
-from benchmarks.commands.options import Methods, Runs, Tasks, Where, choice_of, execution, folder_of
+from benchmarks.commands.options import Computing, Methods, Runs, Tasks, Where, choice_of, execution, folder_of
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
 from benchmarks.registry import tasks
 
 
 @dataclass
-class Options(Runs, Methods, Tasks, Where):
+class Options(Runs, Methods, Tasks, Computing, Where):
     results: Path = REFERENCE
     """Folder for the trials and for what they chose, SIZE/tuned.json; runs whose results go there use it."""
     budgets: str = ""
@@ -37,6 +37,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.registry.methods import rows_of
     from benchmarks.report import artefacts
     from benchmarks.runs import search
+    from benchmarks.runs.device import Device
     from benchmarks.runs.fill import fill
 
     choice, folder = choice_of(options), folder_of(options)
@@ -47,7 +48,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         if unknown := sorted(set(choice.budgets) - set(searched)):
             raise BadInput(f"--budgets: {name} is searched at {', '.join(map(str, searched))}, not at {unknown[0]}")
         rows += [
-            search.Row(Place(name, teacher, budget), method)
+            search.Row(Place(name, teacher, budget), method, Device(choice.device, choice.precision))
             for teacher in choice.teachers
             for budget in choice.budgets or searched
             for method in dict.fromkeys(searched_as(name) for name in choice.methods or rows_of(task))
@@ -67,5 +68,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     written = [search.write(chosen, folder), *artefacts.of_search(folder).write(folder)]
     console.print("written: " + ", ".join(str(path) for path in written), markup=False)
     if failed := [row for row in rows if row.method not in chosen.get(str(row.place), {})]:
-        console.print("no setting could be trained: " + ", ".join(f"{p} {m}" for p, m in failed), markup=False)
+        console.print(
+            "no setting could be trained: " + ", ".join(f"{row.place} {row.method}" for row in failed), markup=False
+        )
     return 1 if failed else 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
+from benchmarks.commands.options import folder_of
 from benchmarks.core import paths
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
@@ -34,6 +35,10 @@ class Options:
     """Processes, one thread each."""
     size: Literal["small"] = "small"
     """The size whose committed records are made again."""
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    """Whose committed records are made again. Equal numbers are expected of the CPU alone."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Of those records."""
     results: Path = paths.LOCAL
     """Folder in which is noted which cells today's code was verified by; a folder SIZE is made in it."""
 
@@ -49,9 +54,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.records import Results
     from benchmarks.report import verification
 
-    results = Results.load(REFERENCE / options.size)
+    results = Results.load(REFERENCE / folder_of(options).name)
     if not len(results):
-        raise BadInput(f"verify: there are no committed records of size {options.size}")
+        raise BadInput(f"verify: there are no committed records of {folder_of(options).name}")
     seed = random.randrange(10**6) if options.seed is None else options.seed
     chosen, absent = verification.chosen(results, options.sample, options.seconds or None, seed, options.jobs)
     for task, reason in absent.items():
@@ -71,7 +76,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     outcomes = list(verification.compared(chosen, _again(chosen, options, console), results, environment()))
     for outcome in outcomes:
         console.print(f"  {outcome.recorded.spec.label:60} {outcome.told}", markup=False)
-    written = verification.note(outcomes, options.results / options.size)
+    written = verification.note(outcomes, folder_of(options))
     good = sum(verification.good(outcome.told) for outcome in outcomes)
     console.print(f"{good} of {len(outcomes)} are as committed; written: {written}", markup=False, style="bold")
     return 0 if good == len(outcomes) else 1

@@ -51,7 +51,7 @@ class Reader(nn.Module):
         words = text @ own if text.is_floating_point() else own[text]
         found = F.pad(torch.cat([first.expand(len(text), 1, -1), words], 1), (0, 0, 0, 1))
         mask = F.pad(F.pad(mask, (1, 0), value=True), (0, 1), value=False)
-        rows, behind = torch.arange(len(text)), 1 + lengths(mask[:, 1:])
+        rows, behind = torch.arange(len(text), device=text.device), 1 + lengths(mask[:, 1:])
         found[rows, behind] = last
         mask[rows, behind] = True
         return model(inputs_embeds=found, attention_mask=mask.long())
@@ -98,7 +98,7 @@ class MaskedLanguageModel(Reader):
     def decode(self, latents: Tensor) -> Tensor:
         """Tokens (B, T); where a gradient is asked for, the same tokens as one-hot rows (B, T, V) that carry it."""
         logits = self.head(latents[..., :-1] * self.scale)[..., self.pieces]
-        absent = F.one_hot(torch.tensor(PAD), logits.shape[-1]).bool()
+        absent = F.one_hot(torch.tensor(PAD, device=logits.device), logits.shape[-1]).bool()
         logits = logits.masked_fill((latents[..., -1:] > 0) == absent, -1e4)  # words are no padding, padding no words
         return straight_through(logits) if latents.requires_grad else logits.argmax(-1)
 

@@ -257,4 +257,6 @@ def _to_its_end(text: Tensor) -> Tensor:
 
 def _as_computed(tensor: Tensor) -> Tensor:
     """In the precision of the products that it is for: autocast would convert it again at every word."""
-    return tensor.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else tensor
+    kind = tensor.device.type
+    cast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return tensor.to(torch.get_autocast_dtype(kind)) if cast else tensor

@@ -32,8 +32,10 @@ def frozen_inference(module: nn.Module) -> AbstractContextManager:
 
     Logits move by about 0.005 and one decoded word in 250 is another; students and gradients stay in float32.
     """
-    frozen = not torch.is_grad_enabled() and not any(parameter.requires_grad for parameter in module.parameters())
-    return torch.autocast("cpu", torch.bfloat16) if frozen and _BFLOAT16 else nullcontext()
+    parameters = list(module.parameters())
+    frozen = not torch.is_grad_enabled() and not any(parameter.requires_grad for parameter in parameters)
+    here = _BFLOAT16 and parameters[0].device.type == "cpu"
+    return torch.autocast("cpu", torch.bfloat16) if frozen and here else nullcontext()
 
 
 def embed(text: Tensor, table: Tensor) -> Tensor:

@@ -52,9 +52,15 @@ def grouped(pairs: Iterable[tuple[Spec, Record | None]]) -> Groups:
     """Group records. Raises ValueError if records of different teachers would meet in one group."""
     groups: Groups = {}
     teachers: dict[tuple, dict] = {}
+    places: dict[Group, str] = {}
     for spec, record in pairs:
         group = group_of(spec)
         groups.setdefault(group, {}).setdefault(spec.method, {})[Unit(spec.seed, spec.draw)] = record
+        if places.setdefault(group, spec.place) != spec.place:
+            told = " and ".join(sorted(place or "cpu" for place in (places[group], spec.place)))
+            raise ValueError(
+                f"records of {told} meet in {group.label}: they are other numbers; keep them in folders of their own"
+            )
         if record is not None:
             # A same-data teacher is made anew from each seed's samples; a draw of a full one serves all seeds.
             unit = (*group, spec.draw, spec.seed if spec.teacher == "same-data" else None)

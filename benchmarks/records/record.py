@@ -28,6 +28,8 @@ class Spec(BaseModel):
     draw: int = 0  # of the teacher: its networks' start and training; crossed with `seed`
     method: str
     match: Literal["samples", "real"] = "samples"
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    precision: Literal["float32", "bf16"] = "float32"
     settings: str = ""  # NAME=VALUE,...: hyper-parameters in place of the chosen ones, see `core.settings`
     trial: int | None = None  # of a hyper-parameter search
     steps: int | None = None  # updates of an earlier search's shortened run; None: all that a row has
@@ -37,8 +39,19 @@ class Spec(BaseModel):
         more = f" {self.settings}" if self.settings else ""
         more += "" if self.trial is None else f" trial {self.trial}"
         more += "" if self.steps is None else f" of {self.steps} steps"
+        more += f" on {self.place}" if self.place else ""
         seed = f"seed {self.seed}" + (f" draw {self.draw}" if self.draw else "")
         return f"{self.task} {self.teacher} n={self.budget} {self.method} {seed}{more}"
+
+    @property
+    def place(self) -> str:
+        """Where it runs, for names of folders and lines of text: "" on the CPU in float32, else such as cuda-bf16."""
+        return place_of(self.device, self.precision)
+
+
+def place_of(device: str, precision: str) -> str:
+    """Of a device and a precision, what is not usual of them."""
+    return "-".join(word for word in (device, precision) if word not in ("cpu", "float32"))
 
 
 class Checkpoint(BaseModel):

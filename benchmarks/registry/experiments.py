@@ -85,5 +85,7 @@ class Choice:
     match: str = "samples"
     ratio: int | None = None
     settings: str = ""  # NAME=VALUE,...: hyper-parameters in place of the chosen ones
+    device: str = "cpu"
+    precision: str = "float32"
     #: What a search in the results' own folder chose (`hyperparameters.Tuned`); it goes before the committed ones.
     tuned: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)

@@ -55,7 +55,7 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
     """
     one_thread()
     data, student = _half_trained(run)
-    rng = execute.generator("figure", run.spec)
+    rng = execute.generator("figure", run)
     index = _chosen(data, SHOWN[run.task.domain], rng)[: MEASURED[run.spec.size]]
     start, teacher = data.latents[index], data.teacher
 
@@ -85,10 +85,10 @@ def _half_trained(run: Run) -> tuple[Any, torch.nn.Module]:
     """The run's data, and its student as it is in the middle of its training."""
     costs = Costs()
     data, student = execute.teacher_and_data(run, costs), execute.new_student(run)
-    method = run.row.load()(run.config, data, execute.generator("method", run.spec))
+    method = run.row.load()(run.config, data, execute.generator("method", run))
     schedule = loop.Schedule(max(run.task.size.steps // STUDENT_SHARE, 1), run.task.size.batch)
-    with execute.private_randomness(run.spec):
-        loop.train(student, method, data, schedule, execute.generator("batches", run.spec), costs, lambda step: None)
+    with execute.private_randomness(run):
+        loop.train(student, method, data, schedule, execute.order_of(run), costs, lambda step: None)
     return data, student
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from benchmarks.analysis import crossed, diagnostics, summary
 from benchmarks.analysis.scores import Scores
@@ -227,12 +228,15 @@ def _of_runs(task: Task, group: Group, runs: dict[str, list[Record]]) -> Iterato
     for method, found in runs.items():
         if fact(method).other_student and found:
             yield f"{method} trains another student, not counted as a rival: {_student(found[0])}."
-    size = task.sizes[done[0].spec.size]
+    spec = done[0].spec
+    size = task.sizes[spec.size]
     if size.few:
-        yield f"Size {done[0].spec.size} has fewer examples than stated above: it shows that everything works."
+        yield f"Size {spec.size} has fewer examples than stated above: it shows that everything works."
     if group.teacher == "full" and size.keep_answers:
         yield "Labeler queries of the real samples are counted, but answered from a file: they take no time here."
-    machines = {f"{e.get('cpu')}, {e.get('cores')} cores" for e in (record.environment for record in done) if e}
+    if spec.place:
+        yield f"Runs of {spec.place}: networks compute on {spec.device}, their passes in {spec.precision}."
+    machines = {_machine(record.environment) for record in done if record.environment}
     if machines:
         yield f"Seconds: training alone, evaluation excluded, one thread; {'; '.join(sorted(machines))}."
     # Of a same-data teacher each seed has its own; a full one is the same for all.
@@ -244,6 +248,12 @@ def _of_runs(task: Task, group: Group, runs: dict[str, list[Record]]) -> Iterato
         yield f"Labeler: {100 * mean:.1f} % {label(task.metric)} on the same test set."
     if task.own and (told := at_chance(task.at(done[0].spec.size), done[0].teachers["labeler"]["metrics"]["test"])):
         yield told
+
+
+def _machine(environment: dict[str, Any]) -> str:
+    """What a run's seconds are of."""
+    found = f"{environment.get('cpu')}, {environment.get('cores')} cores"
+    return f"{environment['gpu']} ({found})" if "gpu" in environment else found
 
 
 def _student(record: Record) -> str:

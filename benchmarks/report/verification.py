@@ -152,7 +152,7 @@ def _told(record: Record, again: Record | None, groups: Groups, here: dict[str, 
         return f"STALE: {', '.join(wrong)} changed"
     if again.metrics == record.metrics and (again.hits == record.hits or not record.hits):
         return "equal"
-    other = other_machine(record.environment, here)
+    other = "a GPU promises no equal bits" if record.spec.device != "cpu" else other_machine(record.environment, here)
     if not other and "data_sha256" in changed and "cpu_model" not in record.environment:
         other = "computed data with other last bits"  # which kind of processor it was is not recorded
     if not other:

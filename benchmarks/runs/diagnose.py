@@ -27,8 +27,8 @@ def diagnose(run: Run, student: nn.Module, method: Any, data: TrainingData) -> d
     What a method makes is seen by letting it take further steps that nobody learns from, on a copy of the student; of
     one with a pool, in its pool.
     """
-    rng = torch.Generator().manual_seed(seed_of("diagnose", run.spec.task, run.spec.budget, run.spec.seed) % 2**63)
-    real = torch.randperm(len(data), generator=rng)[:SAMPLES]
+    rng = run.device.generator(seed_of("diagnose", run.spec.task, run.spec.budget, run.spec.seed) % 2**63)
+    real = torch.randperm(len(data), generator=rng, device=rng.device)[:SAMPLES]
     size = run.task.size
     asked = {"held_out": _held_out(run, data), "real": (data.inputs[real], _known(data, real))}
     if (made := made_samples(method, student, data, loop.Schedule(run.steps, size.batch, run.spec.match))) is not None:
@@ -60,17 +60,17 @@ def diagnose(run: Run, student: nn.Module, method: Any, data: TrainingData) -> d
 
 
 #: Held-out inputs and the labeler's logits of them, of the task that this process was last at work on.
-_HELD_OUT: dict[tuple[str, str, str], tuple[Tensor, Tensor]] = {}
+_HELD_OUT: dict[tuple[str, ...], tuple[Tensor, Tensor]] = {}
 
 
 def _held_out(run: Run, data: TrainingData) -> tuple[Tensor, Tensor]:
     """Test inputs that are the same for all runs of a task, and the labeler's logits; asked for once a process."""
-    key = run.spec.task, run.spec.size, run.teachers["labeler"]["sha256"]
+    key = run.spec.task, run.spec.size, run.teachers["labeler"]["sha256"], run.spec.place
     if key not in _HELD_OUT:
         _HELD_OUT.clear()
         inputs = run.task.examples().test_inputs
         rng = np.random.default_rng(seed_of("diagnose", run.spec.task))
-        shown = run.task.tensor(inputs[rng.permutation(len(inputs))[:SAMPLES]])
+        shown = run.device.tensor(run.task.tensor(inputs[rng.permutation(len(inputs))[:SAMPLES]]))
         _HELD_OUT[key] = shown, data.teacher.labeler(shown)
     return _HELD_OUT[key]
 
@@ -104,7 +104,7 @@ def made_samples(
     made: list[Tensor] = []
     for _ in range(math.ceil(SAMPLES / max(num_generated, real))):
         shown.clear()
-        batch = Batch(data, next(batches)[:real], num_generated)
+        batch = Batch(data, next(batches)[:real].to(data.labels.device), num_generated)
         with torch.enable_grad():
             method.loss(probe, batch)
         made += [_beside(inputs, batch.inputs) for inputs in shown if inputs.shape[1:] == data.inputs.shape[1:]]
@@ -120,7 +120,7 @@ def _beside(shown: Tensor, real: Tensor) -> Tensor:
 def _explored(method: TGT, student: nn.Module, data: TrainingData, rng: torch.Generator) -> dict[str, float]:
     """How far exploration goes from its starting points, in the latent, in the input and in disagreement."""
     c, teacher = method.config, method.teacher
-    batch = Batch(data, torch.randint(len(data), (EXPLORED,), generator=rng), EXPLORED)
+    batch = Batch(data, torch.randint(len(data), (EXPLORED,), generator=rng, device=rng.device), EXPLORED)
     start = method.starting_points(batch)
     noise = isotropic(start, c.sigma, rng) if c.start != "prior" else start
     with torch.enable_grad():
@@ -144,4 +144,4 @@ def _effective(logits: Tensor) -> float:
 
 
 def _digests(inputs: Tensor) -> list[int]:
-    return [hash(np.ascontiguousarray(row).tobytes()) for row in inputs.numpy()]
+    return [hash(np.ascontiguousarray(row).tobytes()) for row in inputs.cpu().numpy()]

@@ -19,6 +19,7 @@ from benchmarks.core.fingerprint import seed_of
 from benchmarks.records.record import Checkpoint, Record, Spec, pack
 from benchmarks.registry.custom import place
 from benchmarks.runs import loop
+from benchmarks.runs.device import Device
 from benchmarks.runs.diagnose import diagnose
 from benchmarks.runs.guard import contained, guarded
 from benchmarks.runs.memory import peak_memory_mb, reset_peak_memory
@@ -44,7 +45,7 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
         "spec": run.spec,
         "teachers": {} if run.spec.trial is not None else run.teachers,  # a search has thousands of records of one
         "identity": run.identity,
-        "environment": environment(),
+        "environment": {**environment(), **run.device.environment()},
         "code_sha256": code_sha256(),
     }
     try:
@@ -69,20 +70,22 @@ def _place(run: Run, error: Exception) -> str:
 def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]:
     """What a record holds of a finished run: metrics, hits, curve, costs, phases and diagnostics."""
     size = run.task.size
+    device = run.device
     run.split.write()
     reset_peak_memory()
-    costs = Costs()
+    device.reset_peak_memory()
+    costs = costs_on(device)
     data, student = teacher_and_data(run, costs), new_student(run)
     evaluation = Evaluation(run, student, costs)
-    with private_randomness(run.spec), guarded(student, data, costs) if run.row.packages else nullcontext():
-        method = run.row.load()(run.config, data, generator("method", run.spec))
+    with private_randomness(run), guarded(student, data, costs) if run.row.packages else nullcontext():
+        method = run.row.load()(run.config, data, generator("method", run))
         with costs.phase("untracked"):
             loop.train(
                 student,
                 method,
                 data,
                 loop.Schedule(run.steps, size.batch, run.spec.match),
-                generator("batches", run.spec),
+                order_of(run),
                 costs,
                 evaluation,
                 lambda step, loss: watch(step, run.steps, loss),
@@ -95,8 +98,9 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
         **{name: costs.counts[name] for name in COUNTED},
         "seconds": round(last.seconds, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),
+        **({} if (peak := device.peak_memory_mb()) is None else {"device_memory_mb": round(peak, 1)}),
         "student_parameters": sum(parameter.numel() for parameter in student.parameters()),
-        "student_macs": _macs(student, run.task.tensor(run.task.examples().test_inputs[: size.batch])),
+        "student_macs": _macs(student, device.tensor(run.task.tensor(run.task.examples().test_inputs[: size.batch]))),
     }
     return {
         "metrics": last.test,
@@ -156,7 +160,7 @@ class Evaluation:
 def _diagnose(run: Run, student: torch.nn.Module, method: Method, data: TrainingData) -> dict[str, float]:
     """Nothing where a custom method cannot be looked at once it has been trained: its score stands without."""
     try:
-        with private_randomness(run.spec):
+        with private_randomness(run):
             return {name: round(value, 5) for name, value in diagnose(run, student, method, data).items()}
     except Exception:
         if not run.row.packages:
@@ -167,15 +171,19 @@ def _diagnose(run: Run, student: torch.nn.Module, method: Method, data: Training
 def teacher_and_data(run: Run, costs: Costs) -> RunData:
     """The run's frozen teacher and training samples."""
     task, examples, indices = run.task, run.task.examples(), run.split.indices
-    parts = store.load(task, *run.recipes.values())
+    parts = {part: run.device.module(module) for part, module in store.load(task, *run.recipes.values()).items()}
+
+    def tensor(inputs: np.ndarray) -> torch.Tensor:
+        return run.device.tensor(task.tensor(inputs))
+
     given: dict[str, Any] = {
-        "inputs": task.tensor(examples.pool_inputs[indices]),
-        "labels": torch.from_numpy(examples.pool_labels[indices]),
+        "inputs": tensor(examples.pool_inputs[indices]),
+        "labels": run.device.tensor(torch.from_numpy(examples.pool_labels[indices])),
         "num_classes": examples.classes,
         "teacher": _teacher(run, parts, costs),
         "augment": task.augment,
-        "unlabelled": lambda: task.tensor(unlabelled(examples, run.spec.teacher, run.split)),
-        "passages": None if examples.passages is None else task.tensor(examples.passages),
+        "unlabelled": lambda: tensor(unlabelled(examples, run.spec.teacher, run.split)),
+        "passages": None if examples.passages is None else tensor(examples.passages),
     }
     if task.size.keep_answers and run.spec.teacher == "full":
         return LentData(task=task, recipes=run.recipes, indices=indices, **given)
@@ -183,9 +191,12 @@ def teacher_and_data(run: Run, costs: Costs) -> RunData:
 
 
 def _teacher(run: Run, parts: dict[str, torch.nn.Module], costs: Costs) -> Teacher:
-    """That of a search's trial remembers; a custom one never does, for its networks may draw at random."""
+    """That of a search's trial remembers; a custom one never does, for its networks may draw at random.
+
+    On a GPU to answer anew takes less time than to look for a remembered answer.
+    """
     networks = parts["generator"], parts["labeler"], costs
-    if run.spec.trial is None or run.task.code:
+    if run.spec.trial is None or run.task.code or run.device.kind != "cpu":
         return Teacher(*networks)
     return RememberingTeacher(*networks, hashes={part: info["sha256"] for part, info in run.teachers.items()})
 
@@ -196,20 +207,33 @@ def new_student(run: Run) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("student", run.spec.task, run.spec.seed) % 2**63)
         student = build(run.task.examples().classes)
-    return student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return run.device.module(student.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
 
 
-def generator(purpose: str, spec: Spec) -> torch.Generator:
+def costs_on(device: Device) -> Costs:
+    """Fresh costs, whose clock waits for the device."""
+    return Costs(None if device.kind == "cpu" else device.synchronise)
+
+
+def generator(purpose: str, run: Run) -> torch.Generator:
     """Random numbers of one purpose. The method's name is no axis: methods of a cell are paired draw by draw."""
-    return torch.Generator().manual_seed(seed_of(purpose, spec.task, spec.budget, spec.seed) % 2**63)
+    return run.device.generator(_seed(purpose, run.spec))
+
+
+def order_of(run: Run) -> torch.Generator:
+    """What the order of real samples is drawn from: on the CPU, so that it is the same on every device."""
+    return torch.Generator().manual_seed(_seed("batches", run.spec))
 
 
 @contextmanager
-def private_randomness(spec: Spec) -> Iterator[None]:
-    """Torch's global generator, which dropout draws from, lent to a run and given back as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of("dropout", spec.task, spec.budget, spec.seed) % 2**63)
+def private_randomness(run: Run) -> Iterator[None]:
+    """Torch's global generators, which dropout draws from, lent to a run and given back as they were."""
+    with run.device.randomness(_seed("dropout", run.spec)), run.device.settings():
         yield
+
+
+def _seed(purpose: str, spec: Spec) -> int:
+    return seed_of(purpose, spec.task, spec.budget, spec.seed) % 2**63
 
 
 def _macs(student: torch.nn.Module, batch: torch.Tensor) -> int:

@@ -65,6 +65,8 @@ def fill(
         console.print(told, markup=False, style="bold")
     if teachers_only or not plan.missing:
         return plan, 0
+    if place := plan.missing[0].spec.place:
+        console.print(f"on {place}: {', '.join(map(str, plan.missing[0].device.environment().values()))}", markup=False)
     arrived: dict[str, Record] = dict(plan.records)
     show = None if table is None else lambda: table(dict(arrived))
     with Progress(console, len(plan.missing), plan.seconds, folder, show) as progress:

@@ -44,6 +44,8 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
             method=method,
             match=choice.match,  # type: ignore[arg-type]
             settings=choice.settings,
+            device=choice.device,  # type: ignore[arg-type]
+            precision=choice.precision,  # type: ignore[arg-type]
         )
         for teacher, budget, draw, seed, method in cells
     ]

@@ -13,6 +13,7 @@ from benchmarks.data import splits
 from benchmarks.records.record import Spec, key_of
 from benchmarks.registry import hyperparameters, tasks
 from benchmarks.registry.methods import METHODS, Row, version_of
+from benchmarks.runs.device import Device
 from benchmarks.task import Task
 from benchmarks.teachers import store
 from benchmarks.teachers.recipe import PARTS, Recipe, recipe
@@ -20,7 +21,8 @@ from benchmarks.teachers.recipe import PARTS, Recipe, recipe
 #: Of the training loop, the losses, the metrics and all else that every run has in common: raised by one when a change
 #: of it gives other numbers.
 PROTOCOL = 2
-PRECISION = "float32"
+#: Of a spec, what stands in an identity only where it is not the usual: keys from before it was there stay as they are.
+UNUSUAL = ("settings", "draw", "device", "precision")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class Run:
             place = hyperparameters.place_of(self.task, self.spec.size, self.spec.teacher, self.spec.budget)
             params = hyperparameters.chosen(self.spec.method, place, self.spec.size) or {}
         return hyperparameters.config(self.spec.method, self.task, params)
+
+    @property
+    def device(self) -> Device:
+        return Device(self.spec.device, self.spec.precision)
 
     @property
     def row(self) -> Row:
@@ -89,7 +95,7 @@ class Run:
         spec, size, row = self.spec, self.task.size, self.row
         found = {
             "protocol": PROTOCOL,
-            **spec.model_dump(exclude={"trial", *(name for name in ("settings", "draw") if not getattr(spec, name))}),
+            **spec.model_dump(exclude={"trial", *(name for name in UNUSUAL if getattr(spec, name) == usual(name))}),
             "task_version": self.task.version,
             "method_version": version_of(row.load()),
             "student": self.task.students[row.student],
@@ -97,7 +103,6 @@ class Run:
             "steps": self.steps,
             "batch": size.batch,
             "test_limit": size.test_limit,
-            **({} if PRECISION == "float32" else {"precision": PRECISION}),
         }
         if row.packages:
             found["method_sha256"] = modules_digest(row.module, row.packages)
@@ -108,6 +113,11 @@ class Run:
     @cached_property
     def key(self) -> str:
         return key_of(self.identity)
+
+
+def usual(name: str) -> Any:
+    """A spec's value where nobody says otherwise."""
+    return Spec.model_fields[name].default
 
 
 @cache

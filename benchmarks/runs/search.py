@@ -19,6 +19,7 @@ from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 from benchmarks.registry.hyperparameters import SEARCH, Place, Tuned, config, read_tuned
 from benchmarks.registry.methods import METHODS
+from benchmarks.runs.device import Device
 from benchmarks.runs.run import Run
 from benchmarks.runs.scheduler import Plan
 from benchmarks.runs.trials import beyond, trials
@@ -38,6 +39,7 @@ class Row(NamedTuple):
 
     place: Place
     method: str
+    device: Device = Device()
 
     def task(self, size: str) -> Task:
         return tasks.get(self.place.task).at(size)
@@ -108,7 +110,7 @@ def _settings(rows: Iterable[Row], size: str, seed: int) -> list[Setting]:
 
 
 def _run(setting: Setting, size: str, seed: int) -> Run:
-    place, method = setting.row
+    place, method, device = setting.row
     spec = Spec(
         task=place.task,
         size=size,
@@ -117,6 +119,8 @@ def _run(setting: Setting, size: str, seed: int) -> Run:
         seed=seed,
         method=method,
         trial=setting.trial,
+        device=device.kind,  # type: ignore[arg-type]
+        precision=device.precision,  # type: ignore[arg-type]
     )
     return Run(spec, setting.params)
 

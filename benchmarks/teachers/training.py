@@ -79,9 +79,10 @@ def descend(
 
 
 def logits_of(module: nn.Module, task: Task, inputs: np.ndarray) -> Tensor:
-    """(N, L) for stored inputs (N, ...)."""
+    """(N, L) for stored inputs (N, ...), on the CPU wherever the module computes."""
+    device = next((tensor.device for tensor in module.parameters()), torch.device("cpu"))
     with torch.no_grad():
-        return torch.cat([module(part) for part in task.tensor(inputs).split(512)])
+        return torch.cat([module(part.to(device)).cpu() for part in task.tensor(inputs).split(512)])
 
 
 def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_counts: np.ndarray) -> dict[str, Any]:
