@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import zlib
+from types import SimpleNamespace
+from unittest.mock import MagicMock, Mock
 
 import pytest
 import torch
 
 from benchmarks import task as task_module
+from benchmarks.commands import compare, options
 from benchmarks.core import paths
 from benchmarks.core.errors import BadInput
 from benchmarks.data.wordpieces import words_of
 from benchmarks.records.record import Spec, Store
 from benchmarks.registry import custom, tasks
+from benchmarks.registry.experiments import Choice
+from benchmarks.registry.methods import METHODS
 from benchmarks.runs import run as run_module
 from benchmarks.runs import scheduler
 from benchmarks.runs.execute import execute
+from benchmarks.runs.grid import grid
 from benchmarks.runs.run import Run
 from benchmarks.teachers import own, recipe, store
 from benchmarks.validation import task_checks
+from tgt import TGT
 
 TEXTS = """
 import numpy as np
@@ -159,6 +166,38 @@ def test_data_and_teacher_are_made_once_for_all_processes(register, tmp_path):
     assert {record.status for record in kept.read().values()} == {"ok"}
     assert len(kept.read()) == 4
     assert sorted((tmp_path / "calls").read_text().split()) == ["data", "teacher"]
+
+
+def test_rows_that_need_a_prior_are_left_out_where_there_is_none(register, tmp_path, capsys):
+    lines = [line for line in vectors(tmp_path).splitlines() if "sample_prior" not in line]
+    name = register("\n".join(lines))
+    forget(name)
+    for size in ("smoke", "smoke"):
+        rows = {run.spec.method for run in grid("table1", Choice(size=size, tasks=(name,)))}
+        assert rows == {"one-hot", "distillation", "tgt-random", "tgt-gradient"}
+    assert capsys.readouterr().err == (
+        f"note: {name}: its generator has no prior to sample from (no sample_prior), so prior-sampling cannot run and "
+        "is left out\n"
+    )
+    assert "prior-sampling" not in compare.rivals(tasks.get(name).at("smoke"), "mine")
+    told = f"method prior-sampling: it decodes samples of a prior, and the generator of {name} has none"
+    with pytest.raises(BadInput, match=told):
+        options.fits_all("prior-sampling", (name,), "smoke")
+    assert (tmp_path / "calls").read_text().split() == ["data", "teacher"]
+
+
+def test_every_row_that_decodes_the_prior_says_so():
+    batch = SimpleNamespace(num_generated=2, indices=torch.arange(2))
+    data = MagicMock(latents=torch.zeros(2, 3), __len__=lambda self: 2)
+    data.balanced_indices.return_value = torch.arange(2)
+    guided = {name: row for name, row in METHODS.items() if issubclass(row.load(), TGT)}
+    for name, row in guided.items():
+        asked = Mock()
+        method = object.__new__(row.load())
+        vars(method).update(config=method.Config(**row.fixed), teacher=asked, data=data, rng=None)
+        method.starting_points(batch)
+        assert row.needs_prior == asked.sample_prior.called, name
+    assert not any(row.needs_prior for name, row in METHODS.items() if name not in guided)
 
 
 def test_a_test_set_of_today_is_what_the_labeler_is_measured_on(register, tmp_path):

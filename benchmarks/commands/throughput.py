@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.commands import contract
 from benchmarks.commands.options import Methods, Tasks, Where, Work, choice_of, execution, folder_of
 from benchmarks.core import paths
 from benchmarks.registry import tasks
@@ -28,7 +29,8 @@ class Options(Work, Methods, Tasks, Where):
 
 
 def refuse(target: str, options: Options) -> None:
-    choice_of(options)
+    choice = choice_of(options)
+    contract.breaches(choice.methods, choice.tasks or TASKS, options.unchecked)
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
@@ -40,12 +42,13 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.runs.fill import fill
     from benchmarks.runs.grid import grid
     from benchmarks.runs.run import PRECISION
+    from benchmarks.teachers import prior
 
     choice, folder = choice_of(options), folder_of(options)
     wanted = [
         (name, method)
         for name in choice.tasks or TASKS
-        for method in choice.methods or rows_of(tasks.get(name))
+        for method in choice.methods or prior.fitting(rows_of(tasks.get(name)), tasks.get(name).at(choice.size))
         if not METHODS[method].unfit(tasks.get(name))
     ]
     runs = [grid("table1", Choice(size=choice.size, tasks=(t,), methods=(m,), seeds=1))[0] for t, m in wanted]
