@@ -24,7 +24,7 @@ from benchmarks.commands.options import (
 )
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
-from benchmarks.records.groups import Group
+from benchmarks.records.groups import TRIAL_SIZES, Group
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.registry.hyperparameters import Place, chosen, place_of, searched, searched_as, tuned
@@ -238,11 +238,14 @@ def grid(wanted: tuple[str, ...], task: Task, choice: Choice) -> list[Run]:
 def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -> list[str]:
     """How the comparison was made, for whoever doubts it."""
     task, choice, wanted, ours, looks = one.task, one.choice, one.wanted, one.wanted[0], watch.looks
-    out = [
-        f"Holm's correction is over all {len(watch.overall)} differences of this comparison, in {groups} "
-        f"group{'s' * (groups > 1)} of records."
-    ]
-    if len(looks) > 1:
+    tested = choice.size not in TRIAL_SIZES
+    out = []
+    if tested:
+        out.append(
+            f"Holm's correction is over all {len(watch.overall)} differences of this comparison, in {groups} "
+            f"group{'s' * (groups > 1)} of records."
+        )
+    if tested and len(looks) > 1:
         most = max(run.spec.seed for run in plan.runs) + 1
         out.append(
             f"Seeds were added until each difference was significant or hopeless, or there were {looks[-1]}: looked at "

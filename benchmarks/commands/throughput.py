@@ -62,7 +62,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     device = f"{environment()['cpu']}-1-thread".lower().replace(" ", "-").replace("/", "-")
     table = folder / f"throughput-{device}-{PRECISION}-torch{environment()['packages']['torch']}.csv"
     write_text(table, to_csv(frame))
-    made = [folder / "throughput.json", table, *throughput.draw(frame, folder / "throughput")]
+    made = [folder / "throughput.json", table, *throughput.draw(frame, folder / "throughput", choice.size)]
     for line in throughput.lines(frame):
         console.print(line, markup=False)
     console.print("written: " + ", ".join(str(path) for path in made), markup=False)
