@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from types import SimpleNamespace
 from unittest.mock import MagicMock, Mock
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -17,7 +20,7 @@ from benchmarks.data.wordpieces import words_of
 from benchmarks.records.record import Spec, Store
 from benchmarks.registry import custom, tasks
 from benchmarks.registry.experiments import Choice
-from benchmarks.registry.methods import METHODS
+from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.runs import run as run_module
 from benchmarks.runs import scheduler
 from benchmarks.runs.execute import execute
@@ -119,6 +122,21 @@ def test_texts_are_the_users_at_both_sizes_and_random_labels_are_at_chance(regis
         pytest.approx(0.5, abs=0.1),
     )
     assert record.metrics["accuracy"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_every_row_is_at_chance_where_labels_are_random(register, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(2500, 6)), columns=list("abcdef"))
+    frame.assign(label=rng.permutation(["left", "right"] * 1250)).to_csv(tmp_path / "random.csv", index=False)
+    name = custom.register(json.dumps({"path": str(tmp_path / "random.csv")}))
+    found = {}
+    for method in rows_of(tasks.get(name)):
+        run = run_of(name, method)
+        for recipe in run.recipes.values():
+            store.train(run.task, recipe, run.split)
+        found[method] = execute(run).metrics["accuracy"]
+    assert list(found) == ["one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"]
+    assert [*found.values()] == pytest.approx([0.5] * 5, abs=0.08)  # of 500 test samples
 
 
 def vectors(tmp_path, scale: float = 1.0) -> str:

@@ -123,6 +123,7 @@ def search(
     first, plans = searching.first(rows, choice.size), []
     told = f"choosing hyper-parameters of {', '.join(dict.fromkeys(row.method for row in rows))} on validation samples"
     console.print(f"{told}: {len(first)} settings", markup=False)
+    console.print("--no-search leaves all at their defaults, --against names fewer rivals", markup=False)
 
     def run_all(runs: list[Run]) -> Plan:
         plans.append(fill(runs, folder / "tuning", execution(options), console)[0])
@@ -130,6 +131,7 @@ def search(
 
     if options.plan:
         run_all(first)
+        console.print(f"{searching.MORE}; then, with what was chosen:", markup=False)
         return choice, 0
     found = searching.search(rows, choice.size, run_all)
     for place, method in rows:

@@ -58,7 +58,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         ]
     if options.plan:
         fill(search.first(rows, choice.size, options.search_seed), folder / "tuning", execution(options), console)
-        console.print("these are of the first seed; the best sixth has two further seeds, and so on")
+        console.print(search.MORE)
         return 0
     chosen = search.search(
         rows,
