@@ -132,8 +132,8 @@ def test_every_row_is_at_chance_where_labels_are_random(register, tmp_path):
     found = {}
     for method in rows_of(tasks.get(name)):
         run = run_of(name, method)
-        for recipe in run.recipes.values():
-            store.train(run.task, recipe, run.split)
+        for part in run.recipes.values():
+            store.train(run.task, part, run.split)
         found[method] = execute(run).metrics["accuracy"]
     assert list(found) == ["one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"]
     assert [*found.values()] == pytest.approx([0.5] * 5, abs=0.08)  # of 500 test samples

@@ -55,7 +55,7 @@ class Options(Contract, Runs, Cells, Tasks, Where):
 
 def rivals(task: Task, ours: str) -> tuple[str, ...]:
     """What a method is compared with unless a person says: distillation, decoded noise, and every row of TGT."""
-    from benchmarks.teachers import prior
+    from benchmarks.runs import prior
 
     wanted = {"distillation", "prior-sampling", "prior-sampling-pool"}
     rows = (row for row in rows_of(task) if (row in wanted or METHODS[row].is_tgt) and row != ours)

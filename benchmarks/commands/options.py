@@ -259,7 +259,7 @@ def fits_all(method: str, on: tuple[str, ...], size: str) -> None:
         task, row = tasks.get(name), METHODS[method]
         reason = row.unfit(task)
         if not reason and row.needs_prior:
-            from benchmarks.teachers import prior  # only now: it needs torch
+            from benchmarks.runs import prior  # only now: it needs torch
 
             reason = prior.unfit(method, task.at(size))
         if reason:

@@ -39,10 +39,10 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.report import throughput
     from benchmarks.report.artefact import write_text
     from benchmarks.report.grid import to_csv
+    from benchmarks.runs import prior
     from benchmarks.runs.fill import fill
     from benchmarks.runs.grid import grid
     from benchmarks.runs.run import PRECISION
-    from benchmarks.teachers import prior
 
     choice, folder = choice_of(options), folder_of(options)
     wanted = [

@@ -39,9 +39,8 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.registry.hyperparameters import Place, searched_as
     from benchmarks.registry.methods import rows_of
     from benchmarks.report import artefacts
-    from benchmarks.runs import search
+    from benchmarks.runs import prior, search
     from benchmarks.runs.fill import fill
-    from benchmarks.teachers import prior
 
     choice, folder = choice_of(options), folder_of(options)
     rows = []

@@ -11,8 +11,8 @@ from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice, Experiment
 from benchmarks.registry.hyperparameters import Tuned, chosen, place_of
 from benchmarks.registry.methods import METHODS
+from benchmarks.runs import prior
 from benchmarks.runs.run import Run
-from benchmarks.teachers import prior
 
 
 def grid(name: str, choice: Choice) -> list[Run]:
