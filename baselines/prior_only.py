@@ -35,6 +35,7 @@ PooledPriorOnly = pooled(
         "prior-only-pool": {
             "about": "data-free with a given generator: decoded prior samples alone",
             "pool_of": "prior-only",
+            "needs_prior": True,
             "tables": ["text"],
             "order": 200,
             "colour": "#8c6d31",

@@ -28,6 +28,7 @@ class PriorSampling(TGT):
         "prior-sampling": {
             "about": "distillation, half of each step decoded from the generator's prior",
             "tables": ["image", "vector"],
+            "needs_prior": True,
             "order": 90,
             "colour": "#CC79A7",
         },
@@ -43,6 +44,7 @@ PooledPriorSampling = pooled(
         "prior-sampling-pool": {
             "about": "as prior-sampling, from a pool decoded and labelled once",
             "pool_of": "prior-sampling",
+            "needs_prior": True,
             "tables": ["text", "retrieval"],
             "order": 190,
             "colour": "#CC79A7",

@@ -7,7 +7,7 @@ import re
 import pytest
 from test_contract import HEAD, PLAIN, TERM, body, line_of, register  # noqa: F401
 
-from benchmarks.commands import compare
+from benchmarks.commands import contract
 from benchmarks.commands.main import main
 from benchmarks.core.errors import BadInput
 from benchmarks.records.record import Spec
@@ -122,7 +122,8 @@ FILES = {
 def refused(register, source) -> str:  # noqa: F811
     """What `compare` says of a file; "" if it would run it."""
     try:
-        return compare.breach(register(source), ("fashion-lt",))
+        (told,) = contract.breaches([register(source)], ["fashion-lt"], unchecked=True)
+        return told
     except BadInput as error:
         return str(error)
 
@@ -146,14 +147,15 @@ def test_a_file_that_is_no_method_is_refused(kind, register):  # noqa: F811
     assert said.count("\n") == 0
 
 
-def test_the_command_says_one_line_and_status_two(tmp_path, capsys, register):  # noqa: F811
+@pytest.mark.parametrize("words", ["compare {}", "table1 --methods {}", "ablation-sigma --methods {}"])
+def test_the_command_says_one_line_and_status_two(words, tmp_path, capsys, register):  # noqa: F811
     for source, told in (
         (body(f"student(batch.inputs)\n{PLAIN}"), "was shown 32"),
         ("raise KeyboardInterrupt", "tried to end"),
     ):
-        path = tmp_path / f"own_refused_{abs(hash(source))}.py"
+        path = tmp_path / f"own_refused_{abs(hash((words, source)))}.py"
         path.write_text(source)
-        assert main(["compare", str(path), "--size", "smoke", "--results", str(tmp_path / "out")]) == 2
+        assert main([*words.format(path).split(), "--size", "smoke", "--results", str(tmp_path / "out")]) == 2
         error = capsys.readouterr().err
         assert told in error
         assert error.count("\n") == 1
@@ -196,7 +198,7 @@ def test_what_begins_late_is_a_failed_record_with_its_reason(late, told, registe
 
 def test_a_method_that_keeps_the_contract_passes_and_runs(register):  # noqa: F811
     name = register(body(PLAIN))
-    assert compare.breach(name, ("fashion-lt",)) == ""
+    assert contract.breaches([name], ["fashion-lt"], unchecked=False) == []
     run = Run(Spec(task="fashion-lt", size="smoke", teacher="full", budget=120, seed=0, method=name))
     assert execute(run).status == "ok"
 

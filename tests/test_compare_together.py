@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy import stats as scipy_stats
 
 from benchmarks.analysis import sequential, stats
 from benchmarks.commands import compare
+from benchmarks.records.groups import TRIAL_SIZES
 from benchmarks.records.record import Checkpoint, Record, pack
 from benchmarks.runs import fill
 
@@ -54,6 +56,12 @@ def asked(monkeypatch):
     return seen
 
 
+@pytest.fixture
+def judged(monkeypatch):
+    """The small runs of the smoke size count as results."""
+    monkeypatch.delitem(TRIAL_SIZES, "smoke")
+
+
 def run(tmp_path, **options):
     words = compare.Options(
         tasks=",".join(GAINS), size="smoke", results=tmp_path, against="one-hot", search=False, **options
@@ -63,7 +71,7 @@ def run(tmp_path, **options):
     return pd.concat(found, ignore_index=True)
 
 
-def test_all_tasks_are_corrected_together(asked, tmp_path):
+def test_all_tasks_are_corrected_together(asked, judged, tmp_path):
     frame = run(tmp_path, seeds=5)
     assert asked == [(task, 5) for task in GAINS]
     assert frame.task.tolist() == list(GAINS)
@@ -73,7 +81,7 @@ def test_all_tasks_are_corrected_together(asked, tmp_path):
     assert "over all 2 differences of this comparison, in 2 groups" in text
 
 
-def test_a_task_that_is_decided_gets_no_more_seeds(asked, tmp_path):
+def test_a_task_that_is_decided_gets_no_more_seeds(asked, judged, tmp_path):
     """t of some 90 at 5 seeds is beyond the bound of the second look; 0.7 deviations need the last."""
     frame = run(tmp_path, seeds="auto").set_index("task")
     looked = {task: [seeds for name, seeds in asked if name == task] for task in GAINS}
@@ -83,3 +91,13 @@ def test_a_task_that_is_decided_gets_no_more_seeds(asked, tmp_path):
     bound = 2 * scipy_stats.norm.sf(sequential.bounds(tuple(n / 20 for n in sequential.LOOKS), 0.05)[-1])
     assert frame.p["movie-5"] < bound
     assert "looked at 3, 5 seeds" in (tmp_path / "smoke" / "compare-distillation-fashion-lt.md").read_text()
+
+
+def test_a_size_that_gives_no_results_has_no_tests_of_them(asked, tmp_path):
+    frame = run(tmp_path, seeds="auto")
+    assert frame[["p", "p_overall", "p_holm", "p_sign_flip", "p_wilcoxon", "detectable"]].isna().all(axis=None)
+    assert frame[["diff", "low", "high"]].notna().all(axis=None)
+    for file in ("md", "html"):
+        text = (tmp_path / "smoke" / f"compare-distillation-movie-5.{file}").read_text()
+        assert "(size smoke: no result)" in text
+        assert not re.search("Holm|significant|O'Brien|[^a-z]p = ", text)

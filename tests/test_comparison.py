@@ -223,6 +223,15 @@ def test_one_seed_decides_nothing():
     assert "n/a" in [cell.text for cell in overviews.versus([pair])[0].rows[0]]
 
 
+def test_equal_differences_have_no_interval():
+    cells = group(mine=[0.5, 0.6], distillation=[0.4, 0.5])
+    found = pairs("mine", cells)
+    said = [comparison.conclusion("mine", GROUP, cells, found), comparison.verdict("mine", GROUP, cells, found)[0]]
+    said += [cell.text for cell in overviews.versus(found)[0].rows[0]]
+    assert not any("nan" in text for text in said)
+    assert "distillation (+10.0 points; 2 equal differences tell no spread)" in said[0]
+
+
 def test_a_turn_of_the_order_is_warned_of():
     cells = {
         "mine": {Unit(s): record("mine", s, (0.9, 0.2), (0.1, 0.5)) for s in (0, 1)},

@@ -8,8 +8,8 @@ import json
 import pytest
 from rich.console import Console
 
-from benchmarks.records.record import Spec, Store
-from benchmarks.runs import fill
+from benchmarks.records.record import Record, Spec, Store
+from benchmarks.runs import fill, scheduler
 from benchmarks.runs.execute import execute
 from benchmarks.runs.run import Run
 from benchmarks.teachers import store as teachers
@@ -21,6 +21,21 @@ def smoke_run() -> Run:
     for recipe in run.recipes.values():
         teachers.train(run.task, recipe, run.split)
     return run
+
+
+def test_a_plan_guesses_by_other_methods_and_tasks_of_the_domain():
+    def run(task, method):
+        return Run(Spec(task=task, size="small", teacher="full", budget=500, seed=0, method=method))
+
+    def spent(task, method, seconds):
+        told = {"phases": {"forward": seconds}, "identity": {"steps": 100}, "environment": {}}
+        return Record(key=method, status="ok", spec=run(task, method).spec, metrics={}, costs={}, **told)
+
+    history = scheduler._history([spent("fashion-lt", "one-hot", 1.0), spent("fashion-lt", "uda", 3.0)])
+    steps = run("glyph-lt", "one-hot").steps
+    found = [scheduler._estimate(run("glyph-lt", method), history) for method in ("one-hot", "distillation")]
+    assert found == pytest.approx([1 + 0.01 * steps, 1 + 0.02 * steps])
+    assert scheduler._estimate(run("movie-5", "one-hot"), history) == 1 + scheduler.GUESS_SECONDS
 
 
 def test_a_diverging_run_is_a_failed_record_with_its_reason(smoke_run, tmp_path):

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import zlib
+from types import SimpleNamespace
+from unittest.mock import MagicMock, Mock
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from benchmarks import task as task_module
+from benchmarks.commands import compare, options
 from benchmarks.core import paths
 from benchmarks.core.errors import BadInput
 from benchmarks.data.wordpieces import words_of
 from benchmarks.records.record import Spec, Store
 from benchmarks.registry import custom, tasks
+from benchmarks.registry.experiments import Choice
+from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.runs import run as run_module
 from benchmarks.runs import scheduler
 from benchmarks.runs.execute import execute
+from benchmarks.runs.grid import grid
 from benchmarks.runs.run import Run
 from benchmarks.teachers import own, recipe, store
 from benchmarks.validation import task_checks
+from tgt import TGT
 
 TEXTS = """
 import numpy as np
@@ -114,6 +124,21 @@ def test_texts_are_the_users_at_both_sizes_and_random_labels_are_at_chance(regis
     assert record.metrics["accuracy"] == pytest.approx(0.5, abs=0.1)
 
 
+def test_every_row_is_at_chance_where_labels_are_random(register, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(2500, 6)), columns=list("abcdef"))
+    frame.assign(label=rng.permutation(["left", "right"] * 1250)).to_csv(tmp_path / "random.csv", index=False)
+    name = custom.register(json.dumps({"path": str(tmp_path / "random.csv")}))
+    found = {}
+    for method in rows_of(tasks.get(name)):
+        run = run_of(name, method)
+        for part in run.recipes.values():
+            store.train(run.task, part, run.split)
+        found[method] = execute(run).metrics["accuracy"]
+    assert list(found) == ["one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"]
+    assert [*found.values()] == pytest.approx([0.5] * 5, abs=0.08)  # of 500 test samples
+
+
 def vectors(tmp_path, scale: float = 1.0) -> str:
     """The source of a task whose labeler comes from a file; the file is written with this scale."""
     weight = torch.zeros(2, 4)
@@ -159,6 +184,38 @@ def test_data_and_teacher_are_made_once_for_all_processes(register, tmp_path):
     assert {record.status for record in kept.read().values()} == {"ok"}
     assert len(kept.read()) == 4
     assert sorted((tmp_path / "calls").read_text().split()) == ["data", "teacher"]
+
+
+def test_rows_that_need_a_prior_are_left_out_where_there_is_none(register, tmp_path, capsys):
+    lines = [line for line in vectors(tmp_path).splitlines() if "sample_prior" not in line]
+    name = register("\n".join(lines))
+    forget(name)
+    for size in ("smoke", "smoke"):
+        rows = {run.spec.method for run in grid("table1", Choice(size=size, tasks=(name,)))}
+        assert rows == {"one-hot", "distillation", "tgt-random", "tgt-gradient"}
+    assert capsys.readouterr().err == (
+        f"note: {name}: its generator has no prior to sample from (no sample_prior), so prior-sampling cannot run and "
+        "is left out\n"
+    )
+    assert "prior-sampling" not in compare.rivals(tasks.get(name).at("smoke"), "mine")
+    told = f"method prior-sampling: it decodes samples of a prior, and the generator of {name} has none"
+    with pytest.raises(BadInput, match=told):
+        options.fits_all("prior-sampling", (name,), "smoke")
+    assert (tmp_path / "calls").read_text().split() == ["data", "teacher"]
+
+
+def test_every_row_that_decodes_the_prior_says_so():
+    batch = SimpleNamespace(num_generated=2, indices=torch.arange(2))
+    data = MagicMock(latents=torch.zeros(2, 3), __len__=lambda self: 2)
+    data.balanced_indices.return_value = torch.arange(2)
+    guided = {name: row for name, row in METHODS.items() if issubclass(row.load(), TGT)}
+    for name, row in guided.items():
+        asked = Mock()
+        method = object.__new__(row.load())
+        vars(method).update(config=method.Config(**row.fixed), teacher=asked, data=data, rng=None)
+        method.starting_points(batch)
+        assert row.needs_prior == asked.sample_prior.called, name
+    assert not any(row.needs_prior for name, row in METHODS.items() if name not in guided)
 
 
 def test_a_test_set_of_today_is_what_the_labeler_is_measured_on(register, tmp_path):

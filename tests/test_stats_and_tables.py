@@ -6,6 +6,7 @@ import io
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -18,8 +19,8 @@ from benchmarks.analysis import crossed, multipliers, scores, stats, summary
 from benchmarks.metrics.classification import classification, classify
 from benchmarks.records.groups import Unit, grouped
 from benchmarks.records.record import Record, Spec
-from benchmarks.report import figures, style, tables
-from benchmarks.report.grid import Cell, Grid
+from benchmarks.report import figures, style, tables, throughput
+from benchmarks.report.grid import Cell, Grid, to_csv
 
 
 def record(method, seed, value, task="fashion-lt", budget=2478, status="ok", teacher="a", **metrics):
@@ -201,6 +202,20 @@ def test_one_grid_is_shown_alike_everywhere():
     narrow.print(found.rich(20))
     assert "1.5" not in narrow.file.getvalue()
     assert "%" in narrow.file.getvalue()  # what does not fit is said
+
+
+def test_tables_and_figures_say_their_size(tmp_path):
+    table = Grid.of(("method", "p"), [("mine", "0.1")], title="A table")
+    assert table.of_size("small").of_size("small").title == "A table (size small)"
+    assert table.of_size("smoke").title == "A table (size smoke: no result)"
+    frame = pd.DataFrame({"diff": [0.1], "p": [0.1], "rival_p": [0.1], "p_holm": [0.1], "probability": [0.1]})
+    assert to_csv(frame, "smoke").splitlines()[1] == "0.100000,,,,0.100000"
+    assert to_csv(frame, "small") == to_csv(frame)
+    phases = {f"ms_{phase}": 0.1 for phase in throughput.PHASES}
+    steps = pd.DataFrame([{"task": "fashion-lt", "method": f"method {n}", **phases} for n in range(6)])
+    for size, told in (("smoke", "is no result"), ("small", "size small")):
+        throughput.draw(steps, tmp_path / size, size)
+        assert told in (tmp_path / f"{size}.svg").read_text()
 
 
 def test_budgets_of_many_curves_are_those_of_each():

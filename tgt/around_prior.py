@@ -15,12 +15,12 @@ class PriorTGT(PooledTGT):
         "tgt-random-passages-pool": {
             "about": "as tgt-random-pool, around passages instead of queries", "role": "tgt",
             "fixed": {"explore": "isotropic"}, "search": {"step_size": []}, "pool_of": "tgt-random-passages",
-            "only_for": "retrieval", "tables": ["retrieval"], "order": 280, "colour": "#b37a00",
+            "only_for": "retrieval", "tables": ["retrieval"], "needs_prior": True, "order": 280, "colour": "#b37a00",
         },
         "tgt-gradient-passages-pool": {
             "about": "as tgt-gradient-pool, around passages instead of queries", "role": "tgt",
             "fixed": {"explore": "gradient"}, "pool_of": "tgt-gradient-passages",
-            "only_for": "retrieval", "tables": ["retrieval"], "order": 290, "colour": "#8f3f00",
+            "only_for": "retrieval", "tables": ["retrieval"], "needs_prior": True, "order": 290, "colour": "#8f3f00",
         },
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from tgt.features import features
 
 
 class Generator(Protocol):
-    """An encoder-decoder of the domain. Any `nn.Module` with these three methods serves."""
+    """An encoder-decoder of the domain. Any `nn.Module` with these methods serves, the last for who samples a prior."""
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Inputs (B, ...) -> latents (B, ...), deterministic (for a VAE: the posterior's mean)."""
@@ -91,5 +91,7 @@ class Teacher:
         return decoded
 
     def sample_prior(self, count: int, rng: torch.Generator) -> Tensor:
-        """`count` latents from the generator's prior."""
+        """`count` latents from the generator's prior. Raises ValueError if it has none."""
+        if not callable(getattr(self.generator, "sample_prior", None)):
+            raise ValueError("this teacher's generator has no prior to sample from: it lacks sample_prior")
         return self.generator.sample_prior(count, rng)  # type: ignore[operator]

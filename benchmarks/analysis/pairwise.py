@@ -168,7 +168,7 @@ def verdict(ours: str, name: Group, group: Cells, found: list[Pair], alpha: floa
     known = {pair.rival: one for pair in found if (one := summary.validation(group[pair.rival], task.metric)).units}
     best = max(found, key=lambda pair: known[pair.rival].values.mean() if pair.rival in known else -math.inf)
     told, chosen = best.verdict(alpha), "its best rival on validation samples" if known else "its first rival"
-    numbers = f"{_points(best.difference)} points" + (f" {best.difference.bounds}" if best.difference.n > 1 else "")
+    numbers = _with_bounds(best.difference)
     if size_of(group) in TRIAL_SIZES:
         return f"{name.label}: it runs, and nothing is decided; {numbers} against {best.rival}.", OPEN
     counts = [f"{one} {sum(pair.verdict(alpha) == one for pair in found)}" for one in (BETTER, WORSE)]
@@ -210,12 +210,17 @@ def conclusion(ours: str, name: Group, group: Cells, found: list[Pair], alpha: f
 
 def _told(pair: Pair, verdict: str) -> str:
     d = pair.difference
-    numbers = f"{pair.rival} ({_points(d)} points" + (
-        f" {d.bounds}, Holm-corrected p = {pair.holm:.2g}" if d.n > 1 else ""
-    )
-    if verdict == OPEN and d.n > 1:
+    numbers = f"{pair.rival} ({_with_bounds(d)}"
+    if math.isnan(d.half):
+        return numbers + (f"; {d.n} equal differences tell no spread)" if d.n > 1 else ")")
+    numbers += f", Holm-corrected p = {pair.holm:.2g}"
+    if verdict == OPEN:
         numbers += f"; these {d.n} seeds would have shown {100 * pair.detectable:.1f} points 4 times in 5"
     return numbers + ")"
+
+
+def _with_bounds(difference: stats.Interval) -> str:
+    return f"{_points(difference)} points" + ("" if math.isnan(difference.half) else f" {difference.bounds}")
 
 
 def _points(difference: stats.Interval) -> str:

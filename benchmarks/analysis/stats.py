@@ -41,8 +41,8 @@ class Interval:
 
     @property
     def points(self) -> str:
-        """As tables show a difference: in points, of more than one seed with its interval."""
-        return f"{100 * self.mean:+.1f}" + ("" if self.n < 2 else f" {self.bounds}")
+        """As tables show a difference: in points, with its interval if there is one."""
+        return f"{100 * self.mean:+.1f}" + ("" if math.isnan(self.half) else f" {self.bounds}")
 
 
 def interval(values: np.ndarray | list[float], level: float = LEVEL) -> Interval:

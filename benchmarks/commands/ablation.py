@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from rich.console import Console
 
 from benchmarks.analysis.ablation import ABLATIONS, SEEDS, TASKS, Ablation
-from benchmarks.commands import experiment
+from benchmarks.commands import contract, experiment
 from benchmarks.commands.options import choice_of, execution, folder_of
 from benchmarks.core import settings
 from benchmarks.core.errors import BadInput
@@ -23,6 +23,7 @@ class Options(experiment.Options):
 
 def refuse(target: str, options: Options) -> None:
     ablation, choice = ABLATIONS[target], choice_of(options, TASKS)
+    contract.breaches(choice.methods, choice.tasks or TASKS, options.unchecked)
     if ablation.name == "teacher" and options.teacher != "full":
         raise BadInput(f"{target} sets --teacher itself")
     if ablation.name in settings.parse(choice.settings):

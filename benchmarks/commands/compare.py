@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
+from benchmarks.commands import contract
 from benchmarks.commands.options import (
     Cells,
     Computing,
+    Contract,
     Runs,
     Tasks,
     Where,
@@ -23,7 +25,7 @@ from benchmarks.commands.options import (
 )
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
-from benchmarks.records.groups import Group
+from benchmarks.records.groups import TRIAL_SIZES, Group
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.registry.hyperparameters import Place, chosen, place_of, searched, searched_as, tuned
@@ -43,21 +45,22 @@ DEFAULT_TASK = {"image": "fashion-lt", "text": "movie-5", "retrieval": "wiki-tit
 
 
 @dataclass
-class Options(Runs, Cells, Tasks, Computing, Where):
+class Options(Contract, Runs, Cells, Tasks, Computing, Where):
     seeds: int | Literal["auto"] | None = None  # type: ignore[assignment]
     """Replications, seeds 0 to N - 1. auto: more of them until all is decided or hopeless, 20 at most."""
     against: str = ""
     """The rows to set it against; by default distillation, decoded noise and TGT."""
     search: bool = True
     """First choose hyper-parameters on validation samples, by as many trials as its rivals had."""
-    unchecked: bool = False
-    """Run a method that breaks the contract all the same; its page says so."""
 
 
 def rivals(task: Task, ours: str) -> tuple[str, ...]:
     """What a method is compared with unless a person says: distillation, decoded noise, and every row of TGT."""
+    from benchmarks.runs import prior
+
     wanted = {"distillation", "prior-sampling", "prior-sampling-pool"}
-    return tuple(row for row in rows_of(task) if (row in wanted or METHODS[row].is_tgt) and row != ours)
+    rows = (row for row in rows_of(task) if (row in wanted or METHODS[row].is_tgt) and row != ours)
+    return prior.fitting(rows, task)
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
@@ -73,34 +76,18 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         raise BadInput(f"--against: {ours} cannot be its own rival")
     chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].domain, "fashion-lt"),)
     for name in (ours, *against):
-        fits_all(name, chosen_tasks)
-    breaches = [told for name in (ours, *against) if (told := breach(name, chosen_tasks))]
-    if breaches and not options.unchecked:
-        raise BadInput(f"{breaches[0]}; ./reproduce.sh validate checks it, --unchecked runs it all the same")
+        fits_all(name, chosen_tasks, options.size)
+    breaches = contract.breaches((ours, *against), chosen_tasks, options.unchecked)
     status, cells = 0, []
     for task_name in chosen_tasks:
         one = replace(choice, tasks=(task_name,))
         task = tasks.get(task_name)
-        wanted = (ours, *(against or rivals(task, ours)))
+        wanted = (ours, *(against or rivals(task.at(choice.size), ours)))
         if options.search:
             one, found = search(wanted, one, folder, options, console)
             status = max(status, found)
         cells.append(Asked(task, wanted, one))
     return max(status, _together(cells, breaches, folder, options, console))
-
-
-def breach(name: str, on: tuple[str, ...]) -> str:
-    """What a method from outside breaks of the contract on the kinds of tasks; "" of one that keeps it."""
-    if not METHODS[name].packages:
-        return ""
-    from benchmarks.runs.scheduler import one_thread
-    from benchmarks.validation import method_checks, toys
-
-    one_thread()
-    domains = {tasks.get(task).domain for task in on}
-    modalities = tuple(m for m in toys.MODALITIES if m in domains) or toys.MODALITIES[:1]
-    found = next((one for one in method_checks.method(name, modalities) if one.broken), None)
-    return f"{name} breaks the contract: {found.cause}" if found else ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +125,7 @@ def search(
     first, plans = searching.first(rows, choice.size), []
     told = f"choosing hyper-parameters of {', '.join(dict.fromkeys(row.method for row in rows))} on validation samples"
     console.print(f"{told}: {len(first)} settings", markup=False)
+    console.print("--no-search leaves all at their defaults, --against names fewer rivals", markup=False)
 
     def run_all(runs: list[Run]) -> Plan:
         plans.append(fill(runs, folder / "tuning", execution(options), console)[0])
@@ -145,6 +133,7 @@ def search(
 
     if options.plan:
         run_all(first)
+        console.print(f"{searching.MORE}; then, with what was chosen:", markup=False)
         return choice, 0
     found = searching.search(rows, choice.size, run_all)
     for place, method, _ in rows:
@@ -253,11 +242,14 @@ def grid(wanted: tuple[str, ...], task: Task, choice: Choice) -> list[Run]:
 def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -> list[str]:
     """How the comparison was made, for whoever doubts it."""
     task, choice, wanted, ours, looks = one.task, one.choice, one.wanted, one.wanted[0], watch.looks
-    out = [
-        f"Holm's correction is over all {len(watch.overall)} differences of this comparison, in {groups} "
-        f"group{'s' * (groups > 1)} of records."
-    ]
-    if len(looks) > 1:
+    tested = choice.size not in TRIAL_SIZES
+    out = []
+    if tested:
+        out.append(
+            f"Holm's correction is over all {len(watch.overall)} differences of this comparison, in {groups} "
+            f"group{'s' * (groups > 1)} of records."
+        )
+    if tested and len(looks) > 1:
         most = max(run.spec.seed for run in plan.runs) + 1
         out.append(
             f"Seeds were added until each difference was significant or hopeless, or there were {looks[-1]}: looked at "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from benchmarks.commands import contract
 from benchmarks.commands.options import (
     Cells,
     Computing,
@@ -38,9 +39,11 @@ class Options(Settings, Runs, Cells, Methods, Tasks, Computing, Where):
 
 def refuse(target: str, options: Options) -> None:
     experiment = EXPERIMENTS[target]
-    for task in choice_of(options, experiment.tasks).tasks:
+    choice = choice_of(options, experiment.tasks)
+    for task in choice.tasks:
         if experiment.figure == "slopes" and task not in experiment.tasks:
             raise BadInput(f"{target} is of manifolds whose dimensions are known; {task} is none")
+    contract.breaches(choice.methods, choice.tasks or experiment.tasks, options.unchecked)
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
@@ -63,9 +66,10 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         return status
     own = folder.resolve() == (REFERENCE / options.size).resolve()
     reference = {} if own else Results.load(REFERENCE / options.size).groups()
-    made = artefacts.of_experiment(
-        target, [(run.spec, plan.record(run)) for run in plan.runs], absent, reference, Orders.of(folder)
-    )
+    breaches = contract.breaches(choice.methods, choice.tasks or EXPERIMENTS[target].tasks, options.unchecked)
+    pairs = [(run.spec, plan.record(run)) for run in plan.runs]
+    told = [*(f"Task {task} is unavailable: {reason}" for task, reason in absent.items()), *breaches]
+    made = artefacts.of_experiment(target, pairs, told, reference, Orders.of(folder))
     artefacts.show(made, console)
     written = made.write(artefacts.folder_of(folder, choice.settings))
     console.print("written: " + ", ".join(str(path) for path in written), markup=False)

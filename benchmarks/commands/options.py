@@ -85,7 +85,13 @@ class Tasks(Data):
 
 
 @dataclass
-class Methods:
+class Contract:
+    unchecked: bool = False
+    """Run a method from outside that breaks the contract all the same, and say so."""
+
+
+@dataclass
+class Methods(Contract):
     methods: str = ""
     """Comma-separated names, or files with a custom method; by default the target's own rows. all: those too that it
     leaves out for the time they take."""
@@ -269,14 +275,20 @@ def _methods(options: Any, on: tuple[str, ...]) -> tuple[str, ...]:
         return ()
     for name in chosen:
         known("method", name, METHODS)
-        fits_all(name, on)
+        fits_all(name, on, options.size)
     return chosen
 
 
-def fits_all(method: str, on: tuple[str, ...]) -> None:
-    """Raises BadInput for a method that cannot run on one of the tasks."""
-    for task in on:
-        if reason := METHODS[method].unfit(tasks.get(task)):
+def fits_all(method: str, on: tuple[str, ...], size: str) -> None:
+    """Raises BadInput for a method that cannot run on one of the tasks at a size."""
+    for name in on:
+        task, row = tasks.get(name), METHODS[method]
+        reason = row.unfit(task)
+        if not reason and row.needs_prior:
+            from benchmarks.runs import prior  # only now: it needs torch
+
+            reason = prior.unfit(method, task.at(size))
+        if reason:
             raise BadInput(f"method {method}: {reason}")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.commands import contract
 from benchmarks.commands.options import Computing, Methods, Tasks, Where, Work, choice_of, execution, folder_of
 from benchmarks.core import paths
 from benchmarks.registry import tasks
@@ -28,7 +29,8 @@ class Options(Work, Methods, Tasks, Computing, Where):
 
 
 def refuse(target: str, options: Options) -> None:
-    choice_of(options)
+    choice = choice_of(options)
+    contract.breaches(choice.methods, choice.tasks or TASKS, options.unchecked)
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
@@ -37,6 +39,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.report import throughput
     from benchmarks.report.artefact import write_text
     from benchmarks.report.grid import to_csv
+    from benchmarks.runs import prior
     from benchmarks.runs.device import Device
     from benchmarks.runs.fill import fill
     from benchmarks.runs.grid import grid
@@ -45,7 +48,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     wanted = [
         (name, method)
         for name in choice.tasks or TASKS
-        for method in choice.methods or rows_of(tasks.get(name))
+        for method in choice.methods or prior.fitting(rows_of(tasks.get(name)), tasks.get(name).at(choice.size))
         if not METHODS[method].unfit(tasks.get(name))
     ]
     first = Choice(size=choice.size, seeds=1, device=choice.device, precision=choice.precision)
@@ -67,7 +70,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     device = (gpu or f"{environment()['cpu']}-1-thread").lower().replace(" ", "-").replace("/", "-")
     table = folder / f"throughput-{device}-{choice.precision}-torch{environment()['packages']['torch']}.csv"
     write_text(table, to_csv(frame))
-    made = [folder / "throughput.json", table, *throughput.draw(frame, folder / "throughput")]
+    made = [folder / "throughput.json", table, *throughput.draw(frame, folder / "throughput", choice.size)]
     for line in throughput.lines(frame):
         console.print(line, markup=False)
     console.print("written: " + ", ".join(str(path) for path in made), markup=False)

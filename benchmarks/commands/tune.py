@@ -8,6 +8,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from benchmarks.commands import contract
 from benchmarks.commands.options import Computing, Methods, Runs, Tasks, Where, choice_of, execution, folder_of
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
@@ -27,16 +28,18 @@ class Options(Runs, Methods, Tasks, Computing, Where):
 
 
 def refuse(target: str, options: Options) -> None:
-    for name in choice_of(options).tasks:
+    choice = choice_of(options)
+    for name in choice.tasks:
         if (other := tasks.get(name).tuned_on) != name:
             raise BadInput(f"tune: {name} takes what {other} chose; a search of its own would be read nowhere")
+    contract.breaches(choice.methods, choice.tasks or tasks.TASKS, options.unchecked)
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
     from benchmarks.registry.hyperparameters import Place, searched_as
     from benchmarks.registry.methods import rows_of
     from benchmarks.report import artefacts
-    from benchmarks.runs import search
+    from benchmarks.runs import prior, search
     from benchmarks.runs.device import Device
     from benchmarks.runs.fill import fill
 
@@ -44,18 +47,18 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     rows = []
     for name in choice.tasks or tuple(dict.fromkeys(task.tuned_on for task in tasks.TASKS.values())):
         task = tasks.get(name)
-        searched = task.sizes[choice.size].searched
+        searched, own = task.sizes[choice.size].searched, prior.fitting(rows_of(task), task.at(choice.size))
         if unknown := sorted(set(choice.budgets) - set(searched)):
             raise BadInput(f"--budgets: {name} is searched at {', '.join(map(str, searched))}, not at {unknown[0]}")
         rows += [
             search.Row(Place(name, teacher, budget), method, Device(choice.device, choice.precision))
             for teacher in choice.teachers
             for budget in choice.budgets or searched
-            for method in dict.fromkeys(searched_as(name) for name in choice.methods or rows_of(task))
+            for method in dict.fromkeys(searched_as(name) for name in choice.methods or own)
         ]
     if options.plan:
         fill(search.first(rows, choice.size, options.search_seed), folder / "tuning", execution(options), console)
-        console.print("these are of the first seed; the best sixth has two further seeds, and so on")
+        console.print(search.MORE)
         return 0
     chosen = search.search(
         rows,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
 
 
 class BadInput(Exception):
@@ -34,3 +35,9 @@ def in_a_line(error: BaseException) -> str:
 def tell(line: str) -> None:
     """One line that a person should see, whatever is written to standard output."""
     print(f"note: {line}", file=sys.stderr)
+
+
+@cache
+def tell_once(line: str) -> None:
+    """A line that several parts of a command come upon."""
+    tell(line)

@@ -101,6 +101,3 @@ class MaskedLanguageModel(Reader):
         absent = F.one_hot(torch.tensor(PAD, device=logits.device), logits.shape[-1]).bool()
         logits = logits.masked_fill((latents[..., -1:] > 0) == absent, -1e4)  # words are no padding, padding no words
         return straight_through(logits) if latents.requires_grad else logits.argmax(-1)
-
-    def sample_prior(self, count: int, rng: torch.Generator) -> Tensor:
-        raise ValueError("a masked language model has no prior over texts to sample from")

@@ -42,7 +42,8 @@ class Row:
         only_for: the only domain it can run on; "" means any.
         long_tail: it differs from other rows only where classes are not equally frequent.
         student: which of a task's students it trains, "student" or "pretrained".
-        pool_of: of a row with its samples in a pool, the name of the same without one; "" of all others.
+        needs_prior: it decodes samples of the generator's prior; where a generator has none, it is left out.
+    pool_of: of a row with its samples in a pool, the name of the same without one; "" of all others.
         schedule: its steps are so many times the task's: a method at the length that its paper asks for.
         tuned_as: the row whose searched hyper-parameters it takes; "" is its own. For longer schedules of a row.
         extra: for the time it takes, tables are filled with it only where a person asks for it.
@@ -61,6 +62,7 @@ class Row:
     only_for: str = ""
     long_tail: bool = False
     student: str = "student"
+    needs_prior: bool = False
     pool_of: str = ""
     schedule: int = 1
     tuned_as: str = ""
@@ -117,8 +119,8 @@ class Row:
 #: What `variants` may say of a row, and what kind of literal says it.
 FACTS: dict[str, type] = {
     "about": str, "role": str, "fixed": dict, "search": dict, "defaults": dict, "tables": list, "only_for": str,
-    "long_tail": bool, "student": str, "pool_of": str, "schedule": int, "tuned_as": str, "extra": bool, "order": int,
-    "colour": str,
+    "long_tail": bool, "student": str, "needs_prior": bool, "pool_of": str, "schedule": int, "tuned_as": str,
+    "extra": bool, "order": int, "colour": str,
 }  # fmt: skip
 
 

@@ -53,7 +53,7 @@ class Artefact:
     @property
     def csvs(self) -> dict[str, str]:
         """Its CSVs by the names of their files."""
-        return {f"{stem}.csv": to_csv(frame) for stem, frame in self.frames.items()}
+        return {f"{stem}.csv": to_csv(frame, self.size) for stem, frame in self.frames.items()}
 
     @cached_property
     def contents(self) -> dict[str, str]:

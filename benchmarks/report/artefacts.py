@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -120,18 +120,18 @@ def of_ablation(name: str, results: Results, choice: Choice) -> Artefact | None:
 def of_experiment(
     name: str,
     pairs: list[tuple[Spec, Record | None]],
-    absent: Mapping[str, str] | None = None,
+    told: Iterable[str] = (),
     reference: Groups | None = None,
     orders: Orders | None = None,
 ) -> Artefact:
     """The tables of some cells of an experiment, recorded or still to come.
 
     Args:
-        absent: tasks whose data cannot be had, and why.
+        told: lines on what a reader of the tables must know, such as a task whose data cannot be had.
         reference: the committed reference's groups, for a column of their own. orders: what the searches say.
     """
     foreign = {spec.task for spec, _ in pairs if tasks.get(spec.task).family not in EXPERIMENTS[name].tasks}
-    made = _experiment(name, "-".join([name, *sorted(foreign)]), grouped(pairs), reference or {}, orders, absent)
+    made = _experiment(name, "-".join([name, *sorted(foreign)]), grouped(pairs), reference or {}, orders, told)
     return replace(made, size=pairs[0][0].size if pairs else "")
 
 
@@ -141,7 +141,7 @@ def _experiment(
     groups: Groups,
     reference: Groups,
     orders: Orders | None = None,
-    absent: Mapping[str, str] | None = None,
+    told: Iterable[str] = (),
 ) -> Artefact:
     experiment = EXPERIMENTS[name]
     frame = summary.frame(groups)
@@ -153,7 +153,6 @@ def _experiment(
         frames[f"{files}-slopes"] = found = slopes.frame(groups)
         lines = [*slopes.lines(found)]
     published = ledger.numbers()
-    missing = [f"Task {task} is unavailable: {reason}" for task, reason in (absent or {}).items()]
 
     def grids() -> Iterator[Grid]:
         for group, cells in groups.items():
@@ -173,11 +172,11 @@ def _experiment(
         grids,
         groups,
         texts={
-            ".md": lambda self: "\n".join([*(grid.markdown() for grid in self.grids), *missing]),
+            ".md": lambda self: "\n".join([*(grid.markdown() for grid in self.grids), *told]),
             ".tex": lambda self: "\n".join(grid.latex() for grid in self.grids),
         },
         drawing=(draw, tuple(frames.values())) if draw else None,
-        lines=(*lines, *missing),
+        lines=(*lines, *told),
     )
 
 

@@ -59,7 +59,7 @@ def write(
     texts = {
         f"{name}-curves.csv": to_csv(curves),
         f"{name}.md": "\n".join([*head, *parts, f"![Learning curves]({name}.png)"]) + "\n",
-        f"{name}.csv": to_csv(pd.concat(frames)),
+        f"{name}.csv": to_csv(pd.concat(frames), size),
         f"{name}.html": html.comparison(
             groups, title, verdicts, [*said, *how], versus, folder / f"{name}.svg", warnings
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -74,8 +75,8 @@ class Grid:
         return replace(self, heads=("", *(cell.text for cell in head)), rows=rows, align="")
 
     def of_size(self, size: str) -> Grid:
-        """The table of runs of a size, which is said of it where their numbers mean nothing."""
-        told = f"(size {size}: no result)" if size in TRIAL_SIZES else ""
+        """The table of runs of a size, which its title says; where their numbers mean nothing, it says that too."""
+        told = f"(size {size}: no result)" if size in TRIAL_SIZES else f"(size {size})" if size else ""
         return self if told in self.title else replace(self, title=f"{self.title} {told}".strip())
 
     def rich(self, width: int, notes: bool = True) -> Group:
@@ -157,6 +158,16 @@ def id_of(*parts: object) -> str:
     return "-".join(re.sub(r"[^a-z0-9]+", "-", str(part).lower()) for part in parts)
 
 
-def to_csv(frame: pd.DataFrame) -> str:
-    """Six decimals: more than any digit that means something, few enough that a table stays readable."""
+#: Columns that say how sure a difference is.
+_TESTS = re.compile("p|p_.*|.*_p|detectable")
+
+
+def to_csv(frame: pd.DataFrame, size: str = "") -> str:
+    """Six decimals: more than any digit that means something, few enough that a table stays readable.
+
+    Args:
+        size: of the runs; where their numbers mean nothing, the columns of p values are left empty.
+    """
+    if size in TRIAL_SIZES:
+        frame = frame.assign(**{name: math.nan for name in map(str, frame.columns) if _TESTS.fullmatch(name)})
     return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n")

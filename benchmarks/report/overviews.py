@@ -85,7 +85,7 @@ def versus(found: list[Pair], alpha: float = pairwise.ALPHA, size: str = "") -> 
         "the verdict goes by it. Detectable: the true difference that these runs show 4 times in 5, corrected alike."
     )
     return [
-        Grid.of(heads, rows, title="Against each rival", notes=(note,)),
+        Grid.of(heads, rows, title="Against each rival", notes=(note,), align="lrwrr"),
         _other_tests(found),
         Grid.of(
             ("against", "seeds", "draws", "seeds x draws", "test samples"),

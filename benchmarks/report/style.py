@@ -43,9 +43,11 @@ def width(method: object) -> float:
 def save(
     figure: Figure, path: Path, suffixes: tuple[str, ...] = (".png", ".pdf", ".svg"), size: str = ""
 ) -> list[Path]:
-    """The figure in each format, laid out once. size: of the runs, which is said where they are no results."""
+    """The figure in each format, laid out once. size: of the runs, which stands in it, or above it if no result."""
     if told := TRIAL_SIZES.get(size):
-        figure.suptitle(told, color="#b3261e", y=1.02, va="bottom")
+        figure.text(0.5, 1.02, told, color="#b3261e", fontsize=12, ha="center", va="bottom")
+    elif size:
+        figure.text(1, -0.01, f"size {size}", color="#777777", fontsize=7, ha="right", va="top")
     if engine := figure.get_layout_engine():
         engine.execute(figure)
         figure.set_layout_engine(None)

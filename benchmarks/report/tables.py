@@ -172,7 +172,7 @@ def _notes(task: Task, group: Group, cells: Cells) -> Iterator[str]:
     yield from _of_errors(group, summary.scores(cells, task.metric))
     yield from _of_rivals(cells, task.metric)
     for method in cells:
-        yield from _of_method(method, group.teacher)
+        yield from _of_method(method, group.teacher, task)
     if "teacher" in task.references:
         yield (
             "top-k: queries with a relevant passage among the first k (DPR's top-k accuracy). gap closed: of the "
@@ -207,16 +207,15 @@ def _of_rivals(cells: Cells, metric: str) -> Iterator[str]:
         yield f"Best rival (*): {BASELINE} stands for it, as the budget takes the validation samples."
 
 
-def _of_method(method: str, teacher: str) -> Iterator[str]:
+def _of_method(method: str, teacher: str, task: Task) -> Iterator[str]:
     """What a reader must know of a row that cannot be compared like others."""
     if fact(method).is_oracle:
         seen = "real samples that else only the teacher saw" if teacher == "full" else "the student's own samples again"
         yield f"{method} sees {seen}: an oracle, not counted as a rival."
     if method not in METHODS or METHODS[method].packages:
-        yield (
-            f"{method} is a custom method: unless `compare` searched them, its hyper-parameters are its defaults, "
-            "while those of the suite's own rows were searched."
-        )
+        others = "" if "data" in task.own else ", while those of the suite's own rows were searched"
+        told = f"unless `compare` searched them, its hyper-parameters are its defaults{others}"
+        yield f"{method} is a custom method: {told}."
 
 
 def _of_runs(task: Task, group: Group, runs: dict[str, list[Record]]) -> Iterator[str]:

@@ -65,7 +65,7 @@ def of_json(found: dict[str, Any]) -> pd.DataFrame:
 _COUNTED = ("student_samples", "labeler_queries", "decodes")
 
 
-def draw(frame: pd.DataFrame, path: Path) -> list[Path]:
+def draw(frame: pd.DataFrame, path: Path, size: str) -> list[Path]:
     """Bars of a step's milliseconds by phase, one panel a task."""
     names = list(dict.fromkeys(frame.task))
     heights = [max((frame.task == name).sum(), 2) for name in names]
@@ -82,7 +82,7 @@ def draw(frame: pd.DataFrame, path: Path) -> list[Path]:
         axis.grid(alpha=0.3, axis="x")
     axes[-1, 0].set_xlabel("milliseconds a step (median; pools filled, evaluation excluded)")
     axes[-1, 0].legend(fontsize=8, ncol=5, loc="upper center", bbox_to_anchor=(0.4, -0.25 * 6 / heights[-1]))
-    return style.save(figure, path)
+    return style.save(figure, path, size=size)
 
 
 def lines(frame: pd.DataFrame) -> list[str]:

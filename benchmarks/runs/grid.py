@@ -11,6 +11,7 @@ from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice, Experiment
 from benchmarks.registry.hyperparameters import Tuned, chosen, place_of
 from benchmarks.registry.methods import METHODS
+from benchmarks.runs import prior
 from benchmarks.runs.run import Run
 
 
@@ -31,7 +32,7 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
         choice.budgets or experiment.budgets(size),
         range(choice.draws),
         range(choice.seeds or size.seeds or experiment.seeds),
-        choice.methods or experiment.methods(task, choice.extra),
+        choice.methods or prior.fitting(experiment.methods(task, choice.extra), task.at(choice.size)),
     )
     specs = [
         Spec(

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,6 +14,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from benchmarks.core import paths
 from benchmarks.records.record import Record, Store
+from benchmarks.registry import tasks
 from benchmarks.runs import handover
 from benchmarks.runs.execute import execute
 from benchmarks.runs.run import Run
@@ -75,17 +77,21 @@ def plan(
 
 
 def _history(records: Iterable[Record]) -> dict[tuple[str, str, str], float]:
-    """Mean seconds a step, evaluation included, of finished runs by task, method and size."""
+    """Mean seconds a step, evaluation included, of finished runs by size, task or domain, and method or ""."""
     spent: dict[tuple[str, str, str], list[float]] = {}
-    for record in records:
-        if record.status == "ok" and not record.spec.settings:
-            cell = record.spec.task, record.spec.method, record.spec.size
-            spent.setdefault(cell, []).append(sum(record.phases.values()) / record.identity["steps"])
+    finished = [record for record in records if record.status == "ok" and not record.spec.settings]
+    known = {name: tasks.get(name).domain for name in {record.spec.task for record in finished} if tasks.known(name)}
+    for record in finished:
+        spec, seconds = record.spec, sum(record.phases.values()) / record.identity["steps"]
+        for place, method in product((spec.task, known.get(spec.task, "")), (spec.method, "")):
+            spent.setdefault((spec.size, place, method), []).append(seconds)
     return {cell: sum(values) / len(values) for cell, values in spent.items()}
 
 
 def _estimate(run: Run, history: dict[tuple[str, str, str], float]) -> float:
-    known = history.get((run.spec.task, run.spec.method, run.spec.size))
+    """Seconds of a run: as those of its method on its task, else of others there, else of other tasks of its domain."""
+    cells = product([run.spec.size], (run.spec.task, run.task.domain), (run.spec.method, ""))
+    known = next((history[cell] for cell in cells if cell in history), None)
     return 1.0 + (GUESS_SECONDS * run.steps / run.task.size.steps if known is None else known * run.steps)
 
 
@@ -149,8 +155,8 @@ def _run_cell(spec, overrides, folder: Path, patient: bool, harness: int):
 
 def _parallel(jobs: int, work: Callable, calls: list[tuple]):
     with handover.prepared(jobs) as made, parallel_config(backend="loky", inner_max_num_threads=1):
-        tasks = (delayed(_work)(made, work, call) for call in calls)
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")(tasks)
+        ready = (delayed(_work)(made, work, call) for call in calls)
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")(ready)
 
 
 def _work(made: tuple, work: Callable, call: tuple):

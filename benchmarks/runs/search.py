@@ -28,6 +28,8 @@ from benchmarks.task import Task
 SEEDS = (1000, 1001, 1002)  # of the splits and starts that settings are judged by; no table uses them
 FINAL = 6  # one setting in so many is tried with all seeds
 FURTHER = 3  # how often a winner is tried beyond the ends of its axes
+#: What is told of a plan, which is of the runs that a search begins with.
+MORE = "these are of the first seed; the best sixth has two further seeds, and so on: about half as long again"
 BEYOND = 10_000  # trial numbers of settings beyond the ends of axes begin here
 
 #: Runs what is missing of a list of runs.
