@@ -89,7 +89,3 @@ def test_a_committed_run_of_the_same_key_is_not_run_again(smoke_run, tmp_path, m
     assert not own.exists()
     plan, _ = fill.fill([smoke_run], own, fill.Execution("smoke", plan=True), console)
     assert plan.missing == (smoke_run,)
-    forged = record.model_copy(update={"identity": {**record.identity, "batch": 1}})
-    Store(tmp_path / "reference" / "smoke").append(forged)
-    plan, _ = fill.fill([smoke_run], own, fill.Execution("smoke", plan=True, reuse=True), console)
-    assert plan.missing == (smoke_run,)

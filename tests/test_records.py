@@ -35,12 +35,71 @@ def test_a_torn_line_is_passed_over_and_repaired(tmp_path):
     assert sorted(r.spec.seed for r in store.read().values()) == [0, 2]
 
 
-def test_a_damaged_line_is_named(tmp_path):
+def rewritten(line, **changes):
+    """A record's line with other values, its own hash written anew: as whoever knows the format would edit it."""
+    data = {**json.loads(line), **changes}
+    data.pop("sha256")
+    return json.dumps({**data, "sha256": digest(data)}).encode()
+
+
+def edited(line, old, new):
+    assert old in line
+    return line.replace(old, new, 1).encode()
+
+
+#: What may become of a line, and a word of what is said of it.
+DAMAGE = {
+    "empty object": (lambda line: b"{}", "written"),
+    "a list": (lambda line: b"[1, 2]", "no JSON object"),
+    "a number": (lambda line: b"17", "no JSON object"),
+    "a string": (lambda line: b'"text"', "no JSON object"),
+    "null": (lambda line: b"null", "no JSON object"),
+    "words": (lambda line: b"not a record", "Expecting value"),
+    "cut in the middle": (lambda line: line[: len(line) // 2].encode(), "line 1 column"),
+    "its first half missing": (lambda line: line[len(line) // 2 :].encode(), "line 1 column"),
+    "two lines in one": (lambda line: (line + line).encode(), "Extra data"),
+    "zero bytes": (lambda line: b"\0" * 40, "Expecting value"),
+    "no UTF-8": (lambda line: b'{"key": "\xff\xfe"}', "utf-8"),
+    "a bit flipped in a name": (lambda line: edited(line, '"method"', '"lethod"'), "written"),
+    "a better score": (lambda line: edited(line, '"accuracy": 0.5', '"accuracy": 0.9'), "written"),
+    "another seed": (lambda line: edited(line, '"seed": 0', '"seed": 7'), "written"),
+    "another status": (lambda line: edited(line, '"ok"', '"fine"'), "written"),
+    "without its hash": (lambda line: line.split(', "sha256"')[0].encode() + b"}", "written"),
+    "NaN": (lambda line: edited(line, '"accuracy": 0.5', '"accuracy": NaN'), "NaN is no value"),
+    "infinity": (lambda line: edited(line, '"accuracy": 0.5', '"accuracy": -Infinity'), "-Infinity is no value"),
+    "another key, hash anew": (lambda line: rewritten(line, key="0" * 24), "written"),
+    "another identity, hash anew": (lambda line: rewritten(line, identity={"seed": 3}), "written"),
+    "a share above 1, hash anew": (lambda line: rewritten(line, metrics={"accuracy": 1.5}), "less than or equal to 1"),
+    "a share below 0, hash anew": (lambda line: rewritten(line, metrics={"accuracy": -0.1}), "greater than or equal"),
+    "a huge number, hash anew": (lambda line: rewritten(line, metrics={"accuracy": 1e308}), "metrics.accuracy"),
+    "a word for a number, hash anew": (lambda line: rewritten(line, costs={"seconds": "few"}), "costs.seconds"),
+    "an unknown field, hash anew": (lambda line: rewritten(line, colour="red"), "colour: Extra inputs"),
+    "a field missing, hash anew": (lambda line: rewritten(line, status=None), "status"),
+    "a newer schema": (lambda line: rewritten(line, schema_version=99), "schema_version is 99"),
+    "deep nesting": (lambda line: b'{"a":' * 100_000 + b"1" + b"}" * 100_000, ""),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_line_is_set_aside_and_the_rest_stands(kind, tmp_path, capsys):
+    """One line of the note tells which and why; repair takes it out and keeps the file as it was."""
+    damage, said = DAMAGE[kind]
     store = Store(tmp_path)
-    store.append(record("one-hot", 0, 0.5))
-    store.path.write_text(store.path.read_text().replace('"ok"', '"fine"'))
-    with pytest.raises(ValueError, match=r"records.jsonl, line 1, is not a valid record"):
-        store.read()
+    good = [record("one-hot", seed, 0.5) for seed in (1, 2)]
+    bad = damage(record("one-hot", 0, 0.5).line())
+    before = good[0].line().encode() + b"\n" + bad + b"\n" + good[1].line().encode() + b"\n"
+    store.path.write_bytes(before)
+    assert store.read() == {one.key: one for one in good}
+    assert store.get(record("one-hot", 0, 0.5).key) is None
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "records.jsonl, line 2, is set aside: " in told
+    assert said in told
+    assert store.repair().read_bytes() == before
+    assert store.path.read_text() == "".join(one.line() + "\n" for one in good)
+    assert store.read() == {one.key: one for one in good}
+    assert store.repair() is None
+    assert not store.damaged()
 
 
 def test_many_processes_lose_nothing(tmp_path):

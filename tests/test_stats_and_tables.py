@@ -18,21 +18,22 @@ from sklearn import metrics as sk
 from benchmarks.analysis import crossed, multipliers, scores, stats, summary
 from benchmarks.metrics.classification import classification, classify
 from benchmarks.records.groups import Unit, grouped
-from benchmarks.records.record import Record, Spec
+from benchmarks.records.record import Record, Spec, key_of
 from benchmarks.report import figures, style, tables, throughput
 from benchmarks.report.grid import Cell, Grid, to_csv
 
 
 def record(method, seed, value, task="fashion-lt", budget=2478, status="ok", teacher="a", **metrics):
     spec = Spec(task=task, size="small", teacher="full", budget=budget, seed=seed, method=method)
+    identity = {**spec.model_dump(), "teacher_sha256": teacher}
     return Record(
-        key=f"{method}{seed}{budget}",
+        key=key_of(identity),
         status=status,
         reason="" if status == "ok" else "Diverged: the loss is nan at step 25",
         spec=spec,
         metrics={"balanced_accuracy": value, "accuracy": value, "few_shot": None, **metrics} if status == "ok" else {},
         costs={"seconds": 6.0, "labeler_queries": 100, "student_parameters": 10, "student_macs": 20},
-        identity={"teacher_sha256": teacher},
+        identity=identity,
         environment={},
     )
 

@@ -19,17 +19,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class Options(Submitted, CustomFiles):
-    pass
+    repair: bool = False
+    """Take lines that are no records, or were edited, out of the results folder's records.jsonl; the file as it was is
+    kept beside it."""
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
     """Of the committed reference, and of the records in a results folder where there are any; or of submissions."""
     from benchmarks.records import Results
+    from benchmarks.records.record import Store
 
     choice_of(options)
     if options.with_:
         return max(_submitted(one, console) for one in options.submissions)
     folder, status, looked = folder_of(options), 0, 0
+    if options.repair:
+        for store in (Store(folder), Store(folder / "tuning")):
+            if backup := store.repair():
+                console.print(f"{store.path}: repaired; as it was: {backup}", markup=False)
     for where in dict.fromkeys((REFERENCE / options.size, folder)):
         results = Results.load(where)
         if len(results):

@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from benchmarks.analysis.sequential import Watch
     from benchmarks.records.groups import Groups
     from benchmarks.records.record import Record
+    from benchmarks.runs.fill import Execution
     from benchmarks.runs.run import Run
     from benchmarks.runs.scheduler import Plan
 
 SEEDS = 5
+PATIENCE = 600  # seconds that a method from outside may take without a step
 DEFAULT_TASK = {"image": "fashion-lt", "text": "movie-5", "retrieval": "wiki-titles", "": "fashion-lt"}
 
 
@@ -90,6 +92,14 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     return max(status, _together(cells, breaches, folder, options, console))
 
 
+def patient(options: Options, wanted: tuple[str, ...]) -> Execution:
+    """How a comparison is run: a method from outside may hang, and must not keep its rivals from being run."""
+    asked, outside = execution(options), any(METHODS[name].packages for name in wanted)
+    if options.patience is None and outside and options.jobs > 1:
+        return replace(asked, patience=PATIENCE)
+    return asked
+
+
 @dataclass(frozen=True)
 class Asked:
     """What is run on one task: the rows, ours the first of them, with what was chosen for them."""
@@ -128,7 +138,7 @@ def search(
     console.print("--no-search leaves all at their defaults, --against names fewer rivals", markup=False)
 
     def run_all(runs: list[Run]) -> Plan:
-        plans.append(fill(runs, folder / "tuning", execution(options), console)[0])
+        plans.append(fill(runs, folder / "tuning", patient(options, wanted), console)[0])
         return plans[-1]
 
     if options.plan:
@@ -174,7 +184,7 @@ def _together(asked: list[Asked], breaches: list[str], folder: Path, options: Op
             continue
         for one in running:
             runs = grid(one.wanted, one.task, replace(one.choice, seeds=seeds))
-            plans[one.task.name], found = fill(runs, folder, replace(execution(options), reuse=True), console)
+            plans[one.task.name], found = fill(runs, folder, replace(patient(options, one.wanted), reuse=True), console)
             status = max(status, found)
             if not options.plan:
                 strata.tell(one.task.name, one.choice.size, runs[0].task.examples().test_labels)

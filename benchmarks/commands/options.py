@@ -63,6 +63,9 @@ class Work:
 class Runs(Work):
     retry: bool = False
     """Run failed cells again."""
+    patience: int | None = None
+    """Seconds without a step of training after which a run is ended, tried once more and else recorded as failed.
+    By default 0, never; 600 in a comparison of a method from a file."""
     track: Literal["", "trackio", "wandb"] = ""
     """A tracker that gets a copy of each new record; it must be installed."""
 
@@ -211,7 +214,12 @@ def execution(options: Any) -> Execution:
     if (kind := device(options)[0]) not in there():
         raise BadInput(f"--device: this machine, or its torch, has no {kind}; there is {', '.join(there())}")
     return Execution(
-        options.size, options.jobs, options.plan, getattr(options, "retry", False), getattr(options, "track", "")
+        options.size,
+        options.jobs,
+        options.plan,
+        getattr(options, "retry", False),
+        getattr(options, "track", ""),
+        patience=getattr(options, "patience", None) or 0,
     )
 
 

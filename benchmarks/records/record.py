@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
+from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmarks.core import paths
+from benchmarks.core.errors import tell
 from benchmarks.core.fingerprint import digest
 
 
@@ -54,12 +58,18 @@ def place_of(device: str, precision: str) -> str:
     return "-".join(word for word in (device, precision) if word not in ("cpu", "float32"))
 
 
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+#: Of the records' fields: raised by one when one of them changes its meaning or goes.
+SCHEMA = 1
+
+
 class Checkpoint(BaseModel):
     step: int
     seconds: float  # of training up to here, evaluation excluded
     labeler_queries: int
-    validation: dict[str, float | None] | None  # None where the budget took the validation samples
-    test: dict[str, float | None]
+    validation: dict[str, Share | None] | None  # None where the budget took the validation samples
+    test: dict[str, Share | None]
 
 
 class Record(BaseModel):
@@ -71,16 +81,19 @@ class Record(BaseModel):
     status: Literal["ok", "failed"]
     reason: str = ""
     spec: Spec
-    metrics: dict[str, float | None] = {}  # on the test set, after the last step
+    metrics: dict[str, Share | None] = {}  # on the test set, after the last step
     hits: str = ""  # the test samples that were a success after the last step, see `pack`
     curve: list[Checkpoint] = []
-    costs: dict[str, float] = {}
-    phases: dict[str, float] = {}  # seconds, evaluation among them
-    diagnostics: dict[str, float] = {}  # of the trained student and of what its method made, see `analysis.diagnostics`
+    costs: dict[str, Finite] = {}
+    phases: dict[str, Finite] = {}  # seconds, evaluation among them
+    diagnostics: dict[
+        str, Finite
+    ] = {}  # of the trained student and of what its method made, see `analysis.diagnostics`
     teachers: dict[str, dict[str, Any]] = {}  # generator and labeler: hash of the weights, metrics, seconds of training
     identity: dict[str, Any]
     environment: dict[str, Any]
     code_sha256: str = ""  # of the code that made it: where it comes from, and no part of its key
+    schema_version: int = SCHEMA
 
     def line(self) -> str:
         """JSON; task, teacher, budget, seed and method stand at the top level for readers of the file.
@@ -93,10 +106,20 @@ class Record(BaseModel):
 
     @classmethod
     def parse(cls, line: str) -> Record:
-        data = json.loads(line)
-        data.pop("sha256", None)
+        """Raises ValueError in one line for what is no record, is of a newer schema, or is not as it was written."""
+        data = json.loads(line, parse_constant=_no_number)
+        if not isinstance(data, dict):
+            raise ValueError("it is no JSON object")
+        if isinstance(version := data.get("schema_version", SCHEMA), int) and version > SCHEMA:
+            raise ValueError(f"its schema_version is {version}, and this suite knows those up to {SCHEMA}: update it")
+        if data.pop("sha256", None) != digest(data) or data.get("key") != key_of(data.get("identity", {})):
+            raise ValueError("it is not as it was written: its own hash, or its key's, says otherwise")
         data["spec"] = {name: data.pop(name) for name in Spec.model_fields if name in data}
-        return cls.model_validate(data)
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def pack(hits: np.ndarray) -> str:
@@ -112,10 +135,8 @@ def unpack(text: str) -> np.ndarray | None:
     return np.unpackbits(np.frombuffer(base64.b64decode(coded), np.uint8), count=int(count)).astype(bool)
 
 
-def edited(line: str) -> bool:
-    """Whether a record's line is not as it was written: its own hash, or its key's, says otherwise."""
-    data = json.loads(line)
-    return data.pop("sha256", None) != digest(data) or data["key"] != key_of(data["identity"])
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no value of a record")
 
 
 def key_of(identity: dict[str, Any]) -> str:
@@ -130,25 +151,60 @@ class Store:
         self.path = folder / "records.jsonl"
 
     def read(self) -> dict[str, Record]:
-        """Records by key, the latest of each. A torn last line (a killed writer's) is passed over.
+        """Records by key, the latest of each.
 
-        Raises:
-            ValueError: a complete line that is not a valid record.
+        A torn last line (a killed writer's) is passed over. A line that is no record, or was edited, is set aside with
+        a note, and the rest stands.
+        """
+        return dict(self._lines()[0])
+
+    def damaged(self) -> dict[int, str]:
+        """What is wrong with complete lines that are set aside, by the line's number."""
+        return dict(self._lines()[1])
+
+    def repair(self) -> Path | None:
+        """Write the file anew without the lines that are set aside, and without half a line at its end.
+
+        Returns:
+            where the file as it was is kept; None where nothing was to be done.
         """
         if not self.path.exists():
-            return {}
+            return None
+        with FileLock(self.path.with_suffix(".lock")):
+            *lines, torn = self.path.read_bytes().split(b"\n")
+            if not (damaged := self.damaged()) and not torn:
+                return None
+            free = (self.path.with_suffix(f".jsonl.backup{n or ''}") for n in count())
+            shutil.copy2(self.path, backup := next(path for path in free if not path.exists()))
+            with paths.atomic(self.path) as temporary:
+                whole = (line for number, line in enumerate(lines, 1) if number not in damaged)
+                temporary.write_bytes(b"".join(line + b"\n" for line in whole))
+        return backup
+
+    def _lines(self) -> tuple[dict[str, Record], dict[int, str]]:
+        if not self.path.exists():
+            return {}, {}
         status = self.path.stat()
         version = status.st_mtime_ns, status.st_size, status.st_ino
         if (kept := _READ.get(self.path)) is None or kept[0] != version:
-            kept = _READ[self.path] = version, _read(self.path)
-        return dict(kept[1])
+            kept = _READ[self.path] = version, *_read(self.path)
+            for number, reason in list(kept[2].items())[:3]:
+                tell(f"{self.path}, line {number}, is set aside: {reason} (check --repair takes it out)")
+            if len(kept[2]) > 3:
+                tell(f"{self.path}: {len(kept[2]) - 3} more lines are set aside")
+        return kept[1], kept[2]
 
     def get(self, key: str) -> Record | None:
         """The latest record of a key; only lines that name it are parsed."""
         if not self.path.exists():
             return None
-        lines = self.path.read_text().split("\n")[:-1]
-        return next((Record.parse(line) for line in reversed(lines) if f'"key": "{key}"' in line), None)
+        for line in reversed(self.path.read_bytes().split(b"\n")[:-1]):
+            if f'"key": "{key}"'.encode() in line:
+                try:
+                    return Record.parse(line.decode())
+                except ValueError:
+                    continue
+        return None
 
     def append(self, record: Record) -> None:
         """Add a record durably."""
@@ -166,18 +222,19 @@ class Store:
 
 
 #: What was read of a file last, by its version: a file that was written to since is read again.
-_READ: dict[Path, tuple[tuple[int, ...], dict[str, Record]]] = {}
+_READ: dict[Path, tuple[tuple[int, ...], dict[str, Record], dict[int, str]]] = {}
 
 
-def _read(path: Path) -> dict[str, Record]:
-    records = {}
-    for number, line in enumerate(path.read_text().split("\n")[:-1], 1):
+def _read(path: Path) -> tuple[dict[str, Record], dict[int, str]]:
+    """Records by key, and what is wrong with lines by their number."""
+    records, damaged = {}, {}
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
         if not line:
             continue
         try:
-            record = Record.parse(line)
-        except (ValidationError, ValueError, TypeError) as error:
-            summary = str(error).splitlines()[0]
-            raise ValueError(f"{path}, line {number}, is not a valid record: {summary}") from error
-        records[record.key] = record
-    return records
+            record = Record.parse(line.decode())
+        except (ValueError, TypeError, RecursionError) as error:
+            damaged[number] = (str(error).splitlines() or [type(error).__name__])[0]
+        else:
+            records[record.key] = record
+    return records, damaged

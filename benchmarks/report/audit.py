@@ -12,7 +12,7 @@ from benchmarks.core.environment import code_sha256
 from benchmarks.core.paths import LOCAL, REFERENCE
 from benchmarks.data.asset import Unavailable
 from benchmarks.records.groups import Group, group_of, grouped
-from benchmarks.records.record import Record, edited
+from benchmarks.records.record import Record, Store
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE, EXPERIMENTS, Choice
@@ -23,6 +23,8 @@ from benchmarks.runs.grid import rerun_of
 
 #: Parts of a run's identity that are its method's own.
 OF_METHOD = {"method", "config", "method_version", "method_sha256", "steps", "student"}
+#: Gaps among the seeds of a cell are looked for up to this one.
+GAPS = 1000
 #: What a difference in a part of a run's identity means.
 CAUSES = {
     "protocol": "the training protocol changed",
@@ -68,11 +70,9 @@ def problems(results: Results, size: str) -> Iterator[Problem]:
 
 
 def _lines(path: Path) -> Iterator[Problem]:
-    *whole, torn = path.read_text().split("\n")
-    for number, line in enumerate(whole, 1):
-        if line and edited(line):
-            yield Problem(f"edited: line {number} of {path.name} is not as it was written")
-    if torn:
+    for number, reason in Store(path.parent).damaged().items():
+        yield Problem(f"set aside: line {number} of {path.name}: {reason}")
+    if path.read_bytes().rpartition(b"\n")[2]:
         yield Problem(f"torn: the last line of {path.name} is half a record, which is passed over", wrong=False)
 
 
@@ -164,7 +164,8 @@ def _missing_seeds(group: Group, records: list[Record], wrong: bool) -> Iterator
     """Seeds that other rows of a group have with the same draw of the teacher, and gaps before the last one."""
     for draw in sorted({record.spec.draw for record in records}):
         of_draw = [record.spec for record in records if record.spec.draw == draw]
-        wanted = set(range(max(spec.seed for spec in of_draw) + 1))
+        there = {spec.seed for spec in of_draw}
+        wanted = there | set(range(min(max(there), GAPS) + 1))
         told = f" of draw {draw}" if draw else ""
         for method in dict.fromkeys(spec.method for spec in of_draw):
             if absent := sorted(wanted - {spec.seed for spec in of_draw if spec.method == method}):

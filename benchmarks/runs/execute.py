@@ -40,7 +40,23 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
     Args:
         watch: called now and then with step, steps and loss.
     """
-    common: dict[str, Any] = {
+    try:
+        with contained() if run.row.packages else nullcontext():
+            found = _train(run, watch)
+    except Exception as error:
+        if not (run.row.packages or run.task.code or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
+            raise  # a bug of the suite, not of a run: its trace is wanted
+        return failed(run, in_a_line(error) + _place(run, error))
+    return Record(status="ok", **found, **_common(run))
+
+
+def failed(run: Run, reason: str) -> Record:
+    """The record of a run that came to nothing."""
+    return Record(status="failed", reason=reason, **_common(run))
+
+
+def _common(run: Run) -> dict[str, Any]:
+    return {
         "key": run.key,
         "spec": run.spec,
         "teachers": {} if run.spec.trial is not None else run.teachers,  # a search has thousands of records of one
@@ -48,14 +64,6 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
         "environment": {**environment(), **run.device.environment()},
         "code_sha256": code_sha256(),
     }
-    try:
-        with contained() if run.row.packages else nullcontext():
-            found = _train(run, watch)
-    except Exception as error:
-        if not (run.row.packages or run.task.code or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
-            raise  # a bug of the suite, not of a run: its trace is wanted
-        return Record(status="failed", reason=in_a_line(error) + _place(run, error), **common)
-    return Record(status="ok", **found, **common)
 
 
 def _place(run: Run, error: Exception) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks.core import paths
 from benchmarks.core.paths import REFERENCE
-from benchmarks.records.record import Record, Store, key_of
+from benchmarks.records.record import Record, Store
 from benchmarks.runs import scheduler, tracking
 from benchmarks.runs.progress import Progress
 from benchmarks.runs.run import Run
@@ -26,6 +26,7 @@ class Execution:
         size: whose committed records tell how long runs take. jobs: processes, one thread each.
         plan: tell what is missing and run nothing. retry: run failed cells again. track: a tracker, "" for none.
         reuse: take runs from the committed reference where their keys are equal.
+        patience: seconds without a step after which a run is ended; 0 for never.
     """
 
     size: str
@@ -34,6 +35,7 @@ class Execution:
     retry: bool = False
     track: str = ""
     reuse: bool = False
+    patience: float = 0
 
 
 def fill(
@@ -48,13 +50,13 @@ def fill(
     """Run what is missing of `runs`; the plan as it stands afterwards, and the exit status."""
     store = Store(folder)
     history = Store(REFERENCE / options.size).read().values()
-    lent = [record for record in history if _usable(record)] if options.reuse else []
+    lent = [record for record in history if record.status == "ok"] if options.reuse else []
     plan = scheduler.plan(runs, store, options.jobs, history, options.retry, lent)
     if options.plan:
         _print_plan(plan, options, console)
         return plan, 0
     if not plan.missing:
-        return plan, 0
+        return plan, _status(plan, folder, console)
     paths.check_writable(folder)
     paths.check_writable(paths.cache())
     if plan.teachers:
@@ -80,17 +82,20 @@ def fill(
                 except Exception as error:  # a server that is away must not end the grid: the record itself is kept
                     console.print(f"not sent to {options.track}: {record.spec.label}: {error}", markup=False)
 
-        scheduler.run_missing(plan, store, options.jobs, done)
+        scheduler.run_missing(plan, store, options.jobs, done, options.patience)
     plan = scheduler.plan(runs, store, options.jobs, history, lent=lent)
-    failed = [record for run in plan.runs if (record := plan.record(run)) and record.status == "failed"]
+    return plan, _status(plan, folder, console)
+
+
+def _status(plan: scheduler.Plan, folder: Path, console: Console) -> int:
+    """0 only if every cell that was asked for is recorded and fine; what is not is told."""
+    found = [plan.record(run) for run in plan.runs]
+    failed = [record for record in found if record and record.status == "failed"]
     for record in failed:
         console.print(f"FAILED {record.spec.label}: {record.reason}", markup=False)
-    return plan, 1 if failed else 0
-
-
-def _usable(record: Record) -> bool:
-    """Whether a committed record stands for a run of its key: it finished, and the key is that of what it holds."""
-    return record.status == "ok" and record.key == key_of(record.identity)
+    if lost := found.count(None):
+        console.print(f"LOST {lost} of {len(found)} cells: they were run, and are not in {folder} now", markup=False)
+    return 1 if failed or lost else 0
 
 
 def _doubtful(plan: scheduler.Plan) -> dict[str, None]:

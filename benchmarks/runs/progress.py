@@ -83,7 +83,8 @@ class Progress:
 
 
 def _worker(status: dict) -> str:
-    return f"{status['cell']}: step {status['step']}/{status['steps']}, loss {status['loss']:.3f}"
+    loss = f", loss {status['loss']:.3f}" if status["step"] else ""
+    return f"{status['cell']}: step {status['step']}/{status['steps']}{loss}"
 
 
 def _score(record: Record) -> str:

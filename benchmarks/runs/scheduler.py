@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
-from joblib import Parallel, delayed, parallel_config
 
 from benchmarks.core import paths
-from benchmarks.records.record import Record, Store
+from benchmarks.core.errors import tell
+from benchmarks.records.record import Record, Spec, Store
 from benchmarks.registry import tasks
-from benchmarks.runs import handover
-from benchmarks.runs.execute import execute
+from benchmarks.runs import workers
+from benchmarks.runs.execute import execute, failed
 from benchmarks.runs.run import Run
 from benchmarks.teachers import answer_cache
 from benchmarks.teachers import store as teachers
@@ -101,8 +102,10 @@ def train_teachers(
     """Train parts of runs' teachers, generator and labeler side by side; `anew`: those that are there too."""
     # Longest first, so that the last one does not run alone for long.
     parts = sorted(missing, key=lambda item: -item[0].recipes[item[1]].steps)
-    for name in _parallel(jobs, _train_teacher, [(run.spec, part, anew) for run, part in parts]):
-        done(name)
+    for (spec, part, _), found in workers.each(jobs, _train_teacher, [(run.spec, part, anew) for run, part in parts]):
+        if isinstance(found, workers.Died):
+            raise RuntimeError(f"the {part} of {spec.task} could not be trained: {found.reason}")
+        done(found)
 
 
 def _train_teacher(spec, part: str, anew: bool) -> str:
@@ -114,25 +117,56 @@ def _train_teacher(spec, part: str, anew: bool) -> str:
     return f"{run.recipes[part].path.name}: {info['seconds']} s"
 
 
-def run_missing(plan: Plan, store: Store, jobs: int, done: Callable[[Record], None]) -> None:
-    """Run the missing cells; each worker appends its record itself, so a killed harness loses no finished cell."""
-    folder = store.path.parent
+def run_missing(plan: Plan, store: Store, jobs: int, done: Callable[[Record], None], patience: float = 0) -> None:
+    """Run the missing cells; each worker appends its record itself, so a killed harness loses no finished cell.
+
+    Args:
+        patience: seconds without a step after which a run counts as hung, and is ended; 0 for never.
+    """
+    folder, harness = store.path.parent, os.getpid()
     waiting = list(plan.missing)
     for patient in (False, True):
         # A cell that another harness is at work on is left to the end, then waited for.
         busy = []
-        harness = os.getpid()
-        cells = [(run.spec, run.overrides, folder, patient, harness) for run in waiting]
-        for run_spec, overrides, line in _parallel(jobs, _run_cell, cells):
-            if line is None:
-                busy.append(Run(run_spec, overrides))
+        if patient:
+            _tell_of_others(waiting, folder)
+        cells = [
+            (run.spec, run.overrides, folder, patient, harness, kept.line() if (kept := plan.record(run)) else "")
+            for run in waiting
+        ]
+        for (spec, overrides, *_), found in workers.each(jobs, _run_cell, cells, patience):
+            if found is None:
+                busy.append(Run(spec, overrides))
+            elif isinstance(found, workers.Died):
+                store.append(record := failed(Run(spec, overrides), found.reason))
+                done(record)
             else:
-                done(Record.parse(line))
+                done(Record.parse(found))
         waiting = busy
 
 
-def _run_cell(spec, overrides, folder: Path, patient: bool, harness: int):
-    """One cell, under its claim. Returns the record's line, or None where another process holds the claim."""
+def _tell_of_others(waiting: list[Run], folder: Path) -> None:
+    """Which processes of other commands are at work on cells that this one waits for, and whether they are stopped."""
+    others = {status["cell"]: status["pid"] for status in at_work(folder)}
+    for run in waiting:
+        pid = others.get(run.spec.label)
+        stopped = " and is stopped (kill -CONT wakes it)" if pid and _stopped(pid) else ""
+        tell(f"waiting for {run.spec.label}: process {pid or 'of another command'} is at work on it{stopped}")
+
+
+def _stopped(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+    except OSError:
+        return False
+
+
+def _run_cell(spec: Spec, overrides: Any, folder: Path, patient: bool, harness: int, seen: str) -> str | None:
+    """One cell, under its claim: the record's line, or None where another process holds the claim.
+
+    Args:
+        seen: the line of the failed record that is to be tried again; one that came since is another command's.
+    """
     one_thread()
     _end_with(harness)
     run = Run(spec, overrides)
@@ -142,26 +176,17 @@ def _run_cell(spec, overrides, folder: Path, patient: bool, harness: int):
     try:
         with FileLock(claims / f"{run.key}.lock", timeout=-1 if patient else 0):
             kept = store.get(run.key)
-            if kept is not None and kept.status == "ok":
-                return spec, overrides, kept.line()
-            record = execute(run, _watcher(folder, run, harness))
+            if kept is not None and (kept.status == "ok" or kept.line() != seen):
+                return kept.line()
+            watch = _watcher(folder, run, harness)
+            watch(0, run.steps, 0.0)
+            record = execute(run, watch)
             store.append(record)
-            return spec, overrides, record.line()
+            return record.line()
     except Timeout:
-        return spec, overrides, None
+        return None
     finally:
         _status_path(folder).unlink(missing_ok=True)
-
-
-def _parallel(jobs: int, work: Callable, calls: list[tuple]):
-    with handover.prepared(jobs) as made, parallel_config(backend="loky", inner_max_num_threads=1):
-        ready = (delayed(_work)(made, work, call) for call in calls)
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")(ready)
-
-
-def _work(made: tuple, work: Callable, call: tuple):
-    handover.taken_over(*made)
-    return work(*call)
 
 
 def one_thread() -> None:
@@ -187,6 +212,7 @@ def _watcher(folder: Path, run: Run, harness: int) -> Callable[[int, int, float]
 
     def watch(step: int, steps: int, loss: float) -> None:
         _end_with(harness)
+        workers.alive()
         with paths.atomic(path) as temporary:
             temporary.write_text(json.dumps({"cell": run.spec.label, "step": step, "steps": steps, "loss": loss}))
 
@@ -199,7 +225,7 @@ def at_work(folder: Path) -> list[dict]:
     for path in sorted((folder / ".claims").glob("*.status")):
         try:
             os.kill(int(path.stem), 0)
-            found.append(json.loads(path.read_text()))
+            found.append({**json.loads(path.read_text()), "pid": int(path.stem)})
         except ProcessLookupError:
             path.unlink(missing_ok=True)
         except (OSError, ValueError):

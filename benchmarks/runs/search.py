@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from filelock import FileLock
 
 from benchmarks.core import paths
 from benchmarks.records.record import Spec
@@ -192,11 +193,13 @@ def read(folder: Path) -> Tuned:
 def write(chosen: Tuned, folder: Path) -> Path:
     """Write or extend tuned.json: places and methods that were not searched this time keep what they had."""
     path = folder / "tuned.json"
-    kept = read(folder)
-    for place, rows in chosen.items():
-        kept.setdefault(place, {}).update(rows)
-    with paths.atomic(path) as temporary:
-        temporary.write_text(_text(kept))
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".tuned.lock"):  # another search may write what it chose at the same time
+        kept = read(folder)
+        for place, rows in chosen.items():
+            kept.setdefault(place, {}).update(rows)
+        with paths.atomic(path) as temporary:
+            temporary.write_text(_text(kept))
     return path
 
 
