@@ -66,8 +66,9 @@ ABLATIONS = {
 def frame(target: str, results: Results, choice: Choice) -> pd.DataFrame:
     """One row a (task, budget, value, method) of the records there are, in fractions, with the columns `COLUMNS`.
 
-    Distillation stands beside them under every value. All of a task are over the seeds that all of them have; what was
-    recorded at one value alone is left out.
+    Distillation stands beside them under every value, if it learned from the same teacher. All of a task are over the
+    seeds that all of them have; what was recorded at one value alone, or by several versions of the training protocol,
+    is left out.
     """
     import pandas as pd
 
@@ -80,7 +81,8 @@ def frame(target: str, results: Results, choice: Choice) -> pd.DataFrame:
             varied = {method: seeds for method, seeds in found.items() if method in wanted}
             if group.teacher not in one.teachers or group.match != choice.match or not varied:
                 continue
-            if rival := base.get(group, {}).get(BASELINE):
+            rival = base.get(group, {}).get(BASELINE)
+            if rival and _made_by("teacher_sha256", rival) == _made_by("teacher_sha256", *varied.values()):
                 varied[BASELINE] = rival
             cell = cells.setdefault((group.task, group.budget), {})
             cell |= {(value, method): seeds for method, seeds in varied.items()}
@@ -91,6 +93,8 @@ def frame(target: str, results: Results, choice: Choice) -> pd.DataFrame:
 def _rows(task: str, budget: int, cell: dict[tuple[str, str], Seeds]) -> Iterator[tuple]:
     from benchmarks.analysis import crossed, scores
 
+    if len(_made_by("protocol", *cell.values())) > 1:
+        return
     recorded = {place: scores.of(seeds, tasks.get(task).metric) for place, seeds in cell.items()}
     common = sorted(set.intersection(*(set(found.units) for found in recorded.values())))
     if len({value for value, method in cell if method != BASELINE}) < 2 or not common:
@@ -100,6 +104,11 @@ def _rows(task: str, budget: int, cell: dict[tuple[str, str], Seeds]) -> Iterato
         assert mean is not None
         seen = [_seen(cell[value, method], common, name) for name in SEEN]
         yield task, budget, value, method, mean.n, mean.mean, mean.low, mean.high, *seen
+
+
+def _made_by(part: str, *rows: Seeds) -> set[str]:
+    """The values of a part of the identity of finished runs, as text."""
+    return {str(record.identity.get(part)) for seeds in rows for record in finished(seeds).values()}
 
 
 def _seen(seeds: Seeds, common: list[Unit], name: str) -> float:
