@@ -26,7 +26,7 @@ from benchmarks.core.errors import MachineFailure, tell, tell_once
 LIST = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _MEGABYTES = 128  # the largest file that is made has 70
-_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 Made = TypeVar("Made")
 
 
@@ -101,7 +101,7 @@ def enter_if_writable(path: Path) -> None:
     try:
         enter(path, found(path))
     except OSError as error:
-        if error.errno not in _READ_ONLY:
+        if error.errno not in READ_ONLY:
             raise
 
 

@@ -41,7 +41,9 @@ def atomic(path: Path) -> Iterator[Path]:
     except MachineFailure:
         raise
     except OSError as error:
-        raise MachineFailure(f"cannot write {path}: {error.strerror or error}") from error
+        failure = MachineFailure(f"cannot write {path}: {error.strerror or error}")
+        failure.errno = error.errno
+        raise failure from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
