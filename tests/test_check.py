@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from benchmarks.commands.main import main
-from benchmarks.core import paths
+from benchmarks.core import kept, paths
 from benchmarks.core.environment import code_sha256
 from benchmarks.core.fingerprint import digest
 from benchmarks.records import Results
@@ -179,6 +179,7 @@ def test_a_changed_method_file_and_a_changed_teacher_are_found(tmp_path, monkeyp
         weights[first] = weights[first] + 1
         info["sha256"] = teachers.content_sha256(weights)
         save_file(weights, recipe.path, metadata={"teacher": json.dumps(info)})
+        kept.enter(recipe.path, kept.found(recipe.path))  # as one that was trained with other weights
         assert wrong(tmp_path / "out", "smoke") == [f"stale: fashion-lt {name}: {check.CAUSES['teacher_sha256']}"]
     finally:
         del METHODS[name]

@@ -10,7 +10,7 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from benchmarks.commands import teachers as command
-from benchmarks.core import paths
+from benchmarks.core import kept, paths
 from benchmarks.core.environment import environment
 from benchmarks.records.record import Spec
 from benchmarks.report import verification
@@ -30,6 +30,7 @@ def run(tmp_path, monkeypatch) -> Run:
         store.train(run.task, recipe, run.split)
         recipe.committed.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(recipe.cached, recipe.committed)
+        kept.enter(recipe.committed, kept.found(recipe.committed))
     return run
 
 
@@ -47,8 +48,7 @@ def test_they_are_used_as_they_are(run, monkeypatch):
 
 def test_what_is_computed_from_them_is_kept_in_the_cache(run):
     answer_cache.pool_answers(run.task, "labeler", run.recipes["labeler"])
-    kept = {path.suffix for path in run.recipes["labeler"].committed.parent.iterdir()}
-    assert kept == {".safetensors"}
+    assert not list(run.recipes["labeler"].committed.parent.glob("*.npy"))
     assert list((paths.cache() / "teachers").glob("*-answers-*.npy"))
 
 
@@ -67,13 +67,15 @@ def test_other_weights_are_a_fault_here_and_are_told_elsewhere(run, capsys):
     ):
         info |= {"sha256": "0" * 64, "environment": {**environment(), "cpu_model": processor}}
         save_file(weights, recipe.committed, metadata={"teacher": json.dumps(info)})
+        kept.enter(recipe.committed, kept.found(recipe.committed))
         found = anew(run, capsys)
         assert found[0] == status
         assert told in found[1]
 
 
-def test_the_committed_ones_say_where_they_were_trained():
+def test_the_committed_ones_are_listed_and_say_where_they_were_trained():
     for path in (paths.REFERENCE / "small" / "teachers").glob("*.safetensors"):
+        assert kept.whole(path)
         info = store.metadata(path)
         assert store.content_sha256(load_file(path)) == info["sha256"]
         assert set(verification.PLATFORM) <= info["environment"].keys()

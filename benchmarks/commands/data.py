@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from benchmarks.core.errors import MachineFailure
 from benchmarks.data.fonts import GLYPHS
 from benchmarks.data.images import EMOJI, FASHION
 from benchmarks.data.questions import ANSWERED
@@ -25,7 +26,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         try:
             size = sum(array.nbytes for array in asset.load().values()) / 2**20
             console.print(f"{asset.name}: {size:.0f} MB decoded; {asset.licence}; {asset.origin}", markup=False)
-        except RuntimeError as error:
+        except MachineFailure as error:
             console.print(f"{asset.name}: {error}", markup=False)
             status = 1
     return status

@@ -14,7 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import tyro
 
-from benchmarks.core.errors import BadInput, did_you_mean, unknown
+from benchmarks.core.errors import BadInput, did_you_mean, of_the_machine, unknown
 from benchmarks.registry.targets import ALL, TARGETS
 
 
@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _of_a_users_file(error: Exception) -> str:
+    if of_the_machine(error):
+        return ""
     custom = sys.modules.get("benchmarks.registry.custom")  # else no file was registered
     return custom.blamed(error) if custom else ""
 

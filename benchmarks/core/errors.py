@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -10,6 +11,18 @@ from functools import cache
 
 class BadInput(Exception):
     """A wrong word on the command line, or a file that cannot serve: one line for the person, exit status 2."""
+
+
+class MachineFailure(OSError):
+    """What failed is the machine or the cache (disk, data, a teacher's file): never the result of a method."""
+
+
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.EMFILE, errno.ENFILE}
+
+
+def of_the_machine(error: BaseException) -> bool:
+    """Whether the machine or the cache failed, in whosever code that came up."""
+    return isinstance(error, MachineFailure) or (isinstance(error, OSError) and error.errno in _OF_THE_DISK)
 
 
 def unknown(kind: str, name: str, there: Iterable[str]) -> str:

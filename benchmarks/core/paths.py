@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.core.errors import MachineFailure
+
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference"
 LOCAL = ROOT / "results" / "local"
@@ -22,21 +24,33 @@ def cache() -> Path:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` to write to; it takes the name `path` only if the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    """A temporary file beside `path` to write to; it takes the name `path` only if the block ends without an error.
+
+    Raises:
+        MachineFailure: it cannot be written, by the name that a person knows.
+    """
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         temporary.chmod(0o644)
         os.replace(temporary, path)
+    except MachineFailure:
+        raise
+    except OSError as error:
+        failure = MachineFailure(f"cannot write {path}: {error.strerror or error}")
+        failure.errno = error.errno
+        raise failure from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def check_writable(folder: Path, megabytes: int = 64) -> None:
-    """Raise OSError with a plain message if `folder` cannot be written, or its disk is about to be full."""
+    """Raise MachineFailure in plain words if `folder` cannot be written, or its disk is about to be full."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe.") as probe:
@@ -44,8 +58,8 @@ def check_writable(folder: Path, megabytes: int = 64) -> None:
             probe.flush()
             os.fsync(probe.fileno())
     except OSError as error:
-        raise OSError(f"cannot write to {folder}: {error.strerror}") from error
+        raise MachineFailure(f"cannot write to {folder}: {error.strerror}") from error
     status = os.statvfs(folder)
     free = status.f_bavail * status.f_frsize
     if free < megabytes * 2**20:
-        raise OSError(f"cannot start: {folder} has {free / 2**20:.0f} MB free, {megabytes} MB are needed")
+        raise MachineFailure(f"cannot start: {folder} has {free / 2**20:.0f} MB free, {megabytes} MB are needed")

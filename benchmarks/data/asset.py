@@ -6,6 +6,7 @@ Archives are read in memory, member by member; nothing is ever unpacked under a 
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -18,20 +19,18 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
-from benchmarks.core import paths
+from benchmarks.core import kept, paths
+from benchmarks.core.errors import MachineFailure
 from benchmarks.core.fingerprint import array_digest
 
 Arrays = dict[str, np.ndarray]
+_MEGABYTES = 256  # the largest data set has 100, and what it is made from about as much
 
 
-class Unavailable(RuntimeError):
+class Unavailable(MachineFailure):
     """The data of a task cannot be had on this machine; the message says why."""
-
-
-class Tampered(RuntimeError):
-    """Stored or fetched data do not have the pinned hash."""
 
 
 @dataclass(frozen=True)
@@ -49,26 +48,45 @@ class Asset:
         return paths.cache() / "data" / f"{self.name}.safetensors"
 
     def load(self) -> Arrays:
-        """The decoded arrays, fetched on first use.
+        """The decoded arrays, fetched on first use and where the stored ones are damaged.
 
         Raises:
             Unavailable: no source could be reached.
-            Tampered: the stored file's content is not what it should be.
+            Tampered: the stored file's content is not what it should be, and the file cannot be moved aside.
         """
         path = self.path
-        return _load(self, path, _fetched(self, path))
+        arrays, found = _read(path)
+        return arrays if found == self.sha256 else _fetched(self, path)
 
 
-def _fetched(asset: Asset, path: Path) -> int:
-    """Fetch the asset unless it is there; the file's time stamp, so that a changed file is read and checked again."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
-                arrays = _fetch(asset)
-                with paths.atomic(path) as temporary:
-                    save_file(arrays, temporary)
-    return path.stat().st_mtime_ns
+def _fetched(asset: Asset, path: Path) -> Arrays:
+    """Fetch an asset that is not there or is damaged. Two processes that ask at once fetch it once."""
+    kept.check_can_be_made(path, _MEGABYTES)
+    with FileLock(path.with_suffix(".lock")):
+        arrays, found = _read(path)
+        if found == asset.sha256:
+            return arrays
+        if os.path.lexists(path):
+            kept.make_way(path, kept.told(path, found, asset.sha256))
+        paths.check_writable(Path(tempfile.gettempdir()), _MEGABYTES)
+        arrays = _fetch(asset)
+        with paths.atomic(path) as temporary:
+            temporary.write_bytes(save(arrays))
+    return arrays
+
+
+def _read(path: Path) -> tuple[Arrays, str]:
+    """The arrays of a file and their hash; none of a damaged file, and what is wrong with it in place of the hash."""
+    try:
+        return _load(path, kept.stamp(path))
+    except (SafetensorError, OSError) as error:
+        return {}, f"unreadable ({getattr(error, 'strerror', None) or error})"
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, stamp: tuple[int, ...]) -> tuple[Arrays, str]:
+    arrays = load_file(path)
+    return arrays, array_digest(arrays)
 
 
 def _fetch(asset: Asset) -> Arrays:
@@ -85,20 +103,6 @@ def _fetch(asset: Asset) -> Arrays:
             return arrays
         reasons.append(f"{source.__name__}: content hash is {found}, expected {asset.sha256}")
     raise Unavailable(f"{asset.name} could not be fetched ({'; '.join(reasons)})")
-
-
-@lru_cache(maxsize=8)
-def _load(asset: Asset, path: Path, stamp: int) -> Arrays:
-    try:
-        arrays = load_file(path)
-        found = array_digest(arrays)
-    except (SafetensorError, OSError) as error:
-        found = f"unreadable ({error})"
-    if found != asset.sha256:
-        raise Tampered(
-            f"{path}: content hash is {found}, expected {asset.sha256}; delete the file and it is fetched anew"
-        )
-    return arrays
 
 
 def run_client(command: list[str], folder: Path) -> bytes:
@@ -129,7 +133,11 @@ def debs(packages: Sequence[str], folder: Path) -> Iterator[tarfile.TarFile]:
         run_client(["apt-get", *private, "download", *packages], folder)
     for package in packages:
         archive = max(folder.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
-        content = run_client(["dpkg-deb", "--fsys-tarfile", archive.name], folder)
+        try:
+            content = run_client(["dpkg-deb", "--fsys-tarfile", archive.name], folder)
+        except Unavailable:
+            archive.unlink()  # cut or damaged: the next try fetches it anew
+            raise
         yield tarfile.open(fileobj=io.BytesIO(content))  # noqa: SIM115 (in memory: there is nothing to close)
 
 

@@ -65,6 +65,7 @@ def glyphs_from_debian(folder: Path) -> Arrays:
     found = [face for package, archive in zip(PACKAGES, archives, strict=True) for face in faces(package, archive)]
     fonts = hashlib.sha256(b"".join(raw for _, raw in found)).hexdigest()
     if fonts != FONTS_SHA256:
+        shutil.rmtree(kept)  # one may be damaged: the next try fetches all anew
         raise Unavailable(
             f"other versions than those of Debian 12: the fonts' hash is {fonts}, expected {FONTS_SHA256}"
         )

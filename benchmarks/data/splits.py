@@ -6,14 +6,17 @@ never shrink as the budget grows, so a smaller budget is a subset of a larger on
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.core import paths
+from benchmarks.core import kept, paths
+from benchmarks.core.errors import MachineFailure
 from benchmarks.core.fingerprint import array_digest, seed_of
 
 
@@ -94,16 +97,21 @@ class Split:
         return array_digest({"indices": self.indices})
 
     def write(self) -> Path:
-        """Keep the manifest on disk. Raises ValueError if another one has its name, for then splits are not pinned."""
+        """Keep the manifest on disk, for people: nothing reads it. A damaged one is set aside and written anew."""
         path = paths.cache() / "splits" / f"{self.task}-n{self.budget}-seed{self.seed}-{self.sha256[:12]}.json"
         manifest = {"task": self.task, "budget": self.budget, "seed": self.seed, "sha256": self.sha256}
-        if path.exists():
-            kept = np.array(json.loads(path.read_text())["indices"], np.int64)
-            if array_digest({"indices": kept}) != self.sha256:
-                raise ValueError(f"{path} was changed: its indices do not have the hash in its name; delete it")
-        else:
+        text = json.dumps({**manifest, "indices": self.indices.tolist()})
+        expected = hashlib.sha256(text.encode()).hexdigest()
+        if os.path.lexists(path):
+            if kept.found(path) == expected:
+                return path
+            kept.make_way(path, kept.told(path, kept.found(path), expected))
+        try:
             with paths.atomic(path) as temporary:
-                temporary.write_text(json.dumps({**manifest, "indices": self.indices.tolist()}))
+                temporary.write_text(text)
+        except MachineFailure as error:
+            if error.errno not in kept.READ_ONLY:  # a cache that is shared for reading goes without
+                raise
         return path
 
 

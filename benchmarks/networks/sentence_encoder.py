@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.core import paths
+from benchmarks.core import kept, paths
 from benchmarks.core.fingerprint import array_digest, digest
 from benchmarks.data.wordpieces import (
     CLS,
@@ -63,15 +62,13 @@ def passage_vectors(texts: tuple[str, ...]) -> Tensor:
     pieces = word_pieces(list(texts), PASSAGE_LENGTH)
     name = digest([array_digest({"passages": pieces}), VERSION])[:16]
     path = paths.cache() / "teachers" / f"passages-{name}.npy"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            vocabulary = vocabulary_of(pieces, SPECIAL_TOKENS, 1)
-            with torch.random.fork_rng(devices=[]):  # whoever asks first must not draw other weights for it
-                encoder = passage_encoder(pieces)
-            tokens = torch.from_numpy(in_vocabulary(pieces, vocabulary)).long()
-            with torch.no_grad():
-                found = torch.cat([encoder(chunk) for chunk in tokens.split(_CHUNK)]).numpy()
-            with paths.atomic(path) as temporary, temporary.open("wb") as file:
-                np.save(file, found)
-    return torch.from_numpy(np.load(path))
+
+    def make() -> np.ndarray:
+        vocabulary = vocabulary_of(pieces, SPECIAL_TOKENS, 1)
+        with torch.random.fork_rng(devices=[]):  # whoever asks first must not draw other weights for it
+            encoder = passage_encoder(pieces)
+        tokens = torch.from_numpy(in_vocabulary(pieces, vocabulary)).long()
+        with torch.no_grad():
+            return torch.cat([encoder(chunk) for chunk in tokens.split(_CHUNK)]).numpy()
+
+    return torch.from_numpy(np.load(kept.array(path, make)))

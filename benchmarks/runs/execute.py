@@ -14,10 +14,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.core.environment import code_sha256, environment
-from benchmarks.core.errors import in_a_line
+from benchmarks.core.errors import in_a_line, of_the_machine
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.records.record import Checkpoint, Record, Spec, pack
-from benchmarks.registry.custom import place
+from benchmarks.registry.custom import blamed, place
 from benchmarks.runs import loop
 from benchmarks.runs.device import Device
 from benchmarks.runs.diagnose import diagnose
@@ -39,11 +39,16 @@ def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, st
 
     Args:
         watch: called now and then with step, steps and loss.
+
+    Raises:
+        OSError: what failed is the machine or the cache; mostly as MachineFailure.
     """
     try:
         with contained() if run.row.packages else nullcontext():
             found = _train(run, watch)
     except Exception as error:
+        if of_the_machine(error) or (isinstance(error, OSError) and not blamed(error)):
+            raise  # no result of the method: the cell stays missing
         if not (run.row.packages or run.task.code or isinstance(error, RuntimeError | ValueError | ArithmeticError)):
             raise  # a bug of the suite, not of a run: its trace is wanted
         return failed(run, in_a_line(error) + _place(run, error))
@@ -170,8 +175,8 @@ def _diagnose(run: Run, student: torch.nn.Module, method: Method, data: Training
     try:
         with private_randomness(run):
             return {name: round(value, 5) for name, value in diagnose(run, student, method, data).items()}
-    except Exception:
-        if not run.row.packages:
+    except Exception as error:
+        if not run.row.packages or of_the_machine(error):
             raise
         return {}
 

@@ -58,8 +58,8 @@ def fill(
     if not plan.missing:
         return plan, _status(plan, folder, console)
     paths.check_writable(folder)
-    paths.check_writable(paths.cache())
     if plan.teachers:
+        paths.check_writable(paths.cache())  # a complete cache may be read-only
         console.print(f"training {len(plan.teachers)} teacher networks, once")
         scheduler.train_teachers(plan.teachers, options.jobs, lambda line: console.print(f"  {line}", markup=False))
         plan = scheduler.plan(runs, store, options.jobs, history, options.retry, lent)

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
-from benchmarks.core import paths
+from benchmarks.core import kept
 from benchmarks.task import Task
 from benchmarks.teachers import store
 from benchmarks.teachers.recipe import Recipe
@@ -28,18 +27,15 @@ def pool_answers(task: Task, part: str, recipe: Recipe) -> np.ndarray:
 
     A labeler that scores by vectors (it has `embed` and `score`) has these kept: scores of all passages would be large.
     """
-    path = _path(recipe)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            module = freeze(store.load(task, recipe)[part])
-            ask = getattr(module, "embed", module) if part == "labeler" else module.encode
-            with torch.no_grad():
-                chunks = task.tensor(task.examples().pool_inputs).split(_CHUNK)
-                found = torch.cat([ask(chunk) for chunk in chunks]).numpy()  # type: ignore[operator]
-            with paths.atomic(path) as temporary, temporary.open("wb") as file:
-                np.save(file, found)
-    return np.load(path, mmap_mode="r")
+
+    def make() -> np.ndarray:
+        module = freeze(store.load(task, recipe)[part])
+        ask = getattr(module, "embed", module) if part == "labeler" else module.encode
+        with torch.no_grad():
+            chunks = task.tensor(task.examples().pool_inputs).split(_CHUNK)
+            return torch.cat([ask(chunk) for chunk in chunks]).numpy()  # type: ignore[operator]
+
+    return np.load(kept.array(_path(recipe), make), mmap_mode="r")
 
 
 def _path(recipe: Recipe) -> Path:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.core import paths
+from benchmarks.core import kept, paths
+from benchmarks.core.errors import tell_once
 from benchmarks.core.fingerprint import array_digest, digest, modules_digest
 from benchmarks.data.splits import Split
 from benchmarks.task import Examples, Task
 from benchmarks.teachers import own
+from benchmarks.teachers.weights import as_trained
 
 KINDS = ("full", "same-data")
 PARTS = ("generator", "labeler")
@@ -52,7 +54,14 @@ class Recipe:
 
     @property
     def path(self) -> Path:
-        return self.committed if self.committed.exists() else self.cached
+        """The committed file if there is one as listed beside it, else that in the cache."""
+        if not self.committed.exists():
+            return self.cached
+        if kept.whole(self.committed):
+            return self.committed
+        wrong = kept.told(self.committed, kept.found(self.committed), kept.listed(self.committed))
+        tell_once(f"{wrong}; the one in the cache is used in its place (git checkout restores it)")
+        return self.cached
 
     @property
     def made_of(self) -> dict[str, Any]:
@@ -61,7 +70,8 @@ class Recipe:
 
     @property
     def trained(self) -> bool:
-        return self.path.exists()
+        """Whether the file is there, as it was when it was trained."""
+        return self.path == self.committed or as_trained(self.cached, self.made_of)
 
 
 def training_indices(examples: Examples, kind: str, split: Split) -> np.ndarray:
