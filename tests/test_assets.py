@@ -99,3 +99,11 @@ def test_a_missing_client_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(Unavailable, match="npm is not installed"):
         assets.npm("p", tmp_path)
+
+
+def test_a_plan_fetches_nothing_and_says_so(cache):
+    one = asset(good)
+    with assets.nothing_fetched(), pytest.raises(Unavailable, match=r"toy is not in .*a plan fetches nothing"):
+        one.load()
+    assert not list(cache.iterdir())
+    assert np.array_equal(one.load()["x"], GOOD["x"])

@@ -11,6 +11,8 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +34,20 @@ class Unavailable(RuntimeError):
 
 class Tampered(RuntimeError):
     """Stored or fetched data do not have the pinned hash."""
+
+
+#: Whether data that are not in the cache may be fetched.
+_FETCHING: ContextVar[bool] = ContextVar("fetching", default=True)
+
+
+@contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """While a plan is made, data that are not here are unavailable."""
+    token = _FETCHING.set(False)
+    try:
+        yield
+    finally:
+        _FETCHING.reset(token)
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,8 @@ class Asset:
 def _fetched(asset: Asset, path: Path) -> int:
     """Fetch the asset unless it is there; the file's time stamp, so that a changed file is read and checked again."""
     if not path.exists():
+        if not _FETCHING.get():
+            raise Unavailable(f"{asset.name} is not in {path.parent}, and a plan fetches nothing; `data` fetches it")
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
