@@ -19,8 +19,15 @@ root=$PWD
 
 usage() { sed -n '2,/^$/{/^#/s/^# \{0,1\}//p}' reproduce.sh | sed '/^set /,$d'; }
 
-# Set-up depends on these two files alone: their content is the stamp that tells an environment is up to date.
-stamp=$(cat pyproject.toml constraints.txt | cksum)
+# Set-up depends on these files and this place alone: the stamp that tells an environment is up to date.
+stamp="$(cat pyproject.toml constraints.txt requirements.lock | cksum) $root"
+kept=$(cat .venv/.installed 2>/dev/null || true)
+# An environment runs the code that it was made for: a copy, or a link to it, would run another checkout's.
+case "$kept" in
+  *" "/*) made_for="/${kept#* /}"
+    [ "$made_for" = "$root" ] || {
+      echo "reproduce.sh: .venv was made for $made_for, not for $root: remove it (rm -r .venv), and call this again" >&2; exit 2; } ;;
+esac
 if [ "$(cat .venv/.installed 2>/dev/null || true)" != "$stamp" ]; then
   case "${1:---help}" in -h | --help | help) usage; exit 0 ;; esac
   python=${PYTHON:-python3}
@@ -31,7 +38,15 @@ if [ "$(cat .venv/.installed 2>/dev/null || true)" != "$stamp" ]; then
   if [ "$(cat .venv/.installed 2>/dev/null || true)" != "$stamp" ]; then
     echo "reproduce.sh: installing into .venv (once; several minutes, about 6 GB)" >&2
     [ -x .venv/bin/python ] || "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' >&2
+    install() { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" >&2; }
+    if [ "$(uname -sm)" = "Linux x86_64" ] && [ -z "${TGT_UNLOCKED:-}" ]; then
+      # Every distribution by its hash, none built here; the project itself by what the lock has installed.
+      install --require-hashes --only-binary=:all: -r requirements.lock || {
+        echo "reproduce.sh: the locked distributions cannot be had as they were; TGT_UNLOCKED=1 takes what constraints.txt allows" >&2; exit 1; }
+      install --no-deps --no-build-isolation -e .
+    else
+      install -c constraints.txt -e '.[dev]'
+    fi
     echo "$stamp" >.venv/.installed
   fi
   exec 9>&-

@@ -14,12 +14,12 @@ from functools import cache
 
 import numpy as np
 
-from benchmarks.core.paths import ROOT
+from benchmarks.core import paths
 from benchmarks.metrics.classification import FEW, MANY
 from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 
-PATH = ROOT / "results" / "ledger" / "test-classes.json"
+PATH = paths.ROOT / "results" / "ledger" / "test-classes.json"
 #: Metrics that are means of hits over all samples alike.
 OF_ALL = ("accuracy", "success_20")
 #: Metrics that are means over classes: which classes, by their training samples.
@@ -92,7 +92,8 @@ def write(names: Iterable[str], size: str = "small") -> None:
             examples.test_labels[: sizes.test_limit],
             {budget: task.profile.counts(available, budget) for budget in budgets},
         )
-    PATH.write_text(json.dumps(dict(sorted(told.items())), indent=1) + "\n")
+    with paths.atomic(PATH) as temporary:
+        temporary.write_text(json.dumps(dict(sorted(told.items())), indent=1) + "\n")
 
 
 if __name__ == "__main__":

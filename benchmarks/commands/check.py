@@ -37,13 +37,14 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         for store in (Store(folder), Store(folder / "tuning")):
             if backup := store.repair():
                 console.print(f"{store.path}: repaired; as it was: {backup}", markup=False)
+    own = Results.load(folder)
+    if not len(own) and folder.parent != paths.LOCAL:
+        raise BadInput(f"{folder} holds no records to check")
     for where in dict.fromkeys((REFERENCE / options.size, folder)):
-        results = Results.load(where)
+        results = own if where == folder else Results.load(where)
         if len(results):
             looked += 1
             status = max(status, _one(results, options.size, console))
-        elif where == folder and folder.parent != paths.LOCAL:
-            raise BadInput(f"{folder} holds no records to check")
     if not looked:
         raise BadInput(f"there are no records of size {options.size} to check")
     return status

@@ -22,6 +22,7 @@ from benchmarks.commands.options import (
     folder_of,
     known,
     named,
+    one_of,
 )
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
@@ -68,9 +69,7 @@ def rivals(task: Task, ours: str) -> tuple[str, ...]:
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
     """Everything from a method's name or file to the verdict; the exit status."""
     choice, folder = choice_of(options), folder_of(options)
-    if len(given := named(words[0])) != 1:
-        raise BadInput(f"compare takes one method, not {words[0]!r}; its rivals are named by --against")
-    (ours,) = given
+    ours = one_of(words[0], target, "; its rivals are named by --against")
     against = named(options.against)
     for name in (ours, *against):
         known("method", name, METHODS)

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import tyro
 
+from benchmarks.commands import bounds
 from benchmarks.core.errors import BadInput, did_you_mean, of_the_machine, unknown
 from benchmarks.registry.targets import ALL, TARGETS
 
@@ -24,22 +25,33 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(arguments)
     except BadInput as error:
-        print(f"reproduce.sh: {error}", file=sys.stderr)
+        _say(str(error))
         return 2
     except (OSError, ValueError, RuntimeError) as error:
         told = _of_a_users_file(error)
         if not told and isinstance(error, RuntimeError) and type(error).__module__.split(".")[0] != "benchmarks":
             raise  # a bug, not a condition of the machine: its trace is wanted
-        print(f"reproduce.sh: {told or error}", file=sys.stderr)
+        _say(told or str(error))
         return 1
     except Exception as error:
         if told := _of_a_users_file(error):
-            print(f"reproduce.sh: {told}", file=sys.stderr)
+            _say(told)
             return 1
         raise
     except KeyboardInterrupt:
-        print("reproduce.sh: interrupted; finished cells are kept, the same command goes on from here", file=sys.stderr)
+        _say("interrupted; finished cells are kept, the same command goes on from here")
         return 130
+
+
+#: Characters of what is said of an error, and of one word in it.
+LONGEST, LONGEST_WORD = 1000, 300
+
+
+def _say(text: str) -> None:
+    """One line to the person: what a word or a file's name holds can neither break it nor steer the terminal."""
+    text = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda long: long[0][: LONGEST_WORD // 2] + "...", " ".join(text.split()))
+    text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    print(f"reproduce.sh: {text if len(text) <= LONGEST else text[:LONGEST] + '...'}", file=sys.stderr)
 
 
 def _of_a_users_file(error: Exception) -> str:
@@ -57,6 +69,8 @@ def _run(arguments: list[str]) -> int:
         return 0
     targets, more = split(words, helped=bool({"-h", "--help"} & set(rest)))
     options = parse(targets, rest)
+    flags = {name.replace("_", "-") for name, hint in get_type_hints(options_of(targets)).items() if hint is bool}
+    bounds.check(arguments, flags)
     if "all" in words and vars(options).get("set"):
         raise BadInput("--set has no effect on fig1, which is part of all: name the tables and figures it is for")
     from rich.console import Console
@@ -65,10 +79,17 @@ def _run(arguments: list[str]) -> int:
     if not console.is_terminal:
         console.width = 160  # a log has no edge to fit into
     ready = [(module_of(target), target) for target in targets]
-    for module, target in ready:
-        if hasattr(module, "refuse"):
-            module.refuse(target, options)
-    return max(module.run(target, more, options, console) for module, target in ready)
+    with _planning() if getattr(options, "plan", False) else contextlib.nullcontext():
+        for module, target in ready:
+            if hasattr(module, "refuse"):
+                module.refuse(target, options)
+        return max(module.run(target, more, options, console) for module, target in ready)
+
+
+def _planning() -> contextlib.AbstractContextManager[None]:
+    from benchmarks.data import asset  # only now: it takes numpy
+
+    return asset.nothing_fetched()
 
 
 def split(words: list[str], helped: bool = False) -> tuple[list[str], list[str]]:

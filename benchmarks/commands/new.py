@@ -15,6 +15,7 @@ from benchmarks.core import paths
 from benchmarks.core.errors import BadInput
 from benchmarks.registry.methods import METHODS
 from benchmarks.registry.tasks import TASKS
+from benchmarks.report.artefact import write_text
 
 
 @dataclass
@@ -29,8 +30,8 @@ def run(target: str, words: list[str], options: Options, console: Console, folde
     if options.kind and kind != "task":
         raise BadInput("--kind says what a task's data are; a method is for all kinds")
     stem = name.removesuffix(".py").replace("-", "_")
-    if not stem.isidentifier() or keyword.iskeyword(stem):
-        raise BadInput(f"new: {name!r} cannot be a module's name; letters, digits and _ can")
+    if not stem.isidentifier() or keyword.iskeyword(stem) or stem.startswith("_") or len(stem) > 100:
+        raise BadInput(f"new: {name!r} cannot be a module's name; up to 100 letters, digits and _ can, no _ first")
     path = (folder or Path.cwd()) / f"{stem}.py"
     if path.exists():
         raise BadInput(f"new: {path} is there already")
@@ -40,7 +41,7 @@ def run(target: str, words: list[str], options: Options, console: Console, folde
         raise BadInput(f"new: there is a module {stem} already, which Python would import in its place")
     template = (paths.ROOT / "examples" / f"my_{options.kind or kind}.py").read_text()
     title = "".join(word.capitalize() for word in stem.split("_"))
-    path.write_text(re.sub(rf"\bMy{kind.capitalize()}(Config)?\b", rf"{title}\1", template))
+    write_text(path, re.sub(rf"\bMy{kind.capitalize()}(Config)?\b", rf"{title}\1", template))
     console.print(f"written: {path}", markup=False)
     use = f"--tasks {path.name}" if kind == "task" else path.name
     console.print(f"check it: ./reproduce.sh validate {path}", markup=False)

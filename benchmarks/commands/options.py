@@ -6,21 +6,21 @@ What an option says is looked at before anything runs; a wrong word is `BadInput
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from benchmarks.core import paths, settings
-from benchmarks.core.errors import BadInput, did_you_mean, unknown
+from benchmarks.commands import bounds, settings
+from benchmarks.core import paths
+from benchmarks.core.errors import BadInput, unknown
 from benchmarks.data.splits import exponential
 from benchmarks.records.record import place_of
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import Choice
 from benchmarks.registry.hyperparameters import read_tuned
-from benchmarks.registry.methods import METHODS, Row
+from benchmarks.registry.methods import METHODS
 
 if TYPE_CHECKING:
     from benchmarks.records.submission import Submission
@@ -53,10 +53,12 @@ class Computing:
 
 @dataclass
 class Work:
-    jobs: int = 2
-    """Processes, one thread each."""
+    jobs: int = bounds.JOBS
+    """Processes, one thread each; as many as there are cores at most."""
+    oversubscribe: bool = False
+    """Take more --jobs than there are cores, which makes all of them slower."""
     plan: bool = False
-    """Print the grid: recorded, missing, estimated minutes. Run nothing."""
+    """Print the grid: recorded, missing, estimated minutes. Run, fetch and write nothing."""
 
 
 @dataclass
@@ -159,10 +161,6 @@ def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:
     Args:
         default_tasks: tasks that a target takes where none are named, to look whether the methods fit them.
     """
-    for name in ("seeds", "draws", "jobs", "ratio", "n_max"):
-        value = getattr(options, name, None)
-        if isinstance(value, int) and value < 1:
-            raise BadInput(f"--{name.replace('_', '-')} must be at least 1, not {value}")
     if getattr(options, "track", ""):
         from benchmarks.runs import tracking
 
@@ -184,7 +182,7 @@ def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:
         teachers=("full", "same-data") if teacher == "both" else (teacher,),
         match=getattr(options, "match", "samples"),
         ratio=getattr(options, "ratio", None),
-        settings=_settings(getattr(options, "set", ""), chosen_methods),
+        settings=settings.given(getattr(options, "set", ""), chosen_methods),
         device=kind,
         precision=precision,
         tuned=read_tuned(folder_of(options) / "tuned.json"),
@@ -236,6 +234,13 @@ def named(text: str) -> tuple[str, ...]:
         except Ended as error:
             raise BadInput(f"{text}: {error}") from error
     return words
+
+
+def one_of(word: str, target: str, more: str = "") -> str:
+    """The one method or task that a target takes. Raises BadInput."""
+    if len(given := named(word)) != 1:
+        raise BadInput(f"{target} takes one name or file, not {word!r}{more}")
+    return given[0]
 
 
 def known(kind: str, name: str, there: Any) -> None:
@@ -301,58 +306,9 @@ def fits_all(method: str, on: tuple[str, ...], size: str) -> None:
 
 
 def _budgets(options: Any, chosen_tasks: tuple[str, ...]) -> tuple[int, ...]:
-    budgets = []
-    for word in _words(getattr(options, "budgets", "")):
-        if not (word.isascii() and word.isdigit()) or int(word) < 1:
-            raise BadInput(f"--budgets takes whole numbers above 0, not {word!r}")
-        budgets.append(int(word))
+    budgets = bounds.budgets(_words(getattr(options, "budgets", "")))
     if (n_max := getattr(options, "n_max", None)) is not None:
         if budgets or chosen_tasks != ("fashion-lt",):
             raise BadInput("--n-max goes with --tasks fashion-lt and without --budgets")
-        budgets.append(int(exponential(10, n_max, options.ratio or 100).sum()))
+        return (int(exponential(10, n_max, options.ratio or 100).sum()),)
     return tuple(dict.fromkeys(budgets))
-
-
-def _settings(text: str, chosen_methods: tuple[str, ...]) -> str:
-    """The line of NAME=VALUE words. Raises BadInput for what no method can be given."""
-    if not text:
-        return ""
-    try:
-        found = settings.parse(",".join(_words(text)))
-    except ValueError as error:
-        raise BadInput(f"--set: {error}") from error
-    rows = [METHODS[name] for name in chosen_methods or METHODS]
-    hints = [(row, get_type_hints(row.load().Config)) for row in rows]
-    there = {name for row, hint in hints for name in hint if name not in row.fixed}
-    for name in found:
-        if name not in there:
-            whose = "none of these methods can be given" if chosen_methods else "no method has"
-            hint = did_you_mean(name, there)
-            raise BadInput(f"--set: {whose} {name!r}; there are {', '.join(sorted(there)) or 'none'}{hint}")
-    _accepted(found, hints)
-    return settings.of(found)
-
-
-def _accepted(found: dict[str, Any], hints: list[tuple[Row, dict[str, Any]]]) -> None:
-    """Raises BadInput for a value of another type than the rows' own, or for values that no row takes together."""
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
-
-    for name, value in found.items():
-        if isinstance(value, str) and not re.fullmatch(r"[\w.+-]+", value):
-            raise BadInput(f"--set {name}: {value!r} would be a part of a folder's name; letters, digits, . _ + - can")
-        try:
-            hint = next(hint[name] for row, hint in hints if name in hint and name not in row.fixed)
-            TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(value)
-        except ValidationError as error:
-            raise BadInput(f"--set {name}={value}: {error.errors()[0]['msg']}") from error
-    refused = []
-    for row, hint in hints:
-        if own := {name: value for name, value in found.items() if name in hint and name not in row.fixed}:
-            try:
-                row.load().Config(**{**row.defaults, **row.fixed, **own})
-            except ValueError as error:
-                refused.append(str(error))
-            else:
-                return
-    if refused:
-        raise BadInput(f"--set {settings.of(found)}: {refused[0]}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.commands.options import Computing, Where, folder_of, known, named
+from benchmarks.commands.options import Computing, Where, folder_of, known, one_of
 from benchmarks.core.errors import BadInput
 from benchmarks.registry.methods import METHODS
 
@@ -23,7 +23,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.records import Results
     from benchmarks.records.submission import About, Submission, read
 
-    (method,) = named(words[0])
+    method = one_of(words[0], target)
     known("method", method, METHODS)
     row, folder = METHODS[method], folder_of(options)
     if not row.packages:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from benchmarks.commands.options import named
+from benchmarks.commands.options import one_of
 from benchmarks.core.errors import BadInput, unknown
 from benchmarks.registry.methods import METHODS
 from benchmarks.registry.tasks import TASKS
@@ -22,7 +22,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.runs.scheduler import one_thread
     from benchmarks.validation import method_checks, task_checks  # they need the networks of all modalities
 
-    (name,) = named(words[0])
+    name = one_of(words[0], target)
     one_thread()
     if name in TASKS:
         outcomes = task_checks.task(TASKS[name])

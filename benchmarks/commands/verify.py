@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
+from benchmarks.commands import bounds
 from benchmarks.commands.options import folder_of
 from benchmarks.core import paths
 from benchmarks.core.errors import BadInput
@@ -31,8 +32,10 @@ class Options:
     """What they may take in all, by the recorded times, training of missing teachers included; 0: no limit."""
     seed: int | None = None
     """Draws the same sample again; by default another one each time."""
-    jobs: int = 2
-    """Processes, one thread each."""
+    jobs: int = bounds.JOBS
+    """Processes, one thread each; as many as there are cores at most."""
+    oversubscribe: bool = False
+    """Take more --jobs than there are cores, which makes all of them slower."""
     size: Literal["small"] = "small"
     """The size whose committed records are made again."""
     device: Literal["cpu", "cuda", "mps"] = "cpu"
@@ -45,11 +48,6 @@ class Options:
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
     """1 if any number differs, or none was made again; `NOTHING` where no committed run is of today's versions."""
-    for name in ("sample", "jobs"):
-        if getattr(options, name) < 1:
-            raise BadInput(f"--{name} must be at least 1, not {getattr(options, name)}")
-    if options.seconds < 0:
-        raise BadInput(f"--seconds must be at least 0, not {options.seconds}")
     from benchmarks.core.environment import environment
     from benchmarks.records import Results
     from benchmarks.report import verification

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+#: Characters of a NAME=VALUE: it is a part of a folder's name.
+LONGEST = 200
+
 
 def of(values: Mapping[str, Any]) -> str:
     """The line of some values; empty of none."""
@@ -20,6 +23,10 @@ def parse(line: str) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not equals or not value:
             raise ValueError(f"NAME=VALUE is wanted, not {word!r}")
+        if name in found:
+            raise ValueError(f"{name} is given twice")
+        if len(word) > LONGEST:
+            raise ValueError(f"{name[:20]}: a value of {len(value):,} characters")
         try:
             found[name] = json.loads(value)
         except ValueError:

@@ -5,16 +5,21 @@ Archives are read in memory, member by member; nothing is ever unpacked under a 
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from filelock import FileLock
@@ -31,6 +36,20 @@ _MEGABYTES = 256  # the largest data set has 100, and what it is made from about
 
 class Unavailable(MachineFailure):
     """The data of a task cannot be had on this machine; the message says why."""
+
+
+#: Whether data that are not in the cache may be fetched.
+_FETCHING: ContextVar[bool] = ContextVar("fetching", default=True)
+
+
+@contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """While a plan is made, data that are not here are unavailable."""
+    token = _FETCHING.set(False)
+    try:
+        yield
+    finally:
+        _FETCHING.reset(token)
 
 
 @dataclass(frozen=True)
@@ -61,6 +80,8 @@ class Asset:
 
 def _fetched(asset: Asset, path: Path) -> Arrays:
     """Fetch an asset that is not there or is damaged. Two processes that ask at once fetch it once."""
+    if not _FETCHING.get():
+        raise Unavailable(f"{asset.name} is not in {path.parent}, and a plan fetches nothing; `data` fetches it")
     kept.check_can_be_made(path, _MEGABYTES)
     with FileLock(path.with_suffix(".lock")):
         arrays, found = _read(path)
@@ -116,6 +137,31 @@ def run_client(command: list[str], folder: Path) -> bytes:
     return done.stdout
 
 
+#: Bytes that an archive, or a part of one, may unpack to: several times what any of the data take.
+LARGEST = 2**29
+
+
+def limited(file: IO[bytes] | io.BufferedIOBase, name: str) -> bytes:
+    """All that a packed file unpacks to. Raises Unavailable if that is more than any of the data take."""
+    found = file.read(LARGEST + 1)
+    _fits(len(found), name)
+    return found
+
+
+def _fits(size: int, name: str) -> None:
+    if size > LARGEST:
+        raise Unavailable(f"{name} would unpack to more than {LARGEST / 2**20:,.0f} MB, and is not read")
+
+
+class Zip(zipfile.ZipFile):
+    """A zip file whose parts are read only where they are of a size that any of the data take."""
+
+    def read(self, name: str | zipfile.ZipInfo, pwd: bytes | None = None) -> bytes:
+        info = name if isinstance(name, zipfile.ZipInfo) else self.getinfo(name)
+        _fits(info.file_size, info.filename)  # no more than what it says is read of it
+        return super().read(info, pwd)
+
+
 def deb(package: str, folder: Path) -> tarfile.TarFile:
     """Contents of a Debian package, fetched without root."""
     return next(debs([package], folder))
@@ -134,20 +180,39 @@ def debs(packages: Sequence[str], folder: Path) -> Iterator[tarfile.TarFile]:
     for package in packages:
         archive = max(folder.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
         try:
-            content = run_client(["dpkg-deb", "--fsys-tarfile", archive.name], folder)
+            content = _tar_of(archive)
         except Unavailable:
             archive.unlink()  # cut or damaged: the next try fetches it anew
             raise
         yield tarfile.open(fileobj=io.BytesIO(content))  # noqa: SIM115 (in memory: there is nothing to close)
 
 
+def _tar_of(archive: Path) -> bytes:
+    """The files of a Debian package, none of whose scripts is run."""
+    if shutil.which("dpkg-deb") is None:
+        raise Unavailable("dpkg-deb is not installed")
+    command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
+        assert running.stdout is not None
+        try:
+            content = limited(running.stdout, archive.name)
+        finally:
+            running.stdout.close()  # one that has more to say ends by itself
+    if running.returncode:
+        raise Unavailable(f"dpkg-deb cannot read {archive.name}")
+    return content
+
+
 def npm(package: str, folder: Path) -> tarfile.TarFile:
     """Contents of an npm package."""
-    run_client(["npm", "pack", "--silent", package], folder)
-    return tarfile.open(next(folder.glob("*.tgz")))
+    run_client(["npm", "pack", "--silent", "--ignore-scripts", package], folder)
+    path = next(folder.glob("*.tgz"))
+    with gzip.open(path) as file:
+        return tarfile.open(fileobj=io.BytesIO(limited(file, path.name)))
 
 
 def member(archive: tarfile.TarFile, name: str) -> bytes:
+    _fits(archive.getmember(name).size, name)  # a sparse file is larger than its archive
     file = archive.extractfile(name)
     if file is None:
         raise Unavailable(f"{name} is not a file of its archive")

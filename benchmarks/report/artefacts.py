@@ -193,7 +193,9 @@ def _left(folder: Path, made: set[str]) -> Iterator[Artefact]:
         yield left(path.stem, partial(_texts, path.with_suffix(".csv")))
     if (path := folder / "teachers.csv").exists():
         yield left("teachers", lambda: [Grid.of_frame(pd.read_csv(path))])
-    yield from (left(path.stem) for path in sorted(folder.glob("*.svg")) if path.stem not in made)
+    ours = (*TARGETS, "search")  # a figure by another name was not written by the suite
+    stems = [path.stem for path in sorted(folder.glob("*.svg"))]
+    yield from (left(stem) for stem in stems if stem not in made and any(f"{stem}-".startswith(f"{t}-") for t in ours))
 
 
 def _texts(path: Path) -> Iterator[Grid]:

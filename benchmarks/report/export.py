@@ -9,7 +9,7 @@ from benchmarks.core import paths
 from benchmarks.metrics.classification import SHOT_RULE
 from benchmarks.records.results import Results
 from benchmarks.report.artefact import write_text
-from benchmarks.report.grid import Grid
+from benchmarks.report.grid import Grid, without_formulas
 
 BIBLIOGRAPHY = Path(__file__).with_name("references.bib")
 
@@ -20,6 +20,7 @@ DICTIONARY = {
     "budget": "labelled training samples", "seed": "replication: split and initial weights, paired across methods",
     "draw": "of the teacher's own seeds, crossed with the replications; 0 of a teacher that was drawn once",
     "method": "row", "match": "what is equal a step for all methods: samples shown, or real samples",
+    "device": "where the student learned: cpu, cuda or mps", "precision": "of the networks' passes: float32 or bf16",
     "settings": "hyper-parameters in place of the chosen ones, NAME=VALUE; empty for the tables' own runs",
     "status": "ok or failed", "reason": "of a failed run",
     "config": "hyper-parameters, JSON", "labeler_score": "the labeler's own test metrics, JSON",
@@ -58,7 +59,7 @@ def write(results: Results) -> list[Path]:
         align="lll",
     )
     written = [
-        write_text(to / "records.csv", found.to_csv(index=False)),
+        write_text(to / "records.csv", without_formulas(found).to_csv(index=False)),
         write_text(to / "columns.md", "# Columns\n\n" + columns.markdown()),
         write_text(to / "references.bib", BIBLIOGRAPHY.read_text()),
     ]

@@ -102,12 +102,13 @@ class Grid:
     def markdown(self, breaks: bool = True) -> str:
         """With a line's break after each note, unless there is to be none."""
         rules = "".join("|---:" if side == "r" else "|---" for side in self.sides)
-        lines = [f"### {self.title}", ""] if self.title else []
-        lines += ["|" + "|".join(f" {head} ".replace("  ", " ") for head in self.heads) + "|", rules + "|"]
+        lines = [f"### {plain(self.title)}", ""] if self.title else []
+        heads = (f" {plain(head, table=True)} ".replace("  ", " ") for head in self.heads)
+        lines += ["|" + "|".join(heads) + "|", rules + "|"]
         for row in self.rows:
             texts = (_marked(cell, side) for cell, side in zip(row, self.sides, strict=True))
             lines.append("| " + " | ".join(texts) + " |")
-        return "\n".join([*lines, "", *(note + "  " * breaks for note in self.notes), *[""] * bool(self.notes)])
+        return "\n".join([*lines, "", *(plain(note) + "  " * breaks for note in self.notes), *[""] * bool(self.notes)])
 
     def latex(self) -> str:
         """A table as wide as the text (needs the packages booktabs and graphicx)."""
@@ -140,17 +141,27 @@ class Grid:
 
 def _marked(cell: Cell, side: str) -> str:
     """As Markdown, where what people wrote must not be taken for marks."""
-    text = re.sub(r"([|*_`<\[])", r"\\\1", cell.text) if side == "w" else cell.text
+    told = " ".join(cell.text.splitlines())
+    text = re.sub(r"([|*_`<\[])", r"\\\1", told) if side == "w" else plain(told, table=True)
     return f"**{text}**" if cell.bold else text
 
 
+def plain(text: str, table: bool = False) -> str:
+    """Text for Markdown in one line, where a name can be neither a tag nor a link, nor end a table's cell."""
+    marks = r"<(?=[A-Za-z/!?])|(?<=\])\(" + (r"|(?<!\\)\|" if table else "")
+    return re.sub(marks, r"\\\g<0>", " ".join(text.splitlines()))
+
+
+#: Of LaTeX, what stands for each sign that is more than itself there.
+_TEX = str.maketrans({
+    "\\": r"\textbackslash ", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde ", "^": r"\textasciicircum ", "\n": " ", "\r": " ",
+    "±": r"$\pm$", "Δ": r"$\Delta$", "–": "--", "≥": r"$\geq$", "<": r"$<$", ">": r"$>$",
+})  # fmt: skip
+
+
 def _escape(text: str) -> str:
-    for plain, tex in {
-        "\\": r"\textbackslash ", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$",
-        "±": r"$\pm$", "Δ": r"$\Delta$", "–": "--", "≥": r"$\geq$", "<": r"$<$", ">": r"$>$",
-    }.items():  # fmt: skip
-        text = text.replace(plain, tex)
-    return text
+    return text.translate(_TEX)
 
 
 def id_of(*parts: object) -> str:
@@ -170,4 +181,24 @@ def to_csv(frame: pd.DataFrame, size: str = "") -> str:
     """
     if size in TRIAL_SIZES:
         frame = frame.assign(**{name: math.nan for name in map(str, frame.columns) if _TESTS.fullmatch(name)})
-    return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    return without_formulas(frame).to_csv(index=False, float_format="%.6f", lineterminator="\n")
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose texts no spreadsheet takes for formulas: an apostrophe stands before those that begin as one."""
+    texts = [name for name, kind in frame.dtypes.items() if not _is_number(kind)]
+    return frame.assign(**{str(name): frame[name].map(_no_formula) for name in texts}).rename(columns=_no_formula)
+
+
+def _is_number(kind: Any) -> bool:
+    return getattr(kind, "kind", "O") in "biufc"
+
+
+def _no_formula(value: Any) -> Any:
+    if not (isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return "'" + value
+    return value

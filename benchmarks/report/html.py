@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from benchmarks.records.record import Record
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
-from benchmarks.report import overviews, tables
+from benchmarks.report import overviews, svg, tables
 from benchmarks.report.artefact import Artefact
 from benchmarks.report.grid import Cell, Grid, id_of
 
@@ -58,7 +57,7 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, choi
         claims=[(one, overviews.checks(one), overviews.verdict_kind(one.outcome)) for one in judged],
         aggregate=grids.get("aggregate", []),
         tables=[(grid, _drawn(group), _parts(group, cells)) for group, (cells, grid) in shown.items()],
-        figures=[(one, _inline(path)) for one in found if (path := folder / f"{one.name}.svg").exists()],
+        figures=[(one, body) for one in found if (body := svg.inline(folder / f"{one.name}.svg"))],
         prices=grids.get("price", []),
         seen=grids.get("diagnostics", []),
         teachers=grids.get("teachers", []),
@@ -94,7 +93,7 @@ def comparison(
         versus=[[grid.of_size(size) for grid in grids] for grids in versus],
         warnings=warnings,
         tables=[(tables.grid(group, cells), _drawn(group), _parts(group, cells)) for group, cells in groups.items()],
-        figures=[(Artefact(figure.stem, target=""), _inline(figure))],
+        figures=[(Artefact(figure.stem, target=""), svg.inline(figure))],
         prices=[grid.of_size(size) for grid in overviews.prices(paid)] if len(paid) else [],
         seen=[grid.turned().of_size(size) for grid in overviews.diagnosed(seen)],
     )
@@ -138,13 +137,6 @@ def _drawn(group: Group) -> bool:
 
 def _parts(group: Group, cells: Cells) -> Grid:
     return tables.parts(cells, tasks.get(group.task).metric)
-
-
-def _inline(path: Path) -> str:
-    """An SVG as an element of the page, its ids made its own: several figures stand in one document."""
-    text = path.read_text()
-    text = text[text.index("<svg") :]
-    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{id_of(path.stem)}-", text)
 
 
 def _runs(group: Group, method: str, seeds: Seeds, environments: dict[str, dict[str, str]]) -> dict[str, Any]:
