@@ -269,7 +269,7 @@ def test_settings_of_a_persons_own_are_recorded_apart(tmp_path):
     assert not (tmp_path / "smoke" / "table1.csv").exists()
     refused = call(*GRID, "--set", "share=2", "--results", str(tmp_path))
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "share must lie between 0 and 1" in refused.stderr
+    assert "--set share=2: it must lie between 0 and 1" in refused.stderr
 
 
 def test_a_killed_harness_leaves_no_worker_at_work(tmp_path):

@@ -113,7 +113,7 @@ def test_a_method_that_cannot_run_ends_with_its_search(mine, tmp_path):
     done = call("compare", mine.name, "--seeds", "1", "--against", "one-hot", "--unchecked", cwd=tmp_path)
     assert done.returncode == 1
     assert "no setting of stranger could be trained: AttributeError" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.count("\n") == 2  # that it breaks the contract, and what came of it
     assert not (tmp_path / "out" / "smoke" / "records.jsonl").exists()
 
 

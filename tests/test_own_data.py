@@ -84,7 +84,7 @@ def test_a_table_of_texts_in_a_class_of_three_lines(made, tmp_path, capsys):
     assert "4 equal inputs stand under two labels and are left out" in told
     assert (task.title, task.note) == (
         "News",
-        f"{len(found.pool_labels) - 9} samples to train on, 9 for validation, "
+        f"{len(found.pool_labels) - len(found.validation)} samples to train on, {len(found.validation)} for validation, "
         f"{len(found.test_labels)} for testing, 3 classes",
     )
 
