@@ -82,9 +82,10 @@ def test_a_table_of_texts_in_a_class_of_three_lines(made, tmp_path, capsys):
     assert "1 rows lack body or topic and are left out (row 94)" in told
     assert "2 inputs repeat another one and are left out (row 90, row 91)" in told
     assert "4 equal inputs stand under two labels and are left out" in told
+    held_out = len(found.validation)
     assert (task.title, task.note) == (
         "News",
-        f"{len(found.pool_labels) - len(found.validation)} samples to train on, {len(found.validation)} for validation, "
+        f"{len(found.pool_labels) - held_out} samples to train on, {held_out} for validation, "
         f"{len(found.test_labels)} for testing, 3 classes",
     )
 
