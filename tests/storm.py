@@ -32,7 +32,9 @@ def start(folder: Path) -> subprocess.Popen:
 
 
 def workers(folder: Path) -> list[int]:
-    return [int(path.stem) for path in (folder / "smoke" / ".claims").glob("*.status")]
+    """Those at work now; what a killed one left is there until the next command clears it away."""
+    found = (int(path.stem) for path in (folder / "smoke" / ".claims").glob("*.status"))
+    return [pid for pid in found if Path(f"/proc/{pid}").exists()]
 
 
 def kill(pid: int) -> bool:
@@ -53,17 +55,21 @@ def storm(folder: Path, kills: int, harnesses: int, rng: random.Random) -> tuple
     """Kills of harnesses and of workers that were made, and what the last commands said."""
     done, of_workers, running = 0, 0, [start(folder) for _ in range(harnesses)]
     while done + of_workers < kills and len(lines(folder)) < CELLS:
-        time.sleep(rng.uniform(0.2, 6.0))
-        victim = rng.randrange(harnesses)
+        of_a_worker, victim = rng.random() < 0.5, rng.randrange(harnesses)
+        deadline = time.monotonic() + 60
+        while of_a_worker and not workers(folder) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0.0, 1.0 if of_a_worker else 8.0))
         alive = workers(folder)
-        if alive and rng.random() < 0.5:
+        if of_a_worker and alive:
             of_workers += kill(rng.choice(alive))
         elif running[victim].poll() is None:
             os.killpg(running[victim].pid, signal.SIGKILL)
             running[victim].communicate()
             done += 1
-        if running[victim].poll() is not None:
-            running[victim] = start(folder)
+        for number, harness in enumerate(running):
+            if harness.poll() is not None:
+                running[number] = start(folder)
     told = [harness.communicate()[0] for harness in running]
     last = start(folder)
     return done, of_workers, "".join([*told, last.communicate()[0]]) + f"\nlast exit status {last.returncode}\n"
