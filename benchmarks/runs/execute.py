@@ -18,7 +18,7 @@ from benchmarks.core.errors import in_a_line, of_the_machine
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.records.record import Checkpoint, Record, Spec, pack
 from benchmarks.registry.custom import blamed, place
-from benchmarks.runs import loop
+from benchmarks.runs import joined, loop
 from benchmarks.runs.device import Device
 from benchmarks.runs.diagnose import diagnose
 from benchmarks.runs.guard import contained, guarded
@@ -220,7 +220,8 @@ def new_student(run: Run) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("student", run.spec.task, run.spec.seed) % 2**63)
         student = build(run.task.examples().classes)
-    return run.device.module(student.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    student = joined.student(student, run.device.kind).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return run.device.module(student)
 
 
 def costs_on(device: Device) -> Costs:

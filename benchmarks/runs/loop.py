@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from benchmarks.runs import joined
 from tgt.costs import Costs
 from tgt.method import Batch, Method, TrainingData
 
@@ -96,6 +97,7 @@ def train(
         with costs.phase("backward"):
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            joined.average(trained)
         with costs.phase("optimiser"):
             optimiser.step()
             decay.step()
