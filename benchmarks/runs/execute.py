@@ -252,6 +252,6 @@ def _seed(purpose: str, spec: Spec) -> int:
 
 def _macs(student: torch.nn.Module, batch: torch.Tensor) -> int:
     """Multiply-adds a sample of a batch's forward pass: a student that pads to the longest text pays for it."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with joined.undivided(), torch.no_grad(), FlopCounterMode(display=False) as counter:
         student(batch)
     return counter.get_total_flops() // 2 // len(batch)
