@@ -1,4 +1,8 @@
-"""A run that is killed and goes on ends as one that nobody disturbed: to the bit, for every row on every modality."""
+"""A run that is killed and goes on ends as one that nobody disturbed: to the bit, for every row on every modality.
+
+That saving disturbs nothing is seen where processes are killed; in the rows' own tests the run that saved is compared
+with, for half the time.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from benchmarks.validation import method_checks, toys
 from benchmarks.validation.trial import Trial
 from tgt import Teacher, TrainingData
 
-STEPS, BATCH = 7, 8
+STEPS, BATCH = 5, 8
 ROWS = [
     (modality, name)
     for modality in (*toys.MODALITIES, "vector")
@@ -78,12 +82,10 @@ def equal(one, other):
 
 
 @pytest.mark.parametrize(("modality", "name"), ROWS)
-def test_a_killed_run_goes_on_to_the_same_end(modality, name, tmp_path, capsys):
+def test_what_goes_on_from_a_state_has_the_end_of_the_run_that_saved_it(modality, name, tmp_path, capsys):
     trial = (OfVectors if modality == "vector" else Trial)(name, modality)
     path, step = tmp_path / "a", random.Random(name + modality).randint(1, STEPS)
-    whole, paid = train(trial)
-    with pytest.raises(Killed):
-        train(trial, path, step, step)
+    whole, paid = train(trial, path, step)
     student, costs = train(trial, path)
     assert f"the run goes on after step {step}" in capsys.readouterr().err
     assert equal(student, whole)
@@ -109,8 +111,8 @@ def test_after_a_real_kill_it_is_the_same(modality, name, tmp_path):
     """SIGKILL some steps after the state was saved; then SIGTERM, which saves it."""
     trial, path = Trial(name, modality), tmp_path / "a"
     whole, paid = train(trial)
-    assert train_and_be_killed(signal.SIGKILL, trial, path, 2, 5) == -signal.SIGKILL
-    assert train_and_be_killed(signal.SIGTERM, trial, path, 0, 4) == -signal.SIGTERM
+    assert train_and_be_killed(signal.SIGKILL, trial, path, 2, 4) == -signal.SIGKILL
+    assert train_and_be_killed(signal.SIGTERM, trial, path, 0, 3) == -signal.SIGTERM
     student, costs = train(trial, path)
     assert equal(student, whole)
     assert costs.counts == paid.counts
@@ -167,7 +169,7 @@ def test_whatever_a_method_keeps_goes_on(register, tmp_path):  # noqa: F811
     name = register(body(KEEPS))
     assert [one.told for one in method_checks.method(name, ("image",)) if one.told] == []
     trial = Trial(name, "image")
-    for step in (1, 2, 6):
+    for step in (1, 2, 4):
         with pytest.raises(Killed):
             train(trial, tmp_path / "a", step, step)
         assert equal(train(trial, tmp_path / "a")[0], train(trial)[0])
@@ -188,5 +190,5 @@ def test_what_cannot_be_saved_is_named_and_breaks_nothing(keeps, named, register
     (found,) = [one for one in method_checks.method(name, ("image",)) if one.told]
     assert (found.broken, named in found.told) == (False, True), found.told
     with pytest.raises((Killed, resume.Unfit)):
-        train(Trial(name, "image"), tmp_path / "a", 6, 6)
+        train(Trial(name, "image"), tmp_path / "a", 4, 4)
     capsys.readouterr()

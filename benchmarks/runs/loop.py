@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +70,12 @@ def _optimiser(trained: list[nn.Parameter], method: Method, schedule: Schedule, 
     return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
 
 
+def _finite(loss: float, step: int) -> float:
+    if not math.isfinite(loss):
+        raise Diverged(f"the loss is {loss} at step {step}")
+    return loss
+
+
 def train(
     student: nn.Module,
     method: Method,
@@ -96,20 +104,17 @@ def train(
     checkpoints = {schedule.steps * (i + 1) // CHECKPOINTS for i in range(CHECKPOINTS)}
     optimiser, decay = _optimiser(trained, method, schedule, lengths.pop(0))
     student.train()
-
-    def batch_of(step: int, indices: Tensor) -> Batch:
-        return Batch(data, indices[:real].to(data.labels.device), num_generated, (step - 1) / schedule.steps)
-
     parts = {"student": student, "method": method, "optimiser": optimiser, "decay": decay}
-    first = torch.arange(2 * schedule.batch) % len(data)
-    done = keeper.begin(data, parts, lambda step: method.loss(student, batch_of(step, first))) if keeper else 0
+    some = partial(Batch, data, torch.arange(real, device=data.labels.device) % len(data), num_generated)
+    done = keeper.begin(data, parts, lambda done: method.loss(student, some(done / schedule.steps))) if keeper else 0
     drawn = islice(index_batches(len(data), 2 * schedule.batch, rng), done, None)
     for step in range(done + 1, schedule.steps + 1):
         if step - 1 in lengths:
             optimiser, decay = _optimiser(trained, method, schedule, lengths[step - 1])
             parts.update(optimiser=optimiser, decay=decay)
         with costs.phase("data"):
-            batch = batch_of(step, next(drawn))
+            indices = next(drawn)[:real].to(data.labels.device)
+            batch = Batch(data, indices, num_generated, (step - 1) / schedule.steps)
         with costs.phase("forward"):
             loss = torch.stack(list(method.loss(student, batch).values())).sum()
         with costs.phase("backward"):
@@ -120,10 +125,7 @@ def train(
             decay.step()
         costs.add("student_samples", real + num_generated)
         if step % LOOK_EVERY == 0 or step == schedule.steps:
-            value = loss.item()
-            if not torch.isfinite(loss):
-                raise Diverged(f"the loss is {value} at step {step}")
-            watch(step, value)
+            watch(step, _finite(loss.item(), step))
         if step in checkpoints:
             student.eval()
             with costs.phase("evaluate"), torch.no_grad():

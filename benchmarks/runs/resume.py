@@ -70,7 +70,7 @@ class Keeper:
 
         Args:
             parts: what is saved, by name, `method` among them.
-            warm: does a step of a number, for what the method makes in it.
+            warm: asks the method for a loss after so many steps, for what it makes then.
 
         Raises:
             Unfit: it cannot be put there, and was removed.
@@ -150,18 +150,22 @@ class Keeper:
     def _read(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
         if not self.path.exists():
             return None
+        wrong = ""
         try:
             raw = self.path.read_bytes()
             with safe_open(self.path, framework="np") as file:
                 header = file.metadata()
             raw_then = raw.replace((sha256 := header["sha256"]).encode(), _HASH.encode(), 1)
             if hashlib.sha256(raw_then).hexdigest() != sha256:
-                return self._pass_over("is not as it was written")
+                wrong = "is not as it was written"
             about = json.loads(header["state"])
+            if other := [name for name in self.of if about["of"].get(name) != self.of[name]]:
+                wrong = wrong or f"is of another {other[0]}"
         except (OSError, SafetensorError, LookupError, TypeError, ValueError):
-            return self._pass_over("is torn")
-        if other := [name for name in self.of if about["of"].get(name) != self.of[name]]:
-            return self._pass_over(f"is of another {other[0]}")
+            wrong = "is torn"
+        if wrong:
+            self._pass_over(wrong)
+            return None
         return about, load(raw)
 
     def _pass_over(self, why: str) -> None:
@@ -178,11 +182,14 @@ class Keeper:
                 put.put(about["tree"][name], name, part)
             return put
 
-        try:
-            put = find()
-        except Missing:  # what a method makes in a step
-            warm(about["step"])
-            put = find()
+        for step in (1, about["step"], 0):
+            try:
+                put = find()
+                break
+            except Missing:
+                if not step:
+                    raise
+                warm(step - 1)  # some methods make what they keep in their first step, or in one of a later phase
         put.write()
         self.costs.counts.clear()
         self.costs.counts.update(about["counts"])

@@ -187,12 +187,11 @@ def _run_cell(
     claims.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(claims / f"{run.key}.lock", timeout=-1 if patient else 0):
-            kept = store.get(run.key)
+            kept, state = store.get(run.key), resume.path_of(folder, run.key)
             if kept is not None and (kept.status == "ok" or kept.line() != seen):
                 return kept.line()
             watch = _watcher(folder, run, harness)
             watch(0, run.steps, 0.0)
-            state = resume.path_of(folder, run.key)
             record = execute(run, watch, state, save_every)
             store.append(record)
             resume.remove(state)
