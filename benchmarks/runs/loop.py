@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.runs import joined
 from tgt.costs import Costs
 from tgt.method import Batch, Method, TrainingData
 
@@ -120,6 +121,7 @@ def train(
         with costs.phase("backward"):
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            joined.average(trained)
         with costs.phase("optimiser"):
             optimiser.step()
             decay.step()
