@@ -19,7 +19,7 @@ from benchmarks.registry import tasks
 from benchmarks.runs import workers
 from benchmarks.runs.execute import execute, failed
 from benchmarks.runs.run import Run
-from benchmarks.teachers import answer_cache
+from benchmarks.teachers import answer_cache, own
 from benchmarks.teachers import store as teachers
 
 GUESS_SECONDS = 40.0  # of a cell that no record tells about
@@ -134,7 +134,9 @@ def run_missing(plan: Plan, store: Store, jobs: int, done: Callable[[Record], No
             (run.spec, run.overrides, folder, patient, harness, kept.line() if (kept := plan.record(run)) else "")
             for run in waiting
         ]
-        for (spec, overrides, *_), found in workers.each(jobs, _run_cell, cells, patience):
+        # Code from outside may take its process down. A teacher that was made here may know no way to another process.
+        apart = any(run.row.packages for run in waiting) and not own.MADE
+        for (spec, overrides, *_), found in workers.each(jobs, _run_cell, cells, patience, apart):
             if found is None:
                 busy.append(Run(spec, overrides))
             elif isinstance(found, workers.Died):
