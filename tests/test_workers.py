@@ -63,6 +63,11 @@ def test_calls_that_kill_their_worker_are_named_and_all_others_are_made(tmp_path
     assert {what: len((tmp_path / what).read_text()) for what in deadly} == dict.fromkeys(deadly, 2)  # tried once more
 
 
+def test_one_job_may_be_done_in_another_process(tmp_path):
+    found = {call[1]: one for call, one in workers.each(1, act, [(tmp_path, what) for what in ("exit", 1)], 0, True)}
+    assert found == {"exit": workers.Died("worker died: exit code 7"), 1: 1}
+
+
 def test_a_call_without_a_sign_of_life_is_ended_and_a_slow_one_is_not(tmp_path):
     found = outcomes(2, tmp_path, 0, "hang", "slow", 1, patience=2.0)
     assert found.pop("hang") == workers.Died("hung: no step in 2 seconds, twice")
