@@ -171,7 +171,8 @@ def difference(check: Check, groups: Groups) -> Found:
     other = _gain(check, groups, check.than)
     two_tasks = check.than.task not in ("", check.task)
     found = (crossed.apart if two_tasks else crossed.paired)(gain.scores, other.scores)
-    return Found(found, gain.rows + other.rows, gain.searches + other.searches)
+    # Of the same rows under another metric, which no search looks at, the order may well be the other.
+    return Found(found, gain.rows + other.rows, gain.searches + (() if check.than.metric else other.searches))
 
 
 def _gain(check: Check, groups: Groups, than: Than | None = None) -> Gain:
