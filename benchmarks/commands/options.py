@@ -6,6 +6,7 @@ What an option says is looked at before anything runs; a wrong word is `BadInput
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -68,6 +69,12 @@ class Runs(Work):
     patience: int | None = None
     """Seconds without a step of training after which a run is ended, tried once more and else recorded as failed.
     By default 0, never; 600 in a comparison of a method from a file."""
+    engine: Literal["local", "ray"] = "local"
+    """What makes the cells. local: processes of this machine. ray: tasks of a Ray cluster (docs/cluster.md)."""
+    address: str = ""
+    """HOST:PORT of the cluster's head; without it Ray starts on this machine, with --jobs cells at once."""
+    gpus_per_run: float | None = None
+    """GPUs that a cell on Ray takes, a share of one or more; 1 with --device cuda."""
     track: Literal["", "trackio", "wandb"] = ""
     """A tracker that gets a copy of each new record; it must be installed."""
 
@@ -209,7 +216,9 @@ def execution(options: Any) -> Execution:
     from benchmarks.runs.device import there
     from benchmarks.runs.fill import Execution
 
-    if (kind := device(options)[0]) not in there():
+    engine, address = getattr(options, "engine", "local"), getattr(options, "address", "")
+    _engine(engine, address, getattr(options, "gpus_per_run", None))
+    if (kind := device(options)[0]) not in there() and not address:  # of a cluster the nodes have it
         raise BadInput(f"--device: this machine, or its torch, has no {kind}; there is {', '.join(there())}")
     return Execution(
         options.size,
@@ -218,7 +227,26 @@ def execution(options: Any) -> Execution:
         getattr(options, "retry", False),
         getattr(options, "track", ""),
         patience=getattr(options, "patience", None) or 0,
+        engine=engine,
+        address=address,
+        gpus=getattr(options, "gpus_per_run", None),
     )
+
+
+def _engine(engine: str, address: str, gpus: float | None) -> None:
+    """Raises BadInput for options that no engine can mean."""
+    if engine == "local":
+        if address or gpus is not None:
+            raise BadInput(f"--{'address' if address else 'gpus-per-run'} goes with --engine ray")
+        return
+    from benchmarks.runs import cluster
+
+    if reason := cluster.missing():
+        raise BadInput(f"--engine ray: {reason}")
+    if address and not re.fullmatch(r"[\w.-]+:[0-9]{1,5}", address):
+        raise BadInput(f"--address takes HOST:PORT, not {address!r}")
+    if gpus is not None and not (0 < gpus <= 1 or gpus in range(2, 1025)):
+        raise BadInput(f"--gpus-per-run takes a share of one GPU (such as 0.5) or a whole number, not {gpus:g}")
 
 
 def named(text: str) -> tuple[str, ...]:
