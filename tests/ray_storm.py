@@ -147,7 +147,7 @@ def compared(wanted: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
     return f"{len(times)} cells; lost {lost}, doubled {doubled}, changed {changed}"
 
 
-METHODS, SEEDS = "one-hot,distillation,tgt-random,clocked.py", 3
+METHODS, SEEDS = "one-hot,distillation,tgt-random,clocked.py", 2
 
 
 def local(cluster: Cluster) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.core import paths
@@ -72,7 +71,9 @@ class Ray:
             ray.get_runtime_context().get_node_id(), soft=False
         )
         folders = [paths.cache(), *(paths.REFERENCE / size for size in sorted({run.spec.size for run in plan.missing}))]
-        self._desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote(folders)
+        # Where memory is short Ray may end the desk as well; what it knows is told again.
+        desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here, max_restarts=-1, max_task_retries=-1)
+        self._desk = desk.remote(folders)
         self._handed = ray.put(node.Handed.gathered())
         for run in plan.missing:
             _answers(run)
@@ -183,7 +184,7 @@ def _connected(address: str, jobs: int) -> Any:
         where |= {"num_cpus": jobs, "include_dashboard": False}
     if loopback:
         where["_node_ip_address"] = host  # else Ray looks for its node at an address of its own choice
-    with TemporaryDirectory(prefix="tgt-") as empty, contextlib.chdir(empty):  # workers look for code where a driver is
+    with contextlib.chdir("/"):  # workers look for code where a driver is: not here, but in their own environment
         try:
             ray.init(**where, log_to_driver=False, logging_level="ERROR", configure_logging=True)
         except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
