@@ -35,7 +35,7 @@ from clock import PAUSE
 
 def note(what):
     with open({log!r}, "a") as file:
-        file.write(f"{{what}} {{os.environ['TGT_CACHE']}} {{os.getpid()}} {{time.time()}}\\n")
+        file.write(f"{{what}} {{os.environ.get('TGT_CACHE')}} {{os.getpid()}} {{time.time()}}\\n")
 
 class Clocked(OneHot):
     """Supervised alone, slowly."""
@@ -136,7 +136,7 @@ def wait(until: Any, otherwise: str, seconds: float = 300) -> None:
 def essence(record: dict[str, Any]) -> Any:
     """What must be equal, whatever made it: no seconds."""
     curve = [{name: value for name, value in point.items() if name != "seconds"} for point in record["curve"]]
-    return record["status"], record["metrics"], record["hits"], curve
+    return record["status"], record["metrics"], record.get("hits"), curve
 
 
 def compared(wanted: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
@@ -147,13 +147,13 @@ def compared(wanted: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
     return f"{len(times)} cells; lost {lost}, doubled {doubled}, changed {changed}"
 
 
-METHODS, SEEDS = "one-hot,distillation,tgt-random,clocked.py", 2
+METHODS, SEEDS = "one-hot,tgt-random,clocked.py", 2
 
 
 def local(cluster: Cluster) -> list[dict[str, Any]]:
     if not cluster.records("local"):
         told = cluster.drive("local", METHODS, SEEDS).communicate()[0]
-        assert len(cluster.records("local")) == 4 * SEEDS, told
+        assert [record["status"] for record in cluster.records("local")] == 3 * SEEDS * ["ok"], told
         cluster.log.unlink()
     return cluster.records("local")
 
@@ -248,7 +248,7 @@ def gpus(cluster: Cluster) -> None:
         if host in cluster.running:
             cluster.kill(host)
         cluster.start(host, "--num-cpus=4", "--num-gpus=1")
-    driver = cluster.drive("gpus", "clocked.py", 12, "--gpus-per-run", "0.5")
+    driver = cluster.drive("gpus", "clocked.py", 6, "--gpus-per-run", "0.5")
     told = driver.communicate()[0]
     most = Counter[str]()
     under_way = Counter[str]()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.core import paths
-from benchmarks.core.errors import BadInput, MachineFailure, tell
+from benchmarks.core.errors import BadInput, MachineFailure, in_a_line, tell
 from benchmarks.records.record import Record, Store
 from benchmarks.runs import node
 from benchmarks.runs.desk import Desk
@@ -132,6 +132,8 @@ class Ray:
         import ray
 
         crashed = ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.TaskCancelledError
+        if not isinstance(error, (*crashed, ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError)):
+            raise MachineFailure(f"Ray: {in_a_line(error)}") from error
         one.deaths += isinstance(error, crashed)
         if one.deaths < 2:
             self._submit(one)
@@ -165,7 +167,7 @@ def _connected(address: str, jobs: int) -> Any:
     """Ray, on a cluster or started here for as long as this process lives.
 
     Raises:
-        BadInput: there is no cluster to be had at the address.
+        BadInput: there is no cluster to be had at the address, or no token for it.
     """
     host = address.rpartition(":")[0]
     loopback = host == "localhost" or host.startswith("127.")
@@ -188,5 +190,7 @@ def _connected(address: str, jobs: int) -> Any:
         try:
             ray.init(**where, log_to_driver=False, logging_level="ERROR", configure_logging=True)
         except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
-            raise BadInput(f"--address {address}: {(str(error).strip().splitlines() or [''])[0]}") from error
+            raise BadInput(
+                f"Ray at {address or 'this machine'}: {(str(error).strip().splitlines() or [''])[0]}"
+            ) from error
     return ray
