@@ -94,7 +94,7 @@ class Cluster:
         words = [*GRID, "--methods", methods, "--seeds", str(seeds), "--results", results]
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "benchmarks", *words, "--unchecked",
-             *(("--engine", "ray", "--address", self.address) if results != "local" else ()), *more],
+             *(("--engine", "ray", "--address", self.address) if not results.startswith("local") else ()), *more],
             cwd=self.folder, env=environment(paths.ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
         )  # fmt: skip
@@ -105,7 +105,13 @@ class Cluster:
 
     def notes(self, what: str) -> list[list[str]]:
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [line.split() for line in lines if line.startswith(what)]
+        notes = [line.split() for line in lines if line.startswith(what)]
+        return [note for note in notes if note[1] != "None"]  # on nodes: the driver tries a method out too
+
+    def starts(self) -> int:
+        """Cells that were begun on any node, by the logs of Ray."""
+        logs = (self.folder / "ray").glob("session_2*/logs/worker*.err")
+        return sum(log.read_text().count(":task_name:fashion") for log in logs)
 
     def processes(self, more: str = "") -> list[str]:
         """Command lines that name this cluster's folder, or a cell."""
@@ -147,20 +153,22 @@ def compared(wanted: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
     return f"{len(times)} cells; lost {lost}, doubled {doubled}, changed {changed}"
 
 
-METHODS, SEEDS = "one-hot,tgt-random,clocked.py", 2
+SUITE, SEEDS = "one-hot,distillation,tgt-random", 2
+METHODS = f"{SUITE},clocked.py"
 
 
-def local(cluster: Cluster) -> list[dict[str, Any]]:
-    if not cluster.records("local"):
-        told = cluster.drive("local", METHODS, SEEDS).communicate()[0]
-        assert [record["status"] for record in cluster.records("local")] == 3 * SEEDS * ["ok"], told
-        cluster.log.unlink()
-    return cluster.records("local")
+def local(cluster: Cluster, methods: str = SUITE) -> list[dict[str, Any]]:
+    """What local processes give for the grid."""
+    results = f"local-{methods.count(',')}"
+    if not cluster.records(results):
+        told = cluster.drive(results, methods, SEEDS).communicate()[0]
+        assert {record["status"] for record in cluster.records(results)} == {"ok"}, told
+    return cluster.records(results)
 
 
 def nodes(cluster: Cluster) -> None:
     """A node is killed within a cell, and replaced."""
-    wanted = local(cluster)
+    wanted = local(cluster, METHODS)
     driver = cluster.drive("killed-node", METHODS, SEEDS)
     wait(lambda: any(NODES[0] in cache for _, cache, *_ in cluster.notes("begin")), "no cell on the first node")
     cluster.kill(NODES[0])
@@ -179,34 +187,31 @@ def nodes(cluster: Cluster) -> None:
 def drivers(cluster: Cluster, kills: int = 10) -> None:
     """The driver is killed at random moments, and started again."""
     wanted, rng, made, grids = local(cluster), random.Random(0), 0, 0
-    cluster.log.unlink(missing_ok=True)
-    again = 0
+    first, cells = cluster.starts(), 0
     while made < kills:
-        results, before, of_grid = f"killed-driver-{grids}", len(cluster.notes("begin")), 0
+        results, of_grid = f"killed-driver-{grids}", 0
         while True:
-            driver, seen = cluster.drive(results, METHODS, SEEDS), len(cluster.notes("begin"))
+            driver, seen = cluster.drive(results, SUITE, SEEDS), cluster.starts()
             if made < kills and rng.random() < 0.7:  # once it is at work; else at any time from its start on
-                wait(lambda: len(cluster.notes("begin")) > seen or driver.poll() is not None, "no cell begins")  # noqa: B023
+                wait(lambda: cluster.starts() > seen or driver.poll() is not None, "no cell begins")  # noqa: B023
             if made < kills:
-                time.sleep(rng.uniform(0.0, 4.0))
+                time.sleep(rng.uniform(0.0, 6.0))
             if made == kills or driver.poll() is not None:
                 told = driver.communicate()[0]
                 break
             os.killpg(driver.pid, signal.SIGKILL)
             driver.communicate()
             made, of_grid = made + 1, of_grid + 1
-        grids += 1
-        again += len(cluster.notes("begin")) - before - SEEDS
+            print(f"  killed with {len(cluster.records(results))} records, {cluster.starts() - seen} begun", flush=True)
+        grids, cells = grids + 1, cells + len(cluster.records(results))
         print(f"{of_grid} kills of the driver: {compared(wanted, cluster.records(results))}; exit {driver.returncode}")
-        table = [cluster.folder / name / "smoke" / "table1.csv" for name in ("local", results)]
+        table = [cluster.folder / name / "smoke" / "table1.csv" for name in ("local-2", results)]
         equal = table[0].read_bytes() == table[1].read_bytes()
         print(f"  table1.csv equal to the byte: {equal}; traces {told.count('Traceback')}", flush=True)
     time.sleep(10)
     left = sum("ray::fashion" in line for line in cluster.processes("ray::fashion"))
-    print(
-        f"  {made} kills; slow runs begun again: {again} (2 at most a kill); cells left running: {len(left)}",
-        flush=True,
-    )
+    again = cluster.starts() - first - cells
+    print(f"  {made} kills; cells begun again: {again} (2 at most a kill); cells left running: {left}", flush=True)
 
 
 def refused(cluster: Cluster) -> None:
@@ -225,7 +230,7 @@ def refused(cluster: Cluster) -> None:
     teacher.write_bytes(raw)
     cluster.start(NODES[0], code=code)
     cluster.start(NODES[1])
-    driver = cluster.drive("refused", METHODS, SEEDS)
+    driver = cluster.drive("refused", SUITE, SEEDS)
     wait(lambda: driver.poll() is not None, "the driver goes on without a node")
     told = driver.communicate()[0]
     print(f"both nodes refused: exit {driver.returncode}, {len(cluster.records('refused'))} records, said:")
@@ -233,7 +238,7 @@ def refused(cluster: Cluster) -> None:
     cluster.kill(NODES[1])
     shutil.rmtree(cluster.folder / NODES[1])
     cluster.start(NODES[1])
-    driver = cluster.drive("refused", METHODS, SEEDS)
+    driver = cluster.drive("refused", SUITE, SEEDS)
     told = driver.communicate()[0]
     print(
         f"one of them as it should be: {compared(wanted, cluster.records('refused'))}; exit {driver.returncode}, said:"
@@ -267,7 +272,6 @@ def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="tgt-ray-") as name:
         cluster = Cluster(Path(name))
         try:
-            local(cluster)
             for host in (HEAD, *NODES):
                 cluster.start(host)
             for part in names or PARTS:

@@ -190,7 +190,5 @@ def _connected(address: str, jobs: int) -> Any:
         try:
             ray.init(**where, log_to_driver=False, logging_level="ERROR", configure_logging=True)
         except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
-            raise BadInput(
-                f"Ray at {address or 'this machine'}: {(str(error).strip().splitlines() or [''])[0]}"
-            ) from error
+            raise BadInput(f"Ray at {address or 'this machine'}: {in_a_line(error)}") from error
     return ray
