@@ -195,7 +195,7 @@ def drivers(cluster: Cluster, kills: int = 10) -> None:
             if made < kills and rng.random() < 0.7:  # once it is at work; else at any time from its start on
                 wait(lambda: cluster.starts() > seen or driver.poll() is not None, "no cell begins")  # noqa: B023
             if made < kills:
-                time.sleep(rng.uniform(0.0, 20.0))
+                time.sleep(rng.uniform(0.0, 30.0))
             if made == kills or driver.poll() is not None:
                 told = driver.communicate()[0]
                 break
