@@ -216,7 +216,8 @@ def execution(options: Any) -> Execution:
     from benchmarks.runs.device import there
     from benchmarks.runs.fill import Execution
 
-    engine, address = getattr(options, "engine", "local"), getattr(options, "address", "")
+    engine: Any = getattr(options, "engine", "local")
+    address = getattr(options, "address", "")
     _engine(engine, address, getattr(options, "gpus_per_run", None))
     if (kind := device(options)[0]) not in there() and not address:  # of a cluster the nodes have it
         raise BadInput(f"--device: this machine, or its torch, has no {kind}; there is {', '.join(there())}")
