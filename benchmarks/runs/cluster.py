@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import os
 import secrets
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -169,7 +170,7 @@ def _connected(address: str, jobs: int) -> Any:
     Raises:
         BadInput: there is no cluster to be had at the address, or no token for it.
     """
-    host = address.rpartition(":")[0]
+    host, _, port = address.rpartition(":")
     loopback = host == "localhost" or host.startswith("127.")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own is 15: cells would wait for all else on the machine
@@ -181,6 +182,11 @@ def _connected(address: str, jobs: int) -> Any:
 
     if ray.is_initialized():
         return ray
+    if address:  # Ray itself would try for minutes
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except (OSError, OverflowError) as error:
+            raise BadInput(f"--address: nothing answers at {address} ({error})") from error
     where: dict[str, Any] = {"address": address or "local"}
     if not address:
         where |= {"num_cpus": jobs, "include_dashboard": False}
