@@ -33,7 +33,7 @@ def start(folder: Path) -> subprocess.Popen:
 
 def workers(folder: Path) -> list[int]:
     """Those at work now; what a killed one left is there until the next command clears it away."""
-    found = (int(path.stem) for path in (folder / "smoke" / ".claims").glob("*.status"))
+    found = (int(path.stem.partition("@")[0]) for path in (folder / "smoke" / ".claims").glob("*.status"))
     return [pid for pid in found if Path(f"/proc/{pid}").exists()]
 
 

@@ -15,6 +15,8 @@ import tyro
 
 from benchmarks.commands import bounds, settings
 from benchmarks.core import paths
+from benchmarks.core.environment import processes
+from benchmarks.core.environment import processes
 from benchmarks.core.errors import BadInput, unknown
 from benchmarks.data.splits import exponential
 from benchmarks.records.record import place_of
@@ -75,6 +77,9 @@ class Runs(Work):
     """HOST:PORT of the cluster's head; without it Ray starts on this machine, with --jobs cells at once."""
     gpus_per_run: float | None = None
     """GPUs that a cell on Ray takes, a share of one or more; 1 with --device cuda."""
+    save_every: int | None = None
+    """Seconds between two saves of a run's state, from which the same command goes on where it was killed; 300 by
+    default. SIGTERM saves it too."""
     track: Literal["", "trackio", "wandb"] = ""
     """A tracker that gets a copy of each new record; it must be installed."""
 
@@ -198,7 +203,8 @@ def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:
 
 def folder_of(options: Any) -> Path:
     """Where records are kept: the results folder of the size, and of the device unless that is the CPU in float32."""
-    return getattr(options, "results", paths.LOCAL) / "-".join(filter(None, (options.size, place_of(*device(options)))))
+    words = options.size, place_of(*device(options), processes())
+    return getattr(options, "results", paths.LOCAL) / "-".join(filter(None, words))
 
 
 def device(options: Any) -> tuple[str, str]:
@@ -215,6 +221,7 @@ def execution(options: Any) -> Execution:
     """How the options want a grid to be filled. Raises BadInput where the machine has no such device."""
     from benchmarks.runs.device import there
     from benchmarks.runs.fill import Execution
+    from benchmarks.runs.resume import EVERY
 
     engine: Any = getattr(options, "engine", "local")
     address = getattr(options, "address", "")
@@ -231,6 +238,7 @@ def execution(options: Any) -> Execution:
         engine=engine,
         address=address,
         gpus=getattr(options, "gpus_per_run", None),
+        save_every=getattr(options, "save_every", None) or EVERY,
     )
 
 
@@ -242,6 +250,8 @@ def _engine(engine: str, address: str, gpus: float | None) -> None:
         return
     from benchmarks.runs import cluster
 
+    if processes() > 1:
+        raise BadInput("--engine ray: a cell on Ray is one process; several go with --engine local")
     if reason := cluster.missing():
         raise BadInput(f"--engine ray: {reason}")
     if address and not re.fullmatch(r"[\w.-]+:[0-9]{1,5}", address):

@@ -18,6 +18,7 @@ CODE = (
     "tgt", "baselines", "benchmarks/core/fingerprint.py", "benchmarks/data", "benchmarks/metrics", "benchmarks/task.py",
     "benchmarks/networks", "benchmarks/teachers", "benchmarks/tasks", "benchmarks/registry/hyperparameters.py",
     "benchmarks/runs/run.py", "benchmarks/runs/execute.py", "benchmarks/runs/loop.py",
+    "benchmarks/runs/resume.py", "benchmarks/runs/snapshot.py",
 )  # fmt: skip
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "safetensors")
 
@@ -37,6 +38,11 @@ def environment() -> dict[str, Any]:
         "packages": {name: metadata.version(name) for name in PACKAGES},
         **_git(),
     }
+
+
+def processes() -> int:
+    """Processes of one run that a launcher (accelerate's, torch's) started; 1 where none did."""
+    return int(os.environ["WORLD_SIZE"]) if {"WORLD_SIZE", "RANK", "MASTER_ADDR"} <= os.environ.keys() else 1
 
 
 def code_sha256() -> str:

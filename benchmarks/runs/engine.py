@@ -25,10 +25,11 @@ class Local:
 
     folder: Path
     jobs: int
-    patience: float = 0
+    patience: float
+    save_every: float
 
     def run(self, plan: scheduler.Plan, store: Store, done: Callable[[Record], None]) -> None:
-        scheduler.run_missing(plan, store, self.jobs, done, self.patience)
+        scheduler.run_missing(plan, store, self.jobs, done, self.patience, self.save_every)
 
     def at_work(self) -> list[dict[str, Any]]:
         return scheduler.at_work(self.folder)

@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmarks.core import paths
 from benchmarks.core.paths import REFERENCE
 from benchmarks.records.record import Record, Store
-from benchmarks.runs import scheduler, tracking
+from benchmarks.runs import resume, scheduler, tracking
 from benchmarks.runs.engine import Engine, Local
 from benchmarks.runs.progress import Progress
 from benchmarks.runs.run import Run
@@ -30,6 +30,7 @@ class Execution:
         patience: seconds without a step after which a run is ended; 0 for never.
         engine: what makes the cells. address: of a Ray cluster's head, "" for one that starts here. gpus: see
             `cluster.Ray`.
+        save_every: seconds between two saves of a run's state.
     """
 
     size: str
@@ -45,10 +46,12 @@ class Execution:
 
     def on(self, folder: Path) -> Engine:
         if self.engine == "local":
-            return Local(folder, self.jobs, self.patience)
+            return Local(folder, self.jobs, self.patience, self.save_every)
         from benchmarks.runs.cluster import Ray  # only now: it takes a second to import
 
         return Ray(self.jobs, self.address, self.gpus, self.patience)
+
+    save_every: float = resume.EVERY
 
 
 def fill(
@@ -71,6 +74,7 @@ def fill(
     if not plan.missing:
         return plan, _status(plan, folder, console)
     paths.check_writable(folder)
+    paths.check_locks(folder)
     if plan.teachers:
         paths.check_writable(paths.cache())  # a complete cache may be read-only
         console.print(f"training {len(plan.teachers)} teacher networks, once")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.runs import joined
 from tgt.costs import Costs
 from tgt.method import Batch, Method, TrainingData
+
+if TYPE_CHECKING:
+    from benchmarks.runs.resume import Keeper
 
 CHECKPOINTS = 5  # evaluations spread over a run, the last at its end
 LOOK_EVERY = 25  # steps between two looks at the loss's value
@@ -58,6 +65,18 @@ def _phases(steps: int, restarts: tuple[float, ...]) -> dict[int, int]:
     return {begin: end - begin for begin, end in pairwise(first) if end > begin}
 
 
+def _optimiser(trained: list[nn.Parameter], method: Method, schedule: Schedule, steps: int) -> tuple[Any, Any]:
+    """AdamW, and the cosine that takes its rate to 0 in so many steps."""
+    optimiser = torch.optim.AdamW(trained, lr=method.config.lr, weight_decay=schedule.weight_decay, fused=True)
+    return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+
+
+def _finite(loss: float, step: int) -> float:
+    if not math.isfinite(loss):
+        raise Diverged(f"the loss is {loss} at step {step}")
+    return loss
+
+
 def train(
     student: nn.Module,
     method: Method,
@@ -67,6 +86,7 @@ def train(
     costs: Costs,
     evaluate: Callable[[int], None],
     watch: Callable[[int, float], None] = lambda step, loss: None,
+    keeper: Keeper | None = None,
 ) -> None:
     """Train `student` in place with AdamW and a cosine schedule, one for each phase of a method that restarts them.
 
@@ -74,20 +94,25 @@ def train(
         rng: draws the real samples of each step. Under `match="samples"` every method draws the same 2 * batch indices
             and takes the first of them, so paired runs see the same real samples.
         evaluate: called with the step at each checkpoint, student in eval mode. watch: step and loss, now and then.
+        keeper: saves the state of the run between steps, and has that of an earlier part of it.
 
     Raises:
         Diverged: the loss became infinite or not a number.
     """
     real, num_generated = schedule.step_sizes(method.real_share)
-    drawn = index_batches(len(data), 2 * schedule.batch, rng)
     trained = [*student.parameters(), *method.parameters(student)]
-    starts = _phases(schedule.steps, method.restarts)
+    lengths = _phases(schedule.steps, method.restarts)
     checkpoints = {schedule.steps * (i + 1) // CHECKPOINTS for i in range(CHECKPOINTS)}
+    optimiser, decay = _optimiser(trained, method, schedule, lengths.pop(0))
     student.train()
-    for step in range(1, schedule.steps + 1):
-        if step - 1 in starts:
-            optimiser = torch.optim.AdamW(trained, lr=method.config.lr, weight_decay=schedule.weight_decay, fused=True)
-            decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, starts[step - 1])
+    parts = {"student": student, "method": method, "optimiser": optimiser, "decay": decay}
+    some = partial(Batch, data, torch.arange(real, device=data.labels.device) % len(data), num_generated)
+    done = keeper.begin(data, parts, lambda done: method.loss(student, some(done / schedule.steps))) if keeper else 0
+    drawn = islice(index_batches(len(data), 2 * schedule.batch, rng), done, None)
+    for step in range(done + 1, schedule.steps + 1):
+        if step - 1 in lengths:
+            optimiser, decay = _optimiser(trained, method, schedule, lengths[step - 1])
+            parts.update(optimiser=optimiser, decay=decay)
         with costs.phase("data"):
             indices = next(drawn)[:real].to(data.labels.device)
             batch = Batch(data, indices, num_generated, (step - 1) / schedule.steps)
@@ -96,18 +121,18 @@ def train(
         with costs.phase("backward"):
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            joined.average(trained)
         with costs.phase("optimiser"):
             optimiser.step()
             decay.step()
         costs.add("student_samples", real + num_generated)
         if step % LOOK_EVERY == 0 or step == schedule.steps:
-            value = loss.item()
-            if not torch.isfinite(loss):
-                raise Diverged(f"the loss is {value} at step {step}")
-            watch(step, value)
+            watch(step, _finite(loss.item(), step))
         if step in checkpoints:
             student.eval()
             with costs.phase("evaluate"), torch.no_grad():
                 evaluate(step)
             student.train()
+        if keeper:
+            keeper.after(step)
     student.eval()
