@@ -6,7 +6,6 @@ What an option says is looked at before anything runs; a wrong word is `BadInput
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,7 +14,6 @@ import tyro
 
 from benchmarks.commands import bounds, settings
 from benchmarks.core import paths
-from benchmarks.core.environment import processes
 from benchmarks.core.environment import processes
 from benchmarks.core.errors import BadInput, unknown
 from benchmarks.data.splits import exponential
@@ -225,7 +223,7 @@ def execution(options: Any) -> Execution:
 
     engine: Any = getattr(options, "engine", "local")
     address = getattr(options, "address", "")
-    _engine(engine, address, getattr(options, "gpus_per_run", None))
+    bounds.engine(engine, address, getattr(options, "gpus_per_run", None))
     if (kind := device(options)[0]) not in there() and not address:  # of a cluster the nodes have it
         raise BadInput(f"--device: this machine, or its torch, has no {kind}; there is {', '.join(there())}")
     return Execution(
@@ -240,24 +238,6 @@ def execution(options: Any) -> Execution:
         gpus=getattr(options, "gpus_per_run", None),
         save_every=getattr(options, "save_every", None) or EVERY,
     )
-
-
-def _engine(engine: str, address: str, gpus: float | None) -> None:
-    """Raises BadInput for options that no engine can mean."""
-    if engine == "local":
-        if address or gpus is not None:
-            raise BadInput(f"--{'address' if address else 'gpus-per-run'} goes with --engine ray")
-        return
-    from benchmarks.runs import cluster
-
-    if processes() > 1:
-        raise BadInput("--engine ray: a cell on Ray is one process; several go with --engine local")
-    if reason := cluster.missing():
-        raise BadInput(f"--engine ray: {reason}")
-    if address and not re.fullmatch(r"[\w.-]+:[0-9]{1,5}", address):
-        raise BadInput(f"--address takes HOST:PORT, not {address!r}")
-    if gpus is not None and not (0 < gpus <= 1 or gpus in range(2, 1025)):
-        raise BadInput(f"--gpus-per-run takes a share of one GPU (such as 0.5) or a whole number, not {gpus:g}")
 
 
 def named(text: str) -> tuple[str, ...]:
