@@ -158,6 +158,13 @@ def test_what_other_hosts_are_at_is_shown_and_left_alone(tmp_path):
     assert {path.stem for path in claims.iterdir()} == {here, there, silent}
 
 
+def test_a_disk_that_is_full_in_the_middle_is_told_by_the_files_name(tmp_path):
+    store = Store(tmp_path)
+    store.path.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=rf"cannot write {store.path}: No space left on device"):
+        store.append(record("one-hot", 0, 0.5))
+
+
 def test_atomic_leaves_nothing_behind_after_an_error(tmp_path):
     def fail():
         with paths.atomic(tmp_path / "a") as temporary:

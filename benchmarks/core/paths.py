@@ -24,27 +24,35 @@ def cache() -> Path:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` to write to; it takes the name `path` only if the block ends without an error.
-
-    Raises:
-        MachineFailure: it cannot be written, by the name that a person knows.
-    """
-    temporary = None
+def writing(path: Path) -> Iterator[None]:
+    """Raises MachineFailure where `path` cannot be written in the block, by the name that a person knows."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
+        yield
     except MachineFailure:
         raise
     except OSError as error:
         failure = MachineFailure(f"cannot write {path}: {error.strerror or error}")
         failure.errno = error.errno
         raise failure from error
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` to write to; it takes the name `path` only if the block ends without an error.
+
+    Raises:
+        MachineFailure: it cannot be written.
+    """
+    temporary = None
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            temporary.chmod(0o644)
+            os.replace(temporary, path)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

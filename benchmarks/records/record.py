@@ -209,9 +209,9 @@ class Store:
         return None
 
     def append(self, record: Record) -> None:
-        """Add a record durably."""
+        """Add a record durably. Raises MachineFailure where it cannot be written, to a full disk say."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.with_suffix(".lock")), open(self.path, "a+b") as file:
+        with paths.writing(self.path), FileLock(self.path.with_suffix(".lock")), open(self.path, "a+b") as file:
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(-1, os.SEEK_END)

@@ -23,7 +23,7 @@ from benchmarks.registry import tasks
 from benchmarks.runs import joined, resume, workers
 from benchmarks.runs.execute import execute, failed
 from benchmarks.runs.run import Run
-from benchmarks.teachers import answer_cache
+from benchmarks.teachers import answer_cache, own
 from benchmarks.teachers import store as teachers
 
 GUESS_SECONDS = 40.0  # of a cell that no record tells about
@@ -149,7 +149,9 @@ def run_missing(
             (run.spec, run.overrides, folder, patient, harness, save_every, kept.line() if kept else "")
             for run, kept in ((run, plan.record(run)) for run in waiting)
         ]
-        for (spec, overrides, *_), found in workers.each(jobs, _run_cell, cells, patience):
+        # Code from outside may take its process down. A teacher that was made here may know no way to another process.
+        apart = any(run.row.packages for run in waiting) and not own.MADE
+        for (spec, overrides, *_), found in workers.each(jobs, _run_cell, cells, patience, apart):
             if found is None:
                 busy.append(Run(spec, overrides))
             elif isinstance(found, workers.Died):
