@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from benchmarks.core.environment import processes
 from benchmarks.core.errors import BadInput
 
 #: The least and the most of options that take a whole number. A most is far beyond use: what it keeps out is a slip of
@@ -85,6 +86,24 @@ def budgets(words: Iterable[str]) -> tuple[int, ...]:
     if len(found) > MOST_BUDGETS:
         raise BadInput(f"--budgets takes {MOST_BUDGETS} numbers at most, not {len(found)}")
     return tuple(found)
+
+
+def engine(name: str, address: str, gpus: float | None) -> None:
+    """Raises BadInput for options that no engine can mean."""
+    if name == "local":
+        if address or gpus is not None:
+            raise BadInput(f"--{'address' if address else 'gpus-per-run'} goes with --engine ray")
+        return
+    from benchmarks.runs import cluster
+
+    if processes() > 1:
+        raise BadInput("--engine ray: a cell on Ray is one process; several go with --engine local")
+    if reason := cluster.missing():
+        raise BadInput(f"--engine ray: {reason}")
+    if address and not re.fullmatch(r"[\w.-]+:[0-9]{1,5}", address):
+        raise BadInput(f"--address takes HOST:PORT, not {address!r}")
+    if gpus is not None and not (0 < gpus <= 1 or gpus in range(2, 1025)):
+        raise BadInput(f"--gpus-per-run takes a share of one GPU (such as 0.5) or a whole number, not {gpus:g}")
 
 
 def _character(word: str) -> None:

@@ -69,6 +69,12 @@ class Runs(Work):
     patience: int | None = None
     """Seconds without a step of training after which a run is ended, tried once more and else recorded as failed.
     By default 0, never; 600 in a comparison of a method from a file."""
+    engine: Literal["local", "ray"] = "local"
+    """What makes the cells. local: processes of this machine. ray: tasks of a Ray cluster (docs/cluster.md)."""
+    address: str = ""
+    """HOST:PORT of the cluster's head; without it Ray starts on this machine, with --jobs cells at once."""
+    gpus_per_run: float | None = None
+    """GPUs that a cell on Ray takes, a share of one or more; 1 with --device cuda."""
     save_every: int | None = None
     """Seconds between two saves of a run's state, from which the same command goes on where it was killed; 300 by
     default. SIGTERM saves it too."""
@@ -215,7 +221,10 @@ def execution(options: Any) -> Execution:
     from benchmarks.runs.fill import Execution
     from benchmarks.runs.resume import EVERY
 
-    if (kind := device(options)[0]) not in there():
+    engine: Any = getattr(options, "engine", "local")
+    address = getattr(options, "address", "")
+    bounds.engine(engine, address, getattr(options, "gpus_per_run", None))
+    if (kind := device(options)[0]) not in there() and not address:  # of a cluster the nodes have it
         raise BadInput(f"--device: this machine, or its torch, has no {kind}; there is {', '.join(there())}")
     return Execution(
         options.size,
@@ -224,6 +233,9 @@ def execution(options: Any) -> Execution:
         getattr(options, "retry", False),
         getattr(options, "track", ""),
         patience=getattr(options, "patience", None) or 0,
+        engine=engine,
+        address=address,
+        gpus=getattr(options, "gpus_per_run", None),
         save_every=getattr(options, "save_every", None) or EVERY,
     )
 

@@ -28,9 +28,9 @@ from tgt.method import Method, MethodConfig
 _FILES: dict[Path | str, str] = {}
 
 
-def files() -> tuple[Path | str, ...]:
-    """What was registered in this process, for its workers to register as well."""
-    return tuple(_FILES)
+def files() -> dict[Path | str, str]:
+    """What was registered in this process, for its workers to register as well, and its names."""
+    return dict(_FILES)
 
 
 def register(path: Path | str) -> str:
@@ -71,7 +71,8 @@ def register_data(spec: str) -> str:
     """Make a task of data without a file of code; its name, that of the data's file.
 
     Args:
-        spec: JSON of `path` and, where they are not the usual ones, of the columns `text` and `label`.
+        spec: JSON of `path` and, where they are not the usual ones, of the columns `text` and `label`; and where the
+            path means nothing here, of `folder`, whether it is one.
 
     Raises:
         BadInput: a taken name.
@@ -84,10 +85,17 @@ def register_data(spec: str) -> str:
     if not name or name in METHODS or name in TASKS:
         raise BadInput(f"--data {path}: {name!r} is a name of the suite's own or none; call the file something else")
     kinds = importlib.import_module("benchmarks.own")
-    kind: type[Task] = kinds.TextData if "text" in said else kinds.ImageData if path.is_dir() else kinds.VectorData
+    folder = said.pop("folder", path.is_dir())
+    kind: type[Task] = kinds.TextData if "text" in said else kinds.ImageData if folder else kinds.VectorData
     TASKS[name] = task_of(name, type("Data", (kind,), {**said, "title": path.stem, "__module__": kind.__module__}), ())
     _FILES[spec] = name
     return name
+
+
+def for_elsewhere(spec: str) -> str:
+    """What `register_data` takes on a machine that has not the data's path."""
+    said = json.loads(spec)
+    return json.dumps({**said, "folder": Path(said["path"]).is_dir()})
 
 
 def _imported(path: Path) -> ModuleType:

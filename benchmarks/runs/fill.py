@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -13,6 +13,7 @@ from benchmarks.core import paths
 from benchmarks.core.paths import REFERENCE
 from benchmarks.records.record import Record, Store
 from benchmarks.runs import resume, scheduler, tracking
+from benchmarks.runs.engine import Engine, Local
 from benchmarks.runs.progress import Progress
 from benchmarks.runs.run import Run
 from benchmarks.teachers.training import at_chance
@@ -27,6 +28,8 @@ class Execution:
         plan: tell what is missing and run nothing. retry: run failed cells again. track: a tracker, "" for none.
         reuse: take runs from the committed reference where their keys are equal.
         patience: seconds without a step after which a run is ended; 0 for never.
+        engine: what makes the cells. address: of a Ray cluster's head, "" for one that starts here. gpus: see
+            `cluster.Ray`.
         save_every: seconds between two saves of a run's state.
     """
 
@@ -37,6 +40,17 @@ class Execution:
     track: str = ""
     reuse: bool = False
     patience: float = 0
+    engine: Literal["local", "ray"] = "local"
+    address: str = ""
+    gpus: float | None = None
+
+    def on(self, folder: Path) -> Engine:
+        if self.engine == "local":
+            return Local(folder, self.jobs, self.patience, self.save_every)
+        from benchmarks.runs.cluster import Ray  # only now: it takes a second to import
+
+        return Ray(self.jobs, self.address, self.gpus, self.patience)
+
     save_every: float = resume.EVERY
 
 
@@ -70,11 +84,12 @@ def fill(
         console.print(told, markup=False, style="bold")
     if teachers_only or not plan.missing:
         return plan, 0
-    if place := plan.missing[0].spec.place:
+    engine = options.on(folder)
+    if options.engine == "local" and (place := plan.missing[0].spec.place):
         console.print(f"on {place}: {', '.join(map(str, plan.missing[0].device.environment().values()))}", markup=False)
     arrived: dict[str, Record] = dict(plan.records)
     show = None if table is None else lambda: table(dict(arrived))
-    with Progress(console, len(plan.missing), plan.seconds, folder, show) as progress:
+    with Progress(console, len(plan.missing), plan.seconds, engine.at_work, show) as progress:
 
         def done(record: Record) -> None:
             arrived[record.key] = record
@@ -85,7 +100,7 @@ def fill(
                 except Exception as error:  # a server that is away must not end the grid: the record itself is kept
                     console.print(f"not sent to {options.track}: {record.spec.label}: {error}", markup=False)
 
-        scheduler.run_missing(plan, store, options.jobs, done, options.patience, options.save_every)
+        engine.run(plan, store, done)
     plan = scheduler.plan(runs, store, options.jobs, history, lent=lent)
     return plan, _status(plan, folder, console)
 

@@ -24,20 +24,26 @@ def prepared(jobs: int) -> Iterator[tuple]:
     Raises:
         BadInput: a custom teacher that cannot be handed over.
     """
-    mine = {one.data_name: one for one in tasks.TASKS.values() if "data" in one.own}
-    made = {name: found for name, found in task._LOADED.items() if name in mine}
-    if jobs == 1 or not (made or own.MADE):
-        yield custom.files(), None, os.getpid()
+    if jobs == 1 or not (_data() or own.MADE):
+        yield tuple(custom.files()), None, os.getpid()
         return
     with TemporaryDirectory(prefix="tgt-") as folder:
         path = Path(folder) / "made.pickle"
-        try:
-            path.write_bytes(cloudpickle.dumps((made, own.MADE)))
-        except Exception as error:
-            raise BadInput(
-                f"a teacher cannot be handed to other processes ({error}); --jobs 1 needs no other"
-            ) from error
-        yield custom.files(), path, os.getpid()
+        path.write_bytes(pickled())
+        yield tuple(custom.files()), path, os.getpid()
+
+
+def _data() -> dict[str, task.Examples]:
+    mine = {one.data_name for one in tasks.TASKS.values() if "data" in one.own}
+    return {name: found for name, found in task._LOADED.items() if name in mine}
+
+
+def pickled() -> bytes:
+    """What this process made. Raises BadInput for a teacher that cannot be handed over."""
+    try:
+        return cloudpickle.dumps((_data(), own.MADE))
+    except Exception as error:
+        raise BadInput(f"a teacher cannot be handed to other processes ({error}); --jobs 1 needs no other") from error
 
 
 def taken_over(files: tuple, path: Path | None, harness: int) -> None:
@@ -50,7 +56,12 @@ def taken_over(files: tuple, path: Path | None, harness: int) -> None:
 
 @cache
 def _read(path: Path) -> None:
-    made, teachers = cloudpickle.loads(path.read_bytes())
+    unpickled(path.read_bytes())
+
+
+def unpickled(raw: bytes) -> None:
+    """Have here what another process made."""
+    made, teachers = cloudpickle.loads(raw)
     task._LOADED.update(made)
     task._CHECKED.update({id(found): found for found in made.values()})
     own.MADE.update(teachers)

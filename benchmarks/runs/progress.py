@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
@@ -15,7 +14,6 @@ from rich.text import Text
 from benchmarks.metrics.classification import label
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
-from benchmarks.runs import scheduler
 
 REFRESH = 1.0  # seconds between two looks at the workers
 HEARTBEAT = 30.0  # seconds between two lines of a quiet log
@@ -25,14 +23,19 @@ class Progress:
     """Cells done of all, what the workers are at with their loss, and the time left.
 
     Args:
-        total: cells to run. seconds: estimate for all of them. folder: the results folder the workers write to.
+        total: cells to run. seconds: estimate for all of them. at_work: tells what is under way.
         table: renders the table as it stands, from the records that have come in; None shows none.
     """
 
     def __init__(
-        self, console: Console, total: int, seconds: float, folder: Path, table: Callable[[], Any] | None = None
+        self,
+        console: Console,
+        total: int,
+        seconds: float,
+        at_work: Callable[[], list[dict[str, Any]]],
+        table: Callable[[], Any] | None = None,
     ) -> None:
-        self.console, self.total, self.folder, self.table = console, total, folder, table
+        self.console, self.total, self.at_work, self.table = console, total, at_work, table
         self.estimate, self.start, self.done, self.failed = seconds, time.monotonic(), 0, 0
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -65,11 +68,11 @@ class Progress:
         while not self._stop.wait(REFRESH):
             if self._live:
                 shown = [self.table()] if self.table else []
-                workers = [Text("  " + _worker(status), style="dim") for status in scheduler.at_work(self.folder)]
+                workers = [Text("  " + _worker(status), style="dim") for status in self.at_work()]
                 self._live.update(Group(*shown, *workers, self._line()), refresh=True)
             elif time.monotonic() - spoken > HEARTBEAT:
                 spoken = time.monotonic()
-                for status in scheduler.at_work(self.folder):
+                for status in self.at_work():
                     self.console.print("  at work: " + _worker(status), markup=False)
 
     def _line(self) -> Text:
