@@ -14,6 +14,7 @@ from benchmarks.records.groups import Group, values
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
+from benchmarks.registry.hyperparameters import read_tuned
 from benchmarks.report import artefacts, tables
 from benchmarks.report.grid import to_csv
 
@@ -286,3 +287,30 @@ def test_the_gpu_runs_are_quoted_as_recorded():
         assert found is not None
         low, mean, high = (100 * number + 0.0 for number in (found.low, found.mean, found.high))
         assert f"| {method} | {means[0]:.1f} | {means[1]:.1f} | {mean:+.1f} [{low:.1f}, {high:.1f}] |" in text
+
+
+def test_the_second_search_is_quoted_as_recorded_and_keeps_the_orders():
+    group, folder = Group("fashion-lt", "full", 2478, "samples"), ledger.LEDGER / "evidence" / "second-search" / "small"
+    ours, theirs = RESULTS.groups()[group], Results.load(folder).groups()[group]
+    chosen = [read_tuned(one / "tuned.json")["fashion-lt full 2478"] for one in (FOLDER, folder)]
+    best = [{row: found[row]["validation"]["balanced_accuracy"] for row in chosen[1]} for found in chosen]
+    assert [sorted(theirs, key=one.get) for one in best] == [sorted(theirs, key=best[0].get)] * 2
+    text = (paths.ROOT / "docs" / "findings.md").read_text()
+    for row in theirs:
+        tests = [100 * scores.of(cells[row], "balanced_accuracy").values.mean() for cells in (ours, theirs)]
+        told = ", ".join(f"{100 * one[row]:.1f}" for one in best)
+        assert f"| {row} | {told} | {tests[0]:.1f} | {tests[1]:.1f} |" in text
+    for rows, metric in (
+        ("tgt-gradient, distillation", ""), ("tgt-gradient, tgt-random", ""),
+        ("tgt-random-balanced, tgt-gradient", ""), ("prior-sampling, tgt-gradient", ""),
+        ("tgt-gradient-balanced, prior-sampling", ""), ("tgt-gradient, tgt-random", "few-shot"),
+        ("tgt-gradient, tgt-random", "medium-shot"), ("tgt-gradient, tgt-random", "many-shot"),
+    ):  # fmt: skip
+        name = metric.replace("-", "_") or "balanced_accuracy"
+        told = []
+        for cells in (ours, theirs):
+            one, other = (scores.of(cells[row], name) for row in rows.split(", "))
+            found = crossed.paired(one, other)
+            assert found is not None
+            told.append(f"{100 * found.mean:+.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]")
+        assert f"| {rows}{': ' * bool(metric)}{metric} | {told[0]} | {told[1]} |" in text
