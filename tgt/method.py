@@ -5,30 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from tgt.rows import Rows, joined
 from tgt.teacher import Teacher
 
 _CHUNK = 256  # samples a call when the whole training set passes through a frozen network once
+KEPT = 2**28  # bytes at most of what the teacher says of the training set, each kind by itself, that are kept
 
 
 class TrainingData:
     """The labelled samples of one run, with what the teacher says of them computed on first use and kept.
 
-    A method that never reads `labeler_logits` or `latents` never pays for them.
+    A method that never reads `labeler_logits` or `latents` never pays for them. What would take more than `KEPT` is
+    asked for anew at each reading, and each time counted.
 
     Args:
-        inputs: (N, ...); labels: (N,) int64; num_classes: L; teacher: the frozen teacher.
+        inputs: (N, ...), a tensor or `Rows`; labels: (N,) int64; num_classes: L; teacher: the frozen teacher.
         augment: inputs (B, ...), generator -> augmented inputs; None where the domain has no augmentation.
         unlabelled: loads the inputs (M, ...) that the generator was trained on; None where they cannot be had.
     """
 
     def __init__(
         self,
-        inputs: Tensor,
+        inputs: Tensor | Rows,
         labels: Tensor,
         num_classes: int,
         teacher: Teacher,
@@ -42,19 +46,26 @@ class TrainingData:
         return len(self.labels)
 
     @cached_property
-    def labeler_logits(self) -> Tensor:
-        """Labeler's logits of every sample (N, L), computed once."""
-        return torch.cat([self.teacher.label(chunk) for chunk in self.inputs.split(_CHUNK)])
+    def labeler_logits(self) -> Tensor | Rows:
+        """Labeler's logits of every sample (N, L)."""
+        return self._said(self.teacher.label)
 
     @cached_property
-    def labeler_features(self) -> Tensor:
-        """Labeler's features of every sample (N, D), computed once: what its last linear layer is given."""
-        return torch.cat([self.teacher.features(chunk)[0] for chunk in self.inputs.split(_CHUNK)])
+    def labeler_features(self) -> Tensor | Rows:
+        """Labeler's features of every sample (N, D): what its last linear layer is given."""
+        return self._said(lambda inputs: self.teacher.features(inputs)[0])
 
     @cached_property
-    def latents(self) -> Tensor:
-        """Encoder's latents of every sample (N, ...), computed once."""
-        return torch.cat([self.teacher.encode(chunk) for chunk in self.inputs.split(_CHUNK)])
+    def latents(self) -> Tensor | Rows:
+        """Encoder's latents of every sample (N, ...)."""
+        return self._said(self.teacher.encode)
+
+    def _said(self, ask: Callable[[Tensor], Tensor]) -> Tensor | Rows:
+        chunks = iter(self.inputs.split(_CHUNK))
+        first = ask(next(chunks))
+        if first.nbytes * len(self) > KEPT * len(first):
+            return Rows((len(self), *first.shape[1:]), lambda numbers: ask(self.inputs[numbers]), first)
+        return joined(chain([first], map(ask, chunks)), len(self))
 
     @cached_property
     def unlabelled(self) -> Tensor:
@@ -89,7 +100,7 @@ class Batch:
     num_generated: int = 0
     progress: float = 0.0  # share of the run's steps that are done, from 0 to below 1
 
-    @property
+    @cached_property
     def inputs(self) -> Tensor:
         return self.data.inputs[self.indices]
 
@@ -97,7 +108,7 @@ class Batch:
     def labels(self) -> Tensor:
         return self.data.labels[self.indices]
 
-    @property
+    @cached_property
     def labeler_logits(self) -> Tensor:
         return self.data.labeler_logits[self.indices]
 

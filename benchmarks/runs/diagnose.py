@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.checks import contents
 from benchmarks.metrics.classification import FEW
 from benchmarks.runs import loop
 from benchmarks.runs.run import Run
@@ -29,9 +30,8 @@ def diagnose(run: Run, student: nn.Module, method: Any, data: TrainingData) -> d
     """
     rng = run.device.generator(seed_of("diagnose", run.spec.task, run.spec.budget, run.spec.seed) % 2**63)
     real = torch.randperm(len(data), generator=rng, device=rng.device)[:SAMPLES]
-    size = run.task.size
     asked = {"held_out": _held_out(run, data), "real": (data.inputs[real], _known(data, real))}
-    if (made := made_samples(method, student, data, loop.Schedule(run.steps, size.batch, run.spec.match))) is not None:
+    if (made := made_samples(method, student, data, run.schedule)) is not None:
         asked["made"] = made
     found: dict[str, float] = {}
     answers = {}
@@ -47,7 +47,8 @@ def diagnose(run: Run, student: nn.Module, method: Any, data: TrainingData) -> d
         label = logits.softmax(1)
         found["made_entropy"] = torch.special.entr(label).sum(1).mean().item()
         found["made_classes"] = _effective(logits)
-        rows, known = _digests(inputs), set(_digests(data.inputs))
+        rows = contents(inputs.cpu().numpy())
+        known = {row for part in data.inputs.split(SAMPLES) for row in contents(part.cpu().numpy())}
         found["made_duplicates"] = 1 - len(set(rows)) / len(rows)
         found["made_copies"] = sum(row in known for row in rows) / len(rows)
         rare = data.class_counts < FEW
@@ -70,7 +71,7 @@ def _held_out(run: Run, data: TrainingData) -> tuple[Tensor, Tensor]:
         _HELD_OUT.clear()
         inputs = run.task.examples().test_inputs
         rng = np.random.default_rng(seed_of("diagnose", run.spec.task))
-        shown = run.device.tensor(run.task.tensor(inputs[rng.permutation(len(inputs))[:SAMPLES]]))
+        shown = run.device.tensor(run.task.tensor(inputs[rng.permutation(len(inputs))[:SAMPLES]]))[:]
         _HELD_OUT[key] = shown, data.teacher.labeler(shown)
     return _HELD_OUT[key]
 
@@ -141,7 +142,3 @@ def _explored(method: TGT, student: nn.Module, data: TrainingData, rng: torch.Ge
 def _effective(logits: Tensor) -> float:
     """Effective number of classes among the highest logits of samples (N, L): exp of the entropy of their shares."""
     return torch.special.entr(logits.argmax(1).bincount() / len(logits)).sum().exp().item()
-
-
-def _digests(inputs: Tensor) -> list[int]:
-    return [hash(np.ascontiguousarray(row).tobytes()) for row in inputs.cpu().numpy()]

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.core.environment import code_sha256, environment
 from benchmarks.core.errors import in_a_line, of_the_machine
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.stored import Samples
 from benchmarks.records.record import Checkpoint, Record, Spec, pack
 from benchmarks.registry.custom import blamed, place
 from benchmarks.runs import loop
@@ -97,7 +98,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
                 student,
                 method,
                 data,
-                loop.Schedule(run.steps, size.batch, run.spec.match),
+                run.schedule,
                 order_of(run),
                 costs,
                 evaluation,
@@ -107,13 +108,14 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
     if not math.isfinite(weights.sum().item()):
         raise loop.Diverged("the student's weights are not finite after the last step")
     last = evaluation.curve[-1]
+    few = device.tensor(run.task.tensor(evaluation.examples.test_inputs[: size.batch]))[:]
     paid = {
         **{name: costs.counts[name] for name in COUNTED},
         "seconds": round(last.seconds, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),
         **({} if (peak := device.peak_memory_mb()) is None else {"device_memory_mb": round(peak, 1)}),
         "student_parameters": sum(parameter.numel() for parameter in student.parameters()),
-        "student_macs": _macs(student, device.tensor(run.task.tensor(run.task.examples().test_inputs[: size.batch]))),
+        "student_macs": _macs(student, few),
     }
     return {
         "metrics": last.test,
@@ -134,7 +136,7 @@ class Evaluation:
         self.last, self.limit = run.steps, size.test_limit
         self.searching = run.spec.trial is not None  # a search sees no test sample
         self.counts = np.bincount(examples.pool_labels[run.split.indices], minlength=examples.classes)
-        self.held_out = {}
+        self.held_out: dict[str, tuple[Samples, np.ndarray]] = {}
         if not self.searching:
             self.held_out["test"] = examples.test_inputs[: self.limit], examples.test_labels[: self.limit]
         if not np.isin(examples.validation, run.split.indices).any():
@@ -163,7 +165,7 @@ class Evaluation:
             )
         )
 
-    def _judge(self, inputs: np.ndarray, labels: np.ndarray, keep: bool = False) -> dict[str, float | None]:
+    def _judge(self, inputs: Samples, labels: np.ndarray, keep: bool = False) -> dict[str, float | None]:
         logits = logits_of(self.student, self.task, inputs)
         if keep:
             self.hits = pack(self.task.hits(logits, labels))
@@ -186,7 +188,7 @@ def teacher_and_data(run: Run, costs: Costs) -> RunData:
     task, examples, indices = run.task, run.task.examples(), run.split.indices
     parts = {part: run.device.module(module) for part, module in store.load(task, *run.recipes.values()).items()}
 
-    def tensor(inputs: np.ndarray) -> torch.Tensor:
+    def tensor(inputs: Samples) -> torch.Tensor:
         return run.device.tensor(task.tensor(inputs))
 
     given: dict[str, Any] = {

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from tgt.costs import Costs
 from tgt.method import Batch, Method, TrainingData
+from tgt.rows import Rows
 
 CHECKPOINTS = 5  # evaluations spread over a run, the last at its end
 LOOK_EVERY = 25  # steps between two looks at the loss's value
+
+_OPTIMISERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "adamw": (torch.optim.AdamW, {}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+}
 
 
 class Diverged(RuntimeError):
@@ -32,6 +40,28 @@ class Schedule:
     batch: int
     match: str = "samples"
     weight_decay: float = 1e-4
+    optimiser: str = "adamw"  # or "sgd", with Nesterov's momentum
+    warm_up: float = 0.0  # share of a phase's steps in which the learning rate rises to its full value
+    clip: float | None = None  # largest norm of the gradient
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in _OPTIMISERS:
+            raise ValueError(f"optimiser must be one of {', '.join(_OPTIMISERS)}, not {self.optimiser!r}")
+        if not 0 <= self.warm_up < 1:
+            raise ValueError(f"warm_up is a share of the steps, from 0 to below 1, not {self.warm_up}")
+        if self.clip is not None and self.clip <= 0:
+            raise ValueError(f"clip is the largest norm of the gradient, above 0, not {self.clip}")
+
+    def optimisers(self, trained: list[nn.Parameter], lr: float, steps: int) -> tuple[Any, Any]:
+        """The optimiser of a phase of so many steps, and its learning rate's course: a cosine, after warm-up if any."""
+        kind, more = _OPTIMISERS[self.optimiser]
+        optimiser = kind(trained, lr=lr, weight_decay=self.weight_decay, fused=True, **more)
+        rising = round(self.warm_up * steps)
+        decay = CosineAnnealingLR(optimiser, steps - rising)
+        if not rising:
+            return optimiser, decay
+        rise = LinearLR(optimiser, 1 / (rising + 1), total_iters=rising)
+        return optimiser, SequentialLR(optimiser, [rise, decay], [rising])
 
     def step_sizes(self, real_share: float) -> tuple[int, int]:
         """(real, generated) samples a step for a method's share of real samples."""
@@ -52,6 +82,11 @@ def index_batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tenso
         queue = queue[size:]
 
 
+def _read(inputs: Tensor | Rows, drawn: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Each step's indices, with the inputs where these have to be read: ahead, for it is known which are next."""
+    return ((indices, None) for indices in drawn) if isinstance(inputs, Tensor) else inputs.ahead(drawn)
+
+
 def _phases(steps: int, restarts: tuple[float, ...]) -> dict[int, int]:
     """Length in steps of each phase by the number of steps before it; a phase begins where its share is reached."""
     first = [0, *sorted({next((i for i in range(steps) if i / steps >= share), steps) for share in restarts}), steps]
@@ -68,7 +103,7 @@ def train(
     evaluate: Callable[[int], None],
     watch: Callable[[int, float], None] = lambda step, loss: None,
 ) -> None:
-    """Train `student` in place with AdamW and a cosine schedule, one for each phase of a method that restarts them.
+    """Train `student` in place; optimiser and schedule begin anew with each phase of a method that restarts them.
 
     Args:
         rng: draws the real samples of each step. Under `match="samples"` every method draws the same 2 * batch indices
@@ -79,23 +114,27 @@ def train(
         Diverged: the loss became infinite or not a number.
     """
     real, num_generated = schedule.step_sizes(method.real_share)
-    drawn = index_batches(len(data), 2 * schedule.batch, rng)
+    drawn = islice(index_batches(len(data), 2 * schedule.batch, rng), schedule.steps)
+    batches = _read(data.inputs, (indices[:real] for indices in drawn))
     trained = [*student.parameters(), *method.parameters(student)]
     starts = _phases(schedule.steps, method.restarts)
     checkpoints = {schedule.steps * (i + 1) // CHECKPOINTS for i in range(CHECKPOINTS)}
     student.train()
     for step in range(1, schedule.steps + 1):
         if step - 1 in starts:
-            optimiser = torch.optim.AdamW(trained, lr=method.config.lr, weight_decay=schedule.weight_decay, fused=True)
-            decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, starts[step - 1])
+            optimiser, decay = schedule.optimisers(trained, method.config.lr, starts[step - 1])
         with costs.phase("data"):
-            indices = next(drawn)[:real].to(data.labels.device)
-            batch = Batch(data, indices, num_generated, (step - 1) / schedule.steps)
+            indices, inputs = next(batches)
+            batch = Batch(data, indices.to(data.labels.device), num_generated, (step - 1) / schedule.steps)
+            if inputs is not None:
+                batch.inputs = inputs
         with costs.phase("forward"):
             loss = torch.stack(list(method.loss(student, batch).values())).sum()
         with costs.phase("backward"):
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            if schedule.clip is not None:
+                nn.utils.clip_grad_norm_(trained, schedule.clip)
         with costs.phase("optimiser"):
             optimiser.step()
             decay.step()
