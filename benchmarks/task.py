@@ -257,7 +257,7 @@ class Task:
     def tensor(self, inputs: Samples) -> Any:
         """Stored inputs for networks: bytes of images to [0, 1], channels last; integers to int64; else float32.
 
-        Of an array a tensor; of `Stored` what is used like one (`tgt.Rows`) and reads when it is asked.
+        Of an array a tensor; of `Stored` what is used like one (`Rows`) and reads when it is asked.
         """
         import torch
 

@@ -16,7 +16,7 @@ from benchmarks import task as tasks_module
 from benchmarks.core.errors import BadInput, MachineFailure
 from benchmarks.core.fingerprint import array_digest
 from benchmarks.data import stored
-from benchmarks.data.reading import Inputs, readers
+from benchmarks.data.reading import Inputs, Rows, readers
 from benchmarks.data.stored import Pack, Stored, pack
 from benchmarks.own import ImageData
 from benchmarks.records.record import Spec
@@ -26,9 +26,11 @@ from benchmarks.runs import loop
 from benchmarks.runs import run as run_module
 from benchmarks.runs.execute import execute
 from benchmarks.runs.run import Run
+from benchmarks.tasks.images import flip_and_shift
+from benchmarks.teachers import answer_cache
 from benchmarks.teachers import store as teachers
+from benchmarks.teachers.answer_cache import RunData
 from benchmarks.validation import toys
-from tgt import Rows, method
 
 
 def packed(path, images, labels=None, side=None):
@@ -107,9 +109,9 @@ def test_a_folder_is_packed_and_read_lazily_or_from_its_pack(tmp_path, monkeypat
 
 def trained(name, inputs, monkeypatch, keep=True):
     """A student after a few steps on toy images that are given as `inputs`, and what it took."""
-    monkeypatch.setattr(method, "KEPT", 2**28 if keep else 0)
-    data, student = toys.data("image"), toys.student("image")
-    data.inputs = inputs
+    monkeypatch.setattr(answer_cache, "KEPT", 2**28 if keep else 0)
+    toy, student = toys.data("image"), toys.student("image")
+    data = RunData(inputs, toy.labels, toy.num_classes, toy.teacher, flip_and_shift, lambda: toy.inputs)
     row = METHODS[name]
     mine = row.load()(row.load().Config(**{**row.defaults, **row.fixed}), data, toys.rng(5))
     loop.train(student, mine, data, loop.Schedule(4, 8), toys.rng(7), data.teacher.costs, lambda step: None)
@@ -181,7 +183,8 @@ from benchmarks.validation import toys
 from benchmarks.runs import loop
 from benchmarks.runs.memory import peak_memory_mb, reset_peak_memory
 from benchmarks.registry.methods import METHODS
-from tgt import TrainingData, Teacher
+from benchmarks.teachers.answer_cache import RunData
+from tgt import Teacher
 
 count = 20_000  # 59 MB as bytes, 234 MB as floats
 pixels = numpy.random.default_rng(0).integers(0, 256, (256, 3, 32, 32), dtype=numpy.uint8)
@@ -192,7 +195,7 @@ small = lambda: torch.nn.Sequential(torch.nn.AvgPool2d(8), torch.nn.Flatten(), t
 reset_peak_memory()
 before = peak_memory_mb()
 inputs = Inputs(Pack(Path(sys.argv[1])).inputs, lambda found: torch.from_numpy(found).float() / 255)
-data = TrainingData(inputs, torch.from_numpy(labels), 4, Teacher(None, small()))
+data = RunData(inputs, torch.from_numpy(labels), 4, Teacher(None, small()))
 mine = METHODS["distillation"].load()
 loop.train(small(), mine(mine.Config(), data, toys.rng()), data, loop.Schedule(20, 64), toys.rng(), data.teacher.costs,
            lambda step: None)

@@ -7,7 +7,6 @@ from tgt.guided import TGT, TGTConfig
 from tgt.losses import DISTANCES, kl, mse, soft_cross_entropy
 from tgt.method import DISTILLATION_SEARCH, LEARNING_RATES, Batch, Method, MethodConfig, TrainingData
 from tgt.pooled import Pool, PoolConfig, PooledTGT, PooledTGTConfig
-from tgt.rows import Rows
 from tgt.teacher import Generator, Teacher, freeze
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "PoolConfig",
     "PooledTGT",
     "PooledTGTConfig",
-    "Rows",
     "TGTConfig",
     "Teacher",
     "TrainingData",

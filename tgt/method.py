@@ -5,34 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from tgt.rows import Rows, joined
 from tgt.teacher import Teacher
 
-_CHUNK = 256  # samples a call when the whole training set passes through a frozen network once
-KEPT = 2**28  # bytes at most of what the teacher says of the training set, each kind by itself, that are kept
+CHUNK = 256  # samples a call when the whole training set passes through a frozen network once
 
 
 class TrainingData:
     """The labelled samples of one run, with what the teacher says of them computed on first use and kept.
 
-    A method that never reads `labeler_logits` or `latents` never pays for them. What would take more than `KEPT` is
-    asked for anew at each reading, and each time counted.
+    A method that never reads `labeler_logits` or `latents` never pays for them.
 
     Args:
-        inputs: (N, ...), a tensor or `Rows`; labels: (N,) int64; num_classes: L; teacher: the frozen teacher.
+        inputs: (N, ...), a tensor or what has its `len`, `shape`, `device`, `[index]` and `split`.
+        labels: (N,) int64; num_classes: L; teacher: the frozen teacher.
         augment: inputs (B, ...), generator -> augmented inputs; None where the domain has no augmentation.
         unlabelled: loads the inputs (M, ...) that the generator was trained on; None where they cannot be had.
     """
 
     def __init__(
         self,
-        inputs: Tensor | Rows,
+        inputs: Tensor,
         labels: Tensor,
         num_classes: int,
         teacher: Teacher,
@@ -46,26 +43,22 @@ class TrainingData:
         return len(self.labels)
 
     @cached_property
-    def labeler_logits(self) -> Tensor | Rows:
+    def labeler_logits(self) -> Tensor:
         """Labeler's logits of every sample (N, L)."""
         return self._said(self.teacher.label)
 
     @cached_property
-    def labeler_features(self) -> Tensor | Rows:
+    def labeler_features(self) -> Tensor:
         """Labeler's features of every sample (N, D): what its last linear layer is given."""
         return self._said(lambda inputs: self.teacher.features(inputs)[0])
 
     @cached_property
-    def latents(self) -> Tensor | Rows:
+    def latents(self) -> Tensor:
         """Encoder's latents of every sample (N, ...)."""
         return self._said(self.teacher.encode)
 
-    def _said(self, ask: Callable[[Tensor], Tensor]) -> Tensor | Rows:
-        chunks = iter(self.inputs.split(_CHUNK))
-        first = ask(next(chunks))
-        if first.nbytes * len(self) > KEPT * len(first):
-            return Rows((len(self), *first.shape[1:]), lambda numbers: ask(self.inputs[numbers]), first)
-        return joined(chain([first], map(ask, chunks)), len(self))
+    def _said(self, ask: Callable[[Tensor], Tensor]) -> Tensor:
+        return torch.cat([ask(chunk) for chunk in self.inputs.split(CHUNK)])
 
     @cached_property
     def unlabelled(self) -> Tensor:

@@ -1,9 +1,10 @@
-"""Stored samples as a network's inputs, read ahead of the training loop by processes of their own."""
+"""What stands in for a tensor that memory would not hold: rows that are read, or computed, when they are asked for."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,64 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.core.errors import BadInput, MachineFailure
 from benchmarks.data.stored import Stored
-from tgt.rows import Rows
+
+_PART = 2**24  # bytes of a part at most
+
+
+def joined(parts: Iterable[Tensor], count: int) -> Tensor:
+    """Parts (B, ...) of `count` rows that follow each other, as `torch.cat` joins them.
+
+    Each part is let go at once: small ones that are kept lie in the way of the large memory that was freed beside them,
+    and the process would grow by all that it ever read.
+    """
+    found, end = torch.empty(0), 0
+    for part in parts:
+        if not end:
+            last = part.dim() == 4 and not part.is_contiguous()
+            layout = torch.channels_last if last else torch.contiguous_format
+            shape = count, *part.shape[1:]
+            found = torch.empty(shape, dtype=part.dtype, device=part.device, memory_format=layout)
+        found[end : end + len(part)] = part
+        end += len(part)
+    return found
+
+
+class Rows:
+    """What a method may use of the training set's tensors (N, ...): length, shape, device, `[index]` and `split`.
+
+    Args:
+        shape: (N, ...). ask: numbers (B,) of rows, on the CPU -> these rows (B, ...), the same whenever they are asked.
+        like: a tensor of the rows' type, on the rows' device.
+    """
+
+    def __init__(self, shape: tuple[int, ...], ask: Callable[[Tensor], Tensor], like: Tensor) -> None:
+        self.shape, self.dtype, self.device, self._ask = torch.Size(shape), like.dtype, like.device, ask
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+    def to(self, device: torch.device) -> Rows:
+        self.device = device
+        return self
+
+    def __getitem__(self, index: Any) -> Tensor:
+        """Rows as a tensor has them, for whatever index of its first dimension."""
+        chosen = torch.arange(len(self))[index.cpu() if isinstance(index, Tensor) else index]
+        found = self._ask(chosen.flatten()).to(self.device)
+        return found if chosen.dim() == 1 else found.reshape(*chosen.shape, *self.shape[1:])
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All rows, `size` at a time or fewer where they are large."""
+        row = self.shape[1:].numel() * self.dtype.itemsize
+        size = max(min(size, _PART // max(row, 1)), 1)
+        return (self[start : start + size] for start in range(0, len(self), size))
+
+    def ahead(self, batches: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of numbers (B,), each with its rows (B, ...), in their order."""
+        return ((numbers, self[numbers]) for numbers in batches)
 
 
 def readers() -> int:

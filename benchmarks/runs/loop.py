@@ -13,7 +13,6 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from tgt.costs import Costs
 from tgt.method import Batch, Method, TrainingData
-from tgt.rows import Rows
 
 CHECKPOINTS = 5  # evaluations spread over a run, the last at its end
 LOOK_EVERY = 25  # steps between two looks at the loss's value
@@ -82,7 +81,7 @@ def index_batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tenso
         queue = queue[size:]
 
 
-def _read(inputs: Tensor | Rows, drawn: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
+def _read(inputs: Any, drawn: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Each step's indices, with the inputs where these have to be read: ahead, for it is known which are next."""
     return ((indices, None) for indices in drawn) if isinstance(inputs, Tensor) else inputs.ahead(drawn)
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.reading import joined
 from benchmarks.data.splits import Split
 from benchmarks.data.stored import Samples
 from benchmarks.task import Examples, Task
 from benchmarks.teachers.recipe import Recipe
-from tgt.rows import joined
 
 #: Trains a network in place: (module, task, examples, recipe, split) -> what was measured of it.
 Fit = Callable[[Any, Task, Examples, Recipe, Split], dict[str, Any]]
