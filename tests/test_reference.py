@@ -268,3 +268,21 @@ def test_the_findings_quote_the_verdict_and_the_interval_of_each_claim():
         if judged.primary is not None and judged.primary.difference is not None:
             found = judged.primary.difference
             assert f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]" in row
+
+
+def test_the_gpu_runs_are_quoted_as_recorded():
+    gpu = Results.load(paths.REFERENCE / "small-cuda")
+    group = Group("fashion-lt", "full", 2478, "samples")
+    text = (paths.ROOT / "docs" / "reproducibility.md").read_text()
+    for method, cells in gpu.groups()[group].items():
+        theirs = values(cells, "balanced_accuracy")
+        ours = {
+            unit: score
+            for unit, score in values(RESULTS.groups()[group][method], "balanced_accuracy").items()
+            if unit in theirs
+        }
+        means = [100 * sum(found.values()) / 5 for found in (ours, theirs)]
+        found = paired(theirs, ours)
+        assert found is not None
+        low, mean, high = (100 * number + 0.0 for number in (found.low, found.mean, found.high))
+        assert f"| {method} | {means[0]:.1f} | {means[1]:.1f} | {mean:+.1f} [{low:.1f}, {high:.1f}] |" in text

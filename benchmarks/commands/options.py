@@ -68,6 +68,9 @@ class Runs(Work):
     patience: int | None = None
     """Seconds without a step of training after which a run is ended, tried once more and else recorded as failed.
     By default 0, never; 600 in a comparison of a method from a file."""
+    save_every: int | None = None
+    """Seconds between two saves of a run's state, from which the same command goes on where it was killed; 300 by
+    default. SIGTERM saves it too."""
     track: Literal["", "trackio", "wandb"] = ""
     """A tracker that gets a copy of each new record; it must be installed."""
 
@@ -208,6 +211,7 @@ def execution(options: Any) -> Execution:
     """How the options want a grid to be filled. Raises BadInput where the machine has no such device."""
     from benchmarks.runs.device import there
     from benchmarks.runs.fill import Execution
+    from benchmarks.runs.resume import EVERY
 
     if (kind := device(options)[0]) not in there():
         raise BadInput(f"--device: this machine, or its torch, has no {kind}; there is {', '.join(there())}")
@@ -218,6 +222,7 @@ def execution(options: Any) -> Execution:
         getattr(options, "retry", False),
         getattr(options, "track", ""),
         patience=getattr(options, "patience", None) or 0,
+        save_every=getattr(options, "save_every", None) or EVERY,
     )
 
 

@@ -18,6 +18,7 @@ CODE = (
     "tgt", "baselines", "benchmarks/core/fingerprint.py", "benchmarks/data", "benchmarks/metrics", "benchmarks/task.py",
     "benchmarks/networks", "benchmarks/teachers", "benchmarks/tasks", "benchmarks/registry/hyperparameters.py",
     "benchmarks/runs/run.py", "benchmarks/runs/execute.py", "benchmarks/runs/loop.py",
+    "benchmarks/runs/resume.py", "benchmarks/runs/snapshot.py",
 )  # fmt: skip
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "safetensors")
 

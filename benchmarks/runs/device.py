@@ -44,6 +44,15 @@ class Device:
         """Random numbers drawn where the data are. Other kinds of devices draw other numbers from one seed."""
         return torch.Generator(self.target).manual_seed(seed)
 
+    @property
+    def generators(self) -> list[torch.Generator]:
+        """Torch's global ones, of the CPU and of the device."""
+        of_device = {
+            "cuda": lambda: [torch.cuda.default_generators[torch.cuda.current_device()]],
+            "mps": lambda: [torch.mps._get_default_mps_generator()],
+        }
+        return [torch.default_generator, *of_device.get(self.kind, list)()]
+
     @contextmanager
     def randomness(self, seed: int) -> Iterator[None]:
         """Torch's global generators, of the CPU and of the device, from a seed; given back as they were, but mps's."""

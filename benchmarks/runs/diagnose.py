@@ -91,7 +91,7 @@ def _known(data: TrainingData, chosen: Tensor) -> Tensor:
 def made_samples(
     method: Any, student: nn.Module, data: TrainingData, schedule: loop.Schedule
 ) -> tuple[Tensor, Tensor] | None:
-    """Up to `SAMPLES` (see `_few`) of what a method shows beside its batch's real samples, and the labeler's logits of them.
+    """A few of what a method shows beside its batch's real samples, and the labeler's logits of them.
 
     None where it shows nothing else.
     """

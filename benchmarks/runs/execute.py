@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from benchmarks.core.fingerprint import seed_of
 from benchmarks.data.stored import Samples
 from benchmarks.records.record import Checkpoint, Record, Spec, pack
 from benchmarks.registry.custom import blamed, place
-from benchmarks.runs import loop
+from benchmarks.runs import loop, resume
 from benchmarks.runs.device import Device
 from benchmarks.runs.diagnose import diagnose
 from benchmarks.runs.guard import contained, guarded
@@ -32,21 +33,31 @@ from benchmarks.teachers.remembering import RememberingTeacher
 from benchmarks.teachers.training import logits_of
 from tgt import Costs, Method, Teacher, TrainingData
 
+_NOT_PAID = ("evaluate", "untracked")  # phases whose seconds a method does not pay
 COUNTED = ("student_samples", "labeler_queries", "encodes", "decodes", "gradient_evaluations")
 
 
-def execute(run: Run, watch: Callable[[int, int, float], None] = lambda step, steps, loss: None) -> Record:
+def execute(
+    run: Run,
+    watch: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    state: Path | None = None,
+    save_every: float = resume.EVERY,
+) -> Record:
     """Train the student and measure it. A failure of the run becomes a record with its reason.
 
     Args:
         watch: called now and then with step, steps and loss.
+        state: file that the run goes on from if it is there, and saves its state in every `save_every` seconds.
 
     Raises:
         OSError: what failed is the machine or the cache; mostly as MachineFailure.
     """
     try:
         with contained() if run.row.packages else nullcontext():
-            found = _train(run, watch)
+            try:
+                found = _train(run, watch, state, save_every)
+            except resume.Unfit:
+                found = _train(run, watch, state, save_every)
     except Exception as error:
         if of_the_machine(error) or (isinstance(error, OSError) and not blamed(error)):
             raise  # no result of the method: the cell stays missing
@@ -81,7 +92,7 @@ def _place(run: Run, error: Exception) -> str:
     return f" ({file.name}, line {line})" if line else ""
 
 
-def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]:
+def _train(run: Run, watch: Callable[[int, int, float], None], state: Path | None, save_every: float) -> dict[str, Any]:
     """What a record holds of a finished run: metrics, hits, curve, costs, phases and diagnostics."""
     size = run.task.size
     device = run.device
@@ -91,9 +102,10 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
     costs = costs_on(device)
     data, student = teacher_and_data(run, costs), new_student(run)
     evaluation = Evaluation(run, student, costs)
+    keeper = None if state is None else _keeper(run, state, save_every, costs, evaluation)
     with private_randomness(run), guarded(student, data, costs) if run.row.packages else nullcontext():
         method = run.row.load()(run.config, data, generator("method", run))
-        with costs.phase("untracked"):
+        with costs.phase("untracked"), keeper.hearing() if keeper else nullcontext():
             loop.train(
                 student,
                 method,
@@ -103,17 +115,17 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
                 costs,
                 evaluation,
                 lambda step, loss: watch(step, run.steps, loss),
+                keeper,
             )
     weights = torch.cat([parameter.detach().flatten() for parameter in student.parameters()])
     if not math.isfinite(weights.sum().item()):
         raise loop.Diverged("the student's weights are not finite after the last step")
-    last = evaluation.curve[-1]
+    last, earlier = evaluation.curve[-1], keeper.earlier if keeper else {}
     few = device.tensor(run.task.tensor(evaluation.examples.test_inputs[: size.batch]))[:]
     paid = {
         **{name: costs.counts[name] for name in COUNTED},
         "seconds": round(last.seconds, 3),
-        "peak_memory_mb": round(peak_memory_mb(), 1),
-        **({} if (peak := device.peak_memory_mb()) is None else {"device_memory_mb": round(peak, 1)}),
+        **{name: round(max(peak, earlier.get(name, 0)), 1) for name, peak in _memory(device).items()},
         "student_parameters": sum(parameter.numel() for parameter in student.parameters()),
         "student_macs": _macs(student, few),
     }
@@ -125,6 +137,20 @@ def _train(run: Run, watch: Callable[[int, int, float], None]) -> dict[str, Any]
         "phases": {name: round(seconds, 3) for name, seconds in sorted(costs.seconds.items())},
         "diagnostics": {} if evaluation.searching else _diagnose(run, student, method, data),
     }
+
+
+def _memory(device: Device) -> dict[str, float]:
+    """The most that was taken so far."""
+    peak = device.peak_memory_mb()
+    return {"peak_memory_mb": peak_memory_mb(), **({} if peak is None else {"device_memory_mb": peak})}
+
+
+def _keeper(run: Run, state: Path, every: float, costs: Costs, evaluation: Evaluation) -> resume.Keeper:
+    """Of a run's state: what other code, packages or machines made of it is not gone on from."""
+    machine = {name: environment()[name] for name in ("cpu_model", "bfloat16", "packages")}
+    of = {"key": run.key, "code_sha256": code_sha256(), **machine, **run.device.environment()}
+    memory = partial(_memory, run.device)
+    return resume.Keeper(state, of, run.spec.label, every, costs, evaluation, run.device.generators, memory)
 
 
 class Evaluation:
@@ -158,7 +184,7 @@ class Evaluation:
         self.curve.append(
             Checkpoint(
                 step=step,
-                seconds=round(sum(s for phase, s in self.costs.seconds.items() if phase != "evaluate"), 3),
+                seconds=round(sum(s for phase, s in self.costs.seconds.items() if phase not in _NOT_PAID), 3),
                 labeler_queries=self.costs.counts["labeler_queries"],
                 validation=scores.get("validation"),
                 test=scores.get("test", {}),

@@ -13,7 +13,7 @@ from benchmarks.core import paths
 from benchmarks.core.paths import REFERENCE
 from benchmarks.data.reading import readers
 from benchmarks.records.record import Record, Store
-from benchmarks.runs import scheduler, tracking
+from benchmarks.runs import resume, scheduler, tracking
 from benchmarks.runs.progress import Progress
 from benchmarks.runs.run import Run
 from benchmarks.teachers.training import at_chance
@@ -28,6 +28,7 @@ class Execution:
         plan: tell what is missing and run nothing. retry: run failed cells again. track: a tracker, "" for none.
         reuse: take runs from the committed reference where their keys are equal.
         patience: seconds without a step after which a run is ended; 0 for never.
+        save_every: seconds between two saves of a run's state.
     """
 
     size: str
@@ -37,6 +38,7 @@ class Execution:
     track: str = ""
     reuse: bool = False
     patience: float = 0
+    save_every: float = resume.EVERY
 
 
 def fill(
@@ -84,7 +86,7 @@ def fill(
                 except Exception as error:  # a server that is away must not end the grid: the record itself is kept
                     console.print(f"not sent to {options.track}: {record.spec.label}: {error}", markup=False)
 
-        scheduler.run_missing(plan, store, options.jobs, done, options.patience)
+        scheduler.run_missing(plan, store, options.jobs, done, options.patience, options.save_every)
     plan = scheduler.plan(runs, store, options.jobs, history, lent=lent)
     return plan, _status(plan, folder, console)
 

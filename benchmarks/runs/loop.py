@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from tgt.costs import Costs
 from tgt.method import Batch, Method, TrainingData
+
+if TYPE_CHECKING:
+    from benchmarks.runs.resume import Keeper
 
 CHECKPOINTS = 5  # evaluations spread over a run, the last at its end
 LOOK_EVERY = 25  # steps between two looks at the loss's value
@@ -92,6 +97,12 @@ def _phases(steps: int, restarts: tuple[float, ...]) -> dict[int, int]:
     return {begin: end - begin for begin, end in pairwise(first) if end > begin}
 
 
+def _finite(loss: float, step: int) -> float:
+    if not math.isfinite(loss):
+        raise Diverged(f"the loss is {loss} at step {step}")
+    return loss
+
+
 def train(
     student: nn.Module,
     method: Method,
@@ -101,6 +112,7 @@ def train(
     costs: Costs,
     evaluate: Callable[[int], None],
     watch: Callable[[int, float], None] = lambda step, loss: None,
+    keeper: Keeper | None = None,
 ) -> None:
     """Train `student` in place; optimiser and schedule begin anew with each phase of a method that restarts them.
 
@@ -108,20 +120,26 @@ def train(
         rng: draws the real samples of each step. Under `match="samples"` every method draws the same 2 * batch indices
             and takes the first of them, so paired runs see the same real samples.
         evaluate: called with the step at each checkpoint, student in eval mode. watch: step and loss, now and then.
+        keeper: saves the state of the run between steps, and has that of an earlier part of it.
 
     Raises:
         Diverged: the loss became infinite or not a number.
     """
     real, num_generated = schedule.step_sizes(method.real_share)
-    drawn = islice(index_batches(len(data), 2 * schedule.batch, rng), schedule.steps)
-    batches = _read(data.inputs, (indices[:real] for indices in drawn))
     trained = [*student.parameters(), *method.parameters(student)]
-    starts = _phases(schedule.steps, method.restarts)
+    lengths = _phases(schedule.steps, method.restarts)
     checkpoints = {schedule.steps * (i + 1) // CHECKPOINTS for i in range(CHECKPOINTS)}
+    optimiser, decay = schedule.optimisers(trained, method.config.lr, lengths.pop(0))
     student.train()
-    for step in range(1, schedule.steps + 1):
-        if step - 1 in starts:
-            optimiser, decay = schedule.optimisers(trained, method.config.lr, starts[step - 1])
+    parts = {"student": student, "method": method, "optimiser": optimiser, "decay": decay}
+    some = partial(Batch, data, torch.arange(real, device=data.labels.device) % len(data), num_generated)
+    done = keeper.begin(data, parts, lambda done: method.loss(student, some(done / schedule.steps))) if keeper else 0
+    drawn = islice(index_batches(len(data), 2 * schedule.batch, rng), done, schedule.steps)
+    batches = _read(data.inputs, (indices[:real] for indices in drawn))
+    for step in range(done + 1, schedule.steps + 1):
+        if step - 1 in lengths:
+            optimiser, decay = schedule.optimisers(trained, method.config.lr, lengths[step - 1])
+            parts.update(optimiser=optimiser, decay=decay)
         with costs.phase("data"):
             indices, inputs = next(batches)
             batch = Batch(data, indices.to(data.labels.device), num_generated, (step - 1) / schedule.steps)
@@ -139,13 +157,12 @@ def train(
             decay.step()
         costs.add("student_samples", real + num_generated)
         if step % LOOK_EVERY == 0 or step == schedule.steps:
-            value = loss.item()
-            if not torch.isfinite(loss):
-                raise Diverged(f"the loss is {value} at step {step}")
-            watch(step, value)
+            watch(step, _finite(loss.item(), step))
         if step in checkpoints:
             student.eval()
             with costs.phase("evaluate"), torch.no_grad():
                 evaluate(step)
             student.train()
+        if keeper:
+            keeper.after(step)
     student.eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -16,7 +17,7 @@ from benchmarks.core import paths
 from benchmarks.core.errors import tell
 from benchmarks.records.record import Record, Spec, Store
 from benchmarks.registry import tasks
-from benchmarks.runs import workers
+from benchmarks.runs import resume, workers
 from benchmarks.runs.execute import execute, failed
 from benchmarks.runs.run import Run
 from benchmarks.teachers import answer_cache
@@ -117,11 +118,19 @@ def _train_teacher(spec, part: str, anew: bool) -> str:
     return f"{run.recipes[part].path.name}: {info['seconds']} s"
 
 
-def run_missing(plan: Plan, store: Store, jobs: int, done: Callable[[Record], None], patience: float = 0) -> None:
+def run_missing(
+    plan: Plan,
+    store: Store,
+    jobs: int,
+    done: Callable[[Record], None],
+    patience: float = 0,
+    save_every: float = resume.EVERY,
+) -> None:
     """Run the missing cells; each worker appends its record itself, so a killed harness loses no finished cell.
 
     Args:
         patience: seconds without a step after which a run counts as hung, and is ended; 0 for never.
+        save_every: seconds between two saves of a run's state.
     """
     folder, harness = store.path.parent, os.getpid()
     waiting = list(plan.missing)
@@ -131,14 +140,15 @@ def run_missing(plan: Plan, store: Store, jobs: int, done: Callable[[Record], No
         if patient:
             _tell_of_others(waiting, folder)
         cells = [
-            (run.spec, run.overrides, folder, patient, harness, kept.line() if (kept := plan.record(run)) else "")
-            for run in waiting
+            (run.spec, run.overrides, folder, patient, harness, save_every, kept.line() if kept else "")
+            for run, kept in ((run, plan.record(run)) for run in waiting)
         ]
         for (spec, overrides, *_), found in workers.each(jobs, _run_cell, cells, patience):
             if found is None:
                 busy.append(Run(spec, overrides))
             elif isinstance(found, workers.Died):
                 store.append(record := failed(Run(spec, overrides), found.reason))
+                resume.remove(resume.path_of(folder, record.key))
                 done(record)
             else:
                 done(Record.parse(found))
@@ -161,7 +171,9 @@ def _stopped(pid: int) -> bool:
         return False
 
 
-def _run_cell(spec: Spec, overrides: Any, folder: Path, patient: bool, harness: int, seen: str) -> str | None:
+def _run_cell(
+    spec: Spec, overrides: Any, folder: Path, patient: bool, harness: int, save_every: float, seen: str
+) -> str | None:
     """One cell, under its claim: the record's line, or None where another process holds the claim.
 
     Args:
@@ -175,13 +187,14 @@ def _run_cell(spec: Spec, overrides: Any, folder: Path, patient: bool, harness: 
     claims.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(claims / f"{run.key}.lock", timeout=-1 if patient else 0):
-            kept = store.get(run.key)
+            kept, state = store.get(run.key), resume.path_of(folder, run.key)
             if kept is not None and (kept.status == "ok" or kept.line() != seen):
                 return kept.line()
             watch = _watcher(folder, run, harness)
             watch(0, run.steps, 0.0)
-            record = execute(run, watch)
+            record = execute(run, watch, state, save_every)
             store.append(record)
+            resume.remove(state)
             return record.line()
     except Timeout:
         return None
@@ -201,9 +214,9 @@ def _status_path(folder: Path) -> Path:
 
 
 def _end_with(harness: int) -> None:
-    """End this worker if the harness is gone: a killed command leaves nothing running."""
+    """End this worker if the harness is gone, a run in it once its state is saved: nothing is left running."""
     if harness not in (os.getpid(), os.getppid()):  # with one job the harness itself does the work
-        os._exit(1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _watcher(folder: Path, run: Run, harness: int) -> Callable[[int, int, float], None]:

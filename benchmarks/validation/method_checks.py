@@ -23,13 +23,14 @@ from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import METHODS
 from benchmarks.runs import loop
 from benchmarks.runs.guard import DOORS, STAYS, Doors, Ended, changed, contained, facts, lent_globals
+from benchmarks.runs.snapshot import Missing, Put, Taken, given
 from benchmarks.validation import peeking, toys
 from benchmarks.validation.trial import BATCH, Given, Trial, one_step, steps
 from tgt import MethodConfig, TrainingData
 
 LIMIT = 60.0  # seconds that a check may take
 SLOW = 20  # times distillation's steps, beyond which a method's are remarked
-NOT_TRIED, SPEED = "not tried", "Speed"
+NOT_TRIED, SPEED, RESUMES = "not tried", "Speed", "A killed run goes on where it was"
 
 
 class Broken(Exception):
@@ -51,7 +52,7 @@ class Outcome:
 
     @property
     def broken(self) -> bool:
-        return bool(self.told) and self.check not in (NOT_TRIED, SPEED)
+        return bool(self.told) and self.check not in (NOT_TRIED, SPEED, RESUMES)
 
     @property
     def cause(self) -> str:
@@ -264,6 +265,7 @@ def method(name: str, modalities: tuple[str, ...] = toys.MODALITIES) -> Iterator
             break
         else:
             yield from _slow(Trial(name, modality))
+            yield from _unsaved(Trial(name, modality))
 
 
 def _alike(one: Outcome, other: Outcome) -> bool:
@@ -296,6 +298,25 @@ def _slow(trial: Trial) -> Iterator[Outcome]:
     times = _seconds(trial) / _of_distillation(trial.modality)
     if times > SLOW:
         yield Outcome(trial.modality, SPEED, f"a step takes {times:.0f} times as long as one of {BASELINE}")
+
+
+def _unsaved(trial: Trial) -> Iterator[Outcome]:
+    """A remark on a method that keeps what the state of a run cannot hold."""
+    data, student, method = trial.start()
+    steps(data, student, method)
+    taken = Taken(given(data, method))
+    trees = [taken.take(student, "student"), taken.take(method, "self")]
+    told = taken.cannot[:1]
+    fresh = trial.cls(trial.config, data, toys.rng(5))
+    one_step(data, student, fresh)
+    try:
+        put = Put(taken.tensors, given(data, fresh))
+        for tree, name, there in zip(trees, ("student", "self"), (student, fresh), strict=True):
+            put.put(tree, name, there)
+    except Missing as error:
+        told += [str(error)]
+    if told:
+        yield Outcome(trial.modality, RESUMES, f"it starts from its first step: {told[0]} cannot be saved")
 
 
 @cache
