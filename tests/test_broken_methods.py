@@ -11,7 +11,7 @@ from benchmarks.commands import contract
 from benchmarks.commands.main import main
 from benchmarks.core.errors import BadInput
 from benchmarks.records.record import Spec
-from benchmarks.runs import guard
+from benchmarks.runs import guard, workers
 from benchmarks.runs.execute import execute
 from benchmarks.runs.run import Run
 from benchmarks.teachers import store
@@ -126,6 +126,12 @@ def refused(register, source) -> str:  # noqa: F811
         return told
     except BadInput as error:
         return str(error)
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch):
+    """Checks are made in this process, for a time limit that a test sets; `test_workers` has those that end it."""
+    monkeypatch.setattr(workers, "apart", lambda work, *call: work(*call))
 
 
 @pytest.mark.parametrize("kind", IN_THE_LOSS)

@@ -181,6 +181,10 @@ def test_a_changed_method_file_and_a_changed_teacher_are_found(tmp_path, monkeyp
         save_file(weights, recipe.path, metadata={"teacher": json.dumps(info)})
         kept.enter(recipe.path, kept.found(recipe.path))  # as one that was trained with other weights
         assert wrong(tmp_path / "out", "smoke") == [f"stale: fashion-lt {name}: {check.CAUSES['teacher_sha256']}"]
+        recipe.path.write_bytes(recipe.path.read_bytes()[:-1])
+        (told,) = [one for one in check.stale(list(store.read().values()), {}) if "its own" not in one.told]
+        assert told.told.startswith(f"damaged: {recipe.path}: hash is ")
+        assert not told.wrong  # it is trained anew, and no number of it is in doubt
     finally:
         del METHODS[name]
         custom._FILES.clear()

@@ -280,7 +280,7 @@ def test_a_killed_harness_leaves_no_worker_at_work(tmp_path):
     deadline = time.monotonic() + 120
     while not list(claims.glob("*.status")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    workers = [int(path.stem) for path in claims.glob("*.status")]
+    workers = [int(path.stem.partition("@")[0]) for path in claims.glob("*.status")]
     assert workers
     harness.kill()
     harness.wait()

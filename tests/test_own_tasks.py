@@ -27,6 +27,7 @@ from benchmarks.runs.execute import execute
 from benchmarks.runs.grid import grid
 from benchmarks.runs.run import Run
 from benchmarks.teachers import own, recipe, store
+from benchmarks.teachers.training import at_chance
 from benchmarks.validation import task_checks
 from tgt import TGT
 
@@ -137,6 +138,23 @@ def test_every_row_is_at_chance_where_labels_are_random(register, tmp_path):
         found[method] = execute(run).metrics["accuracy"]
     assert list(found) == ["one-hot", "distillation", "prior-sampling", "tgt-random", "tgt-gradient"]
     assert [*found.values()] == pytest.approx([0.5] * 5, abs=0.08)  # of 500 test samples
+
+
+@pytest.mark.parametrize(
+    ("counts", "accuracy", "balanced", "told"),
+    [
+        ([36] * 9 + [35], 0.134, 0.134, True),  # a labeler of shuffled labels that had luck
+        ([36] * 9 + [35], 0.15, 0.15, False),
+        ([900, 10], 0.989, 0.60, True),  # two more of ten rare samples, which guesses may hit
+        ([900, 10], 0.989, 0.95, False),
+        ([10, 10], 0.70, 0.70, True),
+        ([10, 10], 0.85, 0.85, False),
+    ],
+)
+def test_a_labeler_is_at_chance_where_guesses_would_score_as_much(counts, accuracy, balanced, told):
+    found = SimpleNamespace(test_labels=np.repeat(range(len(counts)), counts), classes=len(counts))
+    own_task = SimpleNamespace(examples=lambda: found, scale="small", own={"data"})
+    assert bool(at_chance(own_task, {"accuracy": accuracy, "balanced_accuracy": balanced})) == told
 
 
 def vectors(tmp_path, scale: float = 1.0) -> str:

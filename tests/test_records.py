@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import subprocess
 import sys
 
 import pytest
 from test_stats_and_tables import record
 
+from benchmarks.commands.main import main
 from benchmarks.core import paths
 from benchmarks.core.fingerprint import code_digest, digest
 from benchmarks.records.record import Record, Store
+from benchmarks.runs import scheduler
 
 
 def test_round_trip(tmp_path):
@@ -139,6 +143,42 @@ def test_an_unwritable_or_full_folder_is_refused(tmp_path):
         paths.check_writable(file / "inner")
     with pytest.raises(OSError, match="MB free"):
         paths.check_writable(tmp_path, megabytes=10**9)
+
+
+def test_a_folder_whose_locks_do_not_work_is_refused_before_anything_runs(tmp_path, monkeypatch, capsys):
+    paths.check_locks(tmp_path)
+    words = ["table1", "--size", "smoke", "--tasks", "fashion-lt", "--seeds", "1", "--results", str(tmp_path)]
+    for broken, told in (
+        (("fcntl.flock", lambda *opened: None), "two processes can hold one at once"),
+        (("benchmarks.core.paths._mount_options", lambda folder: {"rw", "nolock"}), "mounted with nolock"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(*broken)
+            assert main(words) == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert f"file locks do not work in {tmp_path / 'smoke'}: " in said
+        assert told in said
+        assert not (tmp_path / "smoke" / ".claims").exists()
+
+
+def test_what_other_hosts_are_at_is_shown_and_left_alone(tmp_path):
+    claims = tmp_path / ".claims"
+    claims.mkdir()
+    here, gone, there, silent = f"{os.getpid()}@{platform.node()}", f"4194305@{platform.node()}", "7@there", "8@there"
+    for name in (here, gone, there, silent):
+        (claims / f"{name}.status").write_text('{"cell": "a"}')
+    os.utime(claims / f"{silent}.status", (0, 0))
+    found = scheduler.at_work(tmp_path)
+    assert {(one["pid"], one["host"]) for one in found} == {(7, "there"), (os.getpid(), "")}
+    assert {path.stem for path in claims.iterdir()} == {here, there, silent}
+
+
+def test_a_disk_that_is_full_in_the_middle_is_told_by_the_files_name(tmp_path):
+    store = Store(tmp_path)
+    store.path.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=rf"cannot write {store.path}: No space left on device"):
+        store.append(record("one-hot", 0, 0.5))
 
 
 def test_atomic_leaves_nothing_behind_after_an_error(tmp_path):

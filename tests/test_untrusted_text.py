@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from benchmarks.core import paths
-from benchmarks.report import svg
+from benchmarks.report import style, svg
 from benchmarks.report.artefact import write_text
 from benchmarks.report.grid import Cell, Grid, to_csv
 
@@ -58,6 +60,21 @@ def test_no_macro_in_latex():
         assert macro not in told
     assert r"\textbackslash input\{/etc/passwd\}" in told
     assert r"\$x\textasciicircum \{2\}\$ \textasciitilde  \#1 \%" in told
+
+
+def test_no_formula_in_figures(tmp_path):
+    """Names may hold dollar signs, as files' names may; the axes' own numbers stay formulas."""
+    name = r"a$\frac$b"
+    figure = Figure(layout="tight")
+    left, right = figure.subplots(1, 2)
+    left.plot([1, 1000], [1, 10], label=name)
+    left.set(xscale="log", xlabel=name, title="a$b$c")
+    left.legend()
+    right.barh([name, "a$b$c"], [1, 2])
+    style.save(figure, tmp_path / "x.png", (".png",))  # a formula that cannot be read would be an error
+    said = [(text.get_text(), text.get_parse_math()) for text in figure.findobj(Text) if "$" in text.get_text()]
+    assert len([formula for told, formula in said if told in (name, "a$b$c")]) >= 5
+    assert all(formula == told.startswith(r"$\mathdefault") for told, formula in said)
 
 
 @pytest.mark.parametrize(

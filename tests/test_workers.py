@@ -13,9 +13,12 @@ import time
 import pytest
 from rich.console import Console
 
+from benchmarks.commands.main import main
 from benchmarks.core import paths
 from benchmarks.core.errors import BadInput
 from benchmarks.records.record import Spec, Store
+from benchmarks.registry import custom
+from benchmarks.registry.methods import METHODS
 from benchmarks.runs import fill, scheduler, workers
 from benchmarks.runs.run import Run
 
@@ -58,6 +61,11 @@ def test_calls_that_kill_their_worker_are_named_and_all_others_are_made(tmp_path
     assert {what: found[what].reason for what in deadly} == {w: f"worker died: {why}" for w, why in deadly.items()}
     assert {what: found[what] for what in fine} == {what: what for what in fine}
     assert {what: len((tmp_path / what).read_text()) for what in deadly} == dict.fromkeys(deadly, 2)  # tried once more
+
+
+def test_one_job_may_be_done_in_another_process(tmp_path):
+    found = {call[1]: one for call, one in workers.each(1, act, [(tmp_path, what) for what in ("exit", 1)], 0, True)}
+    assert found == {"exit": workers.Died("worker died: exit code 7"), 1: 1}
 
 
 def test_a_call_without_a_sign_of_life_is_ended_and_a_slow_one_is_not(tmp_path):
@@ -114,6 +122,36 @@ def test_a_method_that_kills_its_process_is_a_failed_record_on_every_call(tmp_pa
     assert sorted((r.spec.method, r.status) for r in records) == [
         *[("distillation", "ok")] * 2, *[("one-hot", "ok")] * 2, *[("poison", "failed")] * 2,
     ]  # fmt: skip
+
+
+FATAL = """
+import ctypes, os, signal
+from baselines.one_hot import OneHot
+
+class Fatal(OneHot):
+    domain = "image"
+    def loss(self, student, batch):
+        {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "how", "why", "status"),
+    [("validate", "ctypes.string_at(0)", "SIGSEGV", 1), ("compare", "os._exit(3)", "exit code 3", 2)],
+)
+def test_a_method_that_ends_the_process_of_its_checks_is_told_in_a_line(command, how, why, status, tmp_path, capsys):
+    """And the command goes on to say so, with its status."""
+    path, name = tmp_path / f"fatal_in_{command}.py", f"fatal-in-{command}"
+    path.write_text(FATAL.format(how))
+    more = [] if command == "validate" else ["--size", "smoke", "--results", str(tmp_path / "out")]
+    try:
+        assert main([command, str(path), *more]) == status
+        said = capsys.readouterr()
+        assert f"{name} takes down the process that it is at work in: worker died: {why}" in said.out + said.err
+        assert not (tmp_path / "out").exists()
+    finally:
+        METHODS.pop(name)
+        custom._FILES.clear()
 
 
 def test_cells_that_are_gone_after_their_run_are_told_and_are_no_success(tmp_path, monkeypatch):

@@ -212,7 +212,7 @@ def _told(pair: Pair, verdict: str) -> str:
     d = pair.difference
     numbers = f"{pair.rival} ({_with_bounds(d)}"
     if math.isnan(d.half):
-        return numbers + (f"; {d.n} equal differences tell no spread)" if d.n > 1 else ")")
+        return numbers + (f"; {d.n} equal differences tell" if d.n > 1 else "; one seed tells") + " no spread)"
     numbers += f", Holm-corrected p = {pair.holm:.2g}"
     if verdict == OPEN:
         numbers += f"; these {d.n} seeds would have shown {100 * pair.detectable:.1f} points 4 times in 5"

@@ -288,8 +288,8 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
         out.append("Hyper-parameters of all rows are their defaults: no search was made.")
     else:
         out.append(
-            f"Not tuned alike: {', '.join(without)} had no such search, and have their defaults or what an earlier "
-            "search chose."
+            f"Not tuned alike: {', '.join(without)} had no such search; what they have is their defaults, or what an "
+            "earlier search chose."
         )
     return out
 

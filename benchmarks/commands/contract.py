@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from typing import TYPE_CHECKING
 
 from benchmarks.core.errors import BadInput, tell_once
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import METHODS
+from benchmarks.registry.tasks import TASKS
+
+if TYPE_CHECKING:
+    from benchmarks.validation.method_checks import Outcome
 
 
 def breaches(methods: Iterable[str], on: Iterable[str], unchecked: bool) -> list[str]:
@@ -28,10 +33,28 @@ def breaches(methods: Iterable[str], on: Iterable[str], unchecked: bool) -> list
 @cache
 def _breach(name: str, domains: frozenset[str]) -> str:
     """The first thing that a method breaks; "" of one that keeps the contract."""
+    found = next((one for one in outcomes(name, domains) if one.broken), None)
+    return f"{name} breaks the contract: {found.cause}" if found else ""
+
+
+def outcomes(name: str, domains: frozenset[str] = frozenset()) -> list[Outcome]:
+    """The checks of a method (on these kinds of data, if there are any) or task, made in a process that may die."""
+    from benchmarks.runs import workers
+    from benchmarks.validation.method_checks import Outcome
+
+    found = workers.apart(_checked, name, domains)
+    if isinstance(found, workers.Died):
+        told = f"{name} takes down the process that it is at work in: {found.reason}"
+        return [Outcome("", "its checks come to an end", told)]
+    return found
+
+
+def _checked(name: str, domains: frozenset[str]) -> list[Outcome]:
     from benchmarks.runs.scheduler import one_thread
-    from benchmarks.validation import method_checks, toys
+    from benchmarks.validation import method_checks, task_checks, toys  # they need the networks of all modalities
 
     one_thread()
-    modalities = tuple(m for m in toys.MODALITIES if m in domains) or toys.MODALITIES[:1]
-    found = next((one for one in method_checks.method(name, modalities) if one.broken), None)
-    return f"{name} breaks the contract: {found.cause}" if found else ""
+    if name in TASKS:
+        return list(task_checks.task(TASKS[name]))
+    modalities = tuple(m for m in toys.MODALITIES if m in domains) or toys.MODALITIES[: 1 if domains else None]
+    return list(method_checks.method(name, modalities))

@@ -15,6 +15,7 @@ from typing import Any, get_args, get_type_hints
 import tyro
 
 from benchmarks.commands import bounds
+from benchmarks.core.environment import processes
 from benchmarks.core.errors import BadInput, did_you_mean, of_the_machine, unknown
 from benchmarks.registry.targets import ALL, TARGETS
 
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit status: 0 all is well, 1 something failed or is wrong, 2 bad input, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        return _run(arguments)
+        return _run(arguments) if processes() == 1 else _run_joined(arguments)
     except BadInput as error:
         _say(str(error))
         return 2
@@ -84,6 +85,16 @@ def _run(arguments: list[str]) -> int:
             if hasattr(module, "refuse"):
                 module.refuse(target, options)
         return max(module.run(target, more, options, console) for module, target in ready)
+
+
+def _run_joined(arguments: list[str]) -> int:
+    """In one of several processes: the first does what the command says, the others make its runs with it."""
+    from benchmarks.runs import joined  # only now: it takes torch
+    from benchmarks.runs.execute import execute
+    from benchmarks.runs.run import Run
+
+    with joined.launched() as leads:
+        return _run(arguments) if leads else joined.follow(lambda spec, overrides: execute(Run(spec, overrides)))
 
 
 def _planning() -> contextlib.AbstractContextManager[None]:

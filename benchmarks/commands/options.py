@@ -14,6 +14,7 @@ import tyro
 
 from benchmarks.commands import bounds, settings
 from benchmarks.core import paths
+from benchmarks.core.environment import processes
 from benchmarks.core.errors import BadInput, unknown
 from benchmarks.data.splits import exponential
 from benchmarks.records.record import place_of
@@ -194,7 +195,8 @@ def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:
 
 def folder_of(options: Any) -> Path:
     """Where records are kept: the results folder of the size, and of the device unless that is the CPU in float32."""
-    return getattr(options, "results", paths.LOCAL) / "-".join(filter(None, (options.size, place_of(*device(options)))))
+    words = options.size, place_of(*device(options), processes())
+    return getattr(options, "results", paths.LOCAL) / "-".join(filter(None, words))
 
 
 def device(options: Any) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from benchmarks.commands import contract
 from benchmarks.commands.options import one_of
 from benchmarks.core.errors import BadInput, unknown
 from benchmarks.registry.methods import METHODS
@@ -19,19 +20,11 @@ class Options:
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
     """Check a file (or a row by its name) and say what was found; 1 if anything is broken."""
-    from benchmarks.runs.scheduler import one_thread
-    from benchmarks.validation import method_checks, task_checks  # they need the networks of all modalities
-
     name = one_of(words[0], target)
-    one_thread()
-    if name in TASKS:
-        outcomes = task_checks.task(TASKS[name])
-    elif name in METHODS:
-        outcomes = method_checks.method(name)
-    else:
+    if name not in TASKS and name not in METHODS:
         raise BadInput(unknown("method or task", name, [*METHODS, *TASKS]))
     broken = []
-    for outcome in outcomes:
+    for outcome in contract.outcomes(name):
         mark = "BROKEN" if outcome.broken else "note" if outcome.told else "ok"
         broken += [outcome] * outcome.broken
         console.print(f"{mark:7} {outcome.of:10} {outcome.check}", markup=False)

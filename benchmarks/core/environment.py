@@ -40,6 +40,11 @@ def environment() -> dict[str, Any]:
     }
 
 
+def processes() -> int:
+    """Processes of one run that a launcher (accelerate's, torch's) started; 1 where none did."""
+    return int(os.environ["WORLD_SIZE"]) if {"WORLD_SIZE", "RANK", "MASTER_ADDR"} <= os.environ.keys() else 1
+
+
 def code_sha256() -> str:
     """Hash of today's code as far as it can change a number."""
     return folders_digest(ROOT, CODE)

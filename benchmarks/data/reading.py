@@ -17,7 +17,7 @@ from benchmarks.data.stored import Stored
 _PART = 2**24  # bytes of a part at most
 
 
-def joined(parts: Iterable[Tensor], count: int) -> Tensor:
+def concatenated(parts: Iterable[Tensor], count: int) -> Tensor:
     """Parts (B, ...) of `count` rows that follow each other, as `torch.cat` joins them.
 
     Each part is let go at once: small ones that are kept lie in the way of the large memory that was freed beside them,

@@ -36,6 +36,7 @@ class Spec(BaseModel):
     match: Literal["samples", "real"] = "samples"
     device: Literal["cpu", "cuda", "mps"] = "cpu"
     precision: Literal["float32", "bf16"] = "float32"
+    processes: int = 1  # that share a step's samples; sums in another order have other last bits
     settings: str = ""  # NAME=VALUE,...: hyper-parameters in place of the chosen ones, see `core.settings`
     trial: int | None = None  # of a hyper-parameter search
     steps: int | None = None  # updates of an earlier search's shortened run; None: all that a row has
@@ -52,12 +53,13 @@ class Spec(BaseModel):
     @property
     def place(self) -> str:
         """Where it runs, for names of folders and lines of text: "" on the CPU in float32, else such as cuda-bf16."""
-        return place_of(self.device, self.precision)
+        return place_of(self.device, self.precision, self.processes)
 
 
-def place_of(device: str, precision: str) -> str:
-    """Of a device and a precision, what is not usual of them."""
-    return "-".join(word for word in (device, precision) if word not in ("cpu", "float32"))
+def place_of(device: str, precision: str, processes: int) -> str:
+    """Of a device, a precision and a number of processes, what is not usual of them."""
+    words = device, precision, f"{processes}-processes"
+    return "-".join(word for word in words if word not in ("cpu", "float32", "1-processes"))
 
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -209,9 +211,9 @@ class Store:
         return None
 
     def append(self, record: Record) -> None:
-        """Add a record durably."""
+        """Add a record durably. Raises MachineFailure where it cannot be written, to a full disk say."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.with_suffix(".lock")), open(self.path, "a+b") as file:
+        with paths.writing(self.path), FileLock(self.path.with_suffix(".lock")), open(self.path, "a+b") as file:
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(-1, os.SEEK_END)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.core import kept
 from benchmarks.core.environment import code_sha256
 from benchmarks.core.paths import LOCAL, REFERENCE
 from benchmarks.data.asset import Unavailable
@@ -111,6 +113,11 @@ def _causes(record: Record, tuned: dict[str, Any]) -> Iterator[tuple[str, bool]]
             yield "not looked at: data that are computed, whose last bits differ on this processor", False
         else:
             yield f"stale: {where}: {_cause(name, then.get(name), now.get(name))}", True
+    damaged = [one.path for one in run.recipes.values() if not one.trained and os.path.lexists(one.path)]
+    for path in damaged:
+        yield f"damaged: {kept.told(path, kept.found(path), kept.listed(path))}; it will be trained anew", False
+    if damaged:
+        return
     if not run.has_teachers:
         yield "not looked at: teachers that are not trained here, so that their weights cannot be compared", False
     elif {part: info["sha256"] for part, info in run.teachers.items()} != then["teacher_sha256"]:

@@ -21,6 +21,7 @@ DICTIONARY = {
     "draw": "of the teacher's own seeds, crossed with the replications; 0 of a teacher that was drawn once",
     "method": "row", "match": "what is equal a step for all methods: samples shown, or real samples",
     "device": "where the student learned: cpu, cuda or mps", "precision": "of the networks' passes: float32 or bf16",
+    "processes": "that shared the samples of a step",
     "settings": "hyper-parameters in place of the chosen ones, NAME=VALUE; empty for the tables' own runs",
     "status": "ok or failed", "reason": "of a failed run",
     "config": "hyper-parameters, JSON", "labeler_score": "the labeler's own test metrics, JSON",

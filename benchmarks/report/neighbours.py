@@ -198,8 +198,7 @@ def _texts(table: pd.DataFrame, what: str = "class") -> Figure:
                 (0.94, f"KL {row['kl']:.2f}"),
             )
             for x, words in ((0.01, overviews.way(row)), (0.1, text), *classes):
-                # A dollar sign would start a formula.
-                figure.text(x, 1 - line / lines, words.replace("$", r"\$"), fontsize=7.5, color=colour, va="top")
+                figure.text(x, 1 - line / lines, words, fontsize=7.5, color=colour, va="top")
         line += 2
     return figure
 

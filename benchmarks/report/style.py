@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from benchmarks.core.paths import atomic
@@ -48,6 +49,7 @@ def save(
         figure.text(0.5, 1.02, told, color="#b3261e", fontsize=12, ha="center", va="bottom")
     elif size:
         figure.text(1, -0.01, f"size {size}", color="#777777", fontsize=7, ha="right", va="top")
+    _as_written(figure)
     if engine := figure.get_layout_engine():
         engine.execute(figure)
         figure.set_layout_engine(None)
@@ -59,3 +61,12 @@ def save(
             figure.savefig(temporary, format=suffix[1:], bbox_inches=padded, metadata=_FORMATS[suffix])
         written.append(path.with_suffix(suffix))
     return written
+
+
+def _as_written(figure: Figure) -> None:
+    """A `$` in a name is a `$`, and begins no formula; the numbers of logarithmic axes are formulas of matplotlib's."""
+    for axes in figure.axes:
+        axes.get_xticklabels(), axes.get_yticklabels()  # makes them
+    for text in figure.findobj(Text):
+        if "$" in text.get_text() and not text.get_text().startswith(r"$\mathdefault"):
+            text.set_parse_math(False)

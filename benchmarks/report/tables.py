@@ -235,6 +235,8 @@ def _of_runs(task: Task, group: Group, runs: dict[str, list[Record]]) -> Iterato
         yield "Labeler queries of the real samples are counted, but answered from a file: they take no time here."
     if spec.place:
         yield f"Runs of {spec.place}: networks compute on {spec.device}, their passes in {spec.precision}."
+    if spec.processes > 1:
+        yield f"Each run is the work of {spec.processes} processes, which share a step's samples."
     machines = {_machine(record.environment) for record in done if record.environment}
     if machines:
         yield f"Seconds: training alone, evaluation excluded, one thread; {'; '.join(sorted(machines))}."

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from benchmarks.runs import joined
+
 #: Of a module, what computes in the device's precision. What comes out is float32: losses and scores are taken in it.
 _ASKED = ("forward", "encode", "decode", "embed", "score")
 
@@ -35,7 +37,11 @@ class Device:
         """A network, moved there; it is changed in place."""
         if self.kind != "cpu":
             module.to(self.target)
-        return module if self.precision == "float32" else _in_bfloat16(module, self.kind)
+        if self.precision != "float32":
+            _in_bfloat16(module, self.kind)
+        if joined.count() > 1:
+            joined.network(module)
+        return module
 
     def tensor(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.target)

@@ -20,7 +20,7 @@ from benchmarks.core.fingerprint import seed_of
 from benchmarks.data.stored import Samples
 from benchmarks.records.record import Checkpoint, Record, Spec, pack
 from benchmarks.registry.custom import blamed, place
-from benchmarks.runs import loop, resume
+from benchmarks.runs import joined, loop, resume
 from benchmarks.runs.device import Device
 from benchmarks.runs.diagnose import diagnose
 from benchmarks.runs.guard import contained, guarded
@@ -248,7 +248,8 @@ def new_student(run: Run) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("student", run.spec.task, run.spec.seed) % 2**63)
         student = build(run.task.examples().classes)
-    return run.device.module(student.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    student = joined.student(student, run.device.kind).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return run.device.module(student)
 
 
 def costs_on(device: Device) -> Costs:
@@ -279,6 +280,6 @@ def _seed(purpose: str, spec: Spec) -> int:
 
 def _macs(student: torch.nn.Module, batch: torch.Tensor) -> int:
     """Multiply-adds a sample of a batch's forward pass: a student that pads to the longest text pays for it."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with joined.undivided(), torch.no_grad(), FlopCounterMode(display=False) as counter:
         student(batch)
     return counter.get_total_flops() // 2 // len(batch)

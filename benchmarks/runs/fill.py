@@ -62,6 +62,7 @@ def fill(
     if not plan.missing:
         return plan, _status(plan, folder, console)
     paths.check_writable(folder)
+    paths.check_locks(folder)
     if plan.teachers:
         paths.check_writable(paths.cache())  # a complete cache may be read-only
         console.print(f"training {len(plan.teachers)} teacher networks, once")

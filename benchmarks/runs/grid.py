@@ -6,6 +6,7 @@ from dataclasses import fields
 from itertools import product
 
 from benchmarks.core import settings as settings_of
+from benchmarks.core.environment import processes
 from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice, Experiment
@@ -47,6 +48,7 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
             settings=choice.settings,
             device=choice.device,  # type: ignore[arg-type]
             precision=choice.precision,  # type: ignore[arg-type]
+            processes=processes(),
         )
         for teacher, budget, draw, seed, method in cells
     ]

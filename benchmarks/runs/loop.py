@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
+from benchmarks.runs import joined
 from tgt.costs import Costs
 from tgt.method import Batch, Method, TrainingData
 
@@ -86,9 +87,17 @@ def index_batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tenso
         queue = queue[size:]
 
 
-def _read(inputs: Any, drawn: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Each step's indices, with the inputs where these have to be read: ahead, for it is known which are next."""
-    return ((indices, None) for indices in drawn) if isinstance(inputs, Tensor) else inputs.ahead(drawn)
+def _batches(
+    data: TrainingData, drawn: Iterator[Tensor], schedule: Schedule, generated: int, done: int
+) -> Iterator[Batch]:
+    """A batch a step after those that are done. Inputs that have to be read are read ahead: it is known which are next."""
+    inputs: Any = data.inputs
+    ahead = ((indices, None) for indices in drawn) if isinstance(inputs, Tensor) else inputs.ahead(drawn)
+    for step, (indices, read) in enumerate(ahead, done):
+        batch = Batch(data, indices.to(data.labels.device), generated, step / schedule.steps)
+        if read is not None:
+            batch.inputs = read
+        yield batch
 
 
 def _phases(steps: int, restarts: tuple[float, ...]) -> dict[int, int]:
@@ -135,21 +144,19 @@ def train(
     some = partial(Batch, data, torch.arange(real, device=data.labels.device) % len(data), num_generated)
     done = keeper.begin(data, parts, lambda done: method.loss(student, some(done / schedule.steps))) if keeper else 0
     drawn = islice(index_batches(len(data), 2 * schedule.batch, rng), done, schedule.steps)
-    batches = _read(data.inputs, (indices[:real] for indices in drawn))
+    batches = _batches(data, (indices[:real] for indices in drawn), schedule, num_generated, done)
     for step in range(done + 1, schedule.steps + 1):
         if step - 1 in lengths:
             optimiser, decay = schedule.optimisers(trained, method.config.lr, lengths[step - 1])
             parts.update(optimiser=optimiser, decay=decay)
         with costs.phase("data"):
-            indices, inputs = next(batches)
-            batch = Batch(data, indices.to(data.labels.device), num_generated, (step - 1) / schedule.steps)
-            if inputs is not None:
-                batch.inputs = inputs
+            batch = next(batches)
         with costs.phase("forward"):
             loss = torch.stack(list(method.loss(student, batch).values())).sum()
         with costs.phase("backward"):
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            joined.average(trained)
             if schedule.clip is not None:
                 nn.utils.clip_grad_norm_(trained, schedule.clip)
         with costs.phase("optimiser"):

@@ -84,7 +84,8 @@ class Progress:
 
 def _worker(status: dict) -> str:
     loss = f", loss {status['loss']:.3f}" if status["step"] else ""
-    return f"{status['cell']}: step {status['step']}/{status['steps']}{loss}"
+    place = f" on {status['host']}" if status["host"] else ""
+    return f"{status['cell']}{place}: step {status['step']}/{status['steps']}{loss}"
 
 
 def _score(record: Record) -> str:

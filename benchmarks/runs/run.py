@@ -22,7 +22,7 @@ from benchmarks.teachers.recipe import PARTS, Recipe, recipe
 #: of it gives other numbers.
 PROTOCOL = 2
 #: Of a spec, what stands in an identity only where it is not the usual: keys from before it was there stay as they are.
-UNUSUAL = ("settings", "draw", "device", "precision")
+UNUSUAL = ("settings", "draw", "device", "precision", "processes")
 
 
 @dataclass(frozen=True)

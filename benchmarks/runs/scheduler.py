@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -14,16 +16,18 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmarks.core import paths
+from benchmarks.core.environment import processes
 from benchmarks.core.errors import tell
 from benchmarks.records.record import Record, Spec, Store
 from benchmarks.registry import tasks
-from benchmarks.runs import resume, workers
+from benchmarks.runs import joined, resume, workers
 from benchmarks.runs.execute import execute, failed
 from benchmarks.runs.run import Run
-from benchmarks.teachers import answer_cache
+from benchmarks.teachers import answer_cache, own
 from benchmarks.teachers import store as teachers
 
 GUESS_SECONDS = 40.0  # of a cell that no record tells about
+SILENT_SECONDS = 600.0  # after which another host's worker counts as gone: whether it lives cannot be asked
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,8 @@ def run_missing(
         save_every: seconds between two saves of a run's state.
     """
     folder, harness = store.path.parent, os.getpid()
+    if processes() > 1:  # this one leads, and the others are at work on what it is
+        jobs, patience = 1, 0
     waiting = list(plan.missing)
     for patient in (False, True):
         # A cell that another harness is at work on is left to the end, then waited for.
@@ -143,7 +149,9 @@ def run_missing(
             (run.spec, run.overrides, folder, patient, harness, save_every, kept.line() if kept else "")
             for run, kept in ((run, plan.record(run)) for run in waiting)
         ]
-        for (spec, overrides, *_), found in workers.each(jobs, _run_cell, cells, patience):
+        # Code from outside may take its process down. A teacher that was made here may know no way to another process.
+        apart = any(run.row.packages for run in waiting) and not own.MADE
+        for (spec, overrides, *_), found in workers.each(jobs, _run_cell, cells, patience, apart):
             if found is None:
                 busy.append(Run(spec, overrides))
             elif isinstance(found, workers.Died):
@@ -157,11 +165,12 @@ def run_missing(
 
 def _tell_of_others(waiting: list[Run], folder: Path) -> None:
     """Which processes of other commands are at work on cells that this one waits for, and whether they are stopped."""
-    others = {status["cell"]: status["pid"] for status in at_work(folder)}
+    others = {status["cell"]: status for status in at_work(folder)}
     for run in waiting:
-        pid = others.get(run.spec.label)
-        stopped = " and is stopped (kill -CONT wakes it)" if pid and _stopped(pid) else ""
-        tell(f"waiting for {run.spec.label}: process {pid or 'of another command'} is at work on it{stopped}")
+        pid, host = (others.get(run.spec.label, {}).get(name, "") for name in ("pid", "host"))
+        stopped = " and is stopped (kill -CONT wakes it)" if pid and not host and _stopped(pid) else ""
+        place = f" on {host}" if host else ""
+        tell(f"waiting for {run.spec.label}: process {pid or 'of another command'}{place} is at work on it{stopped}")
 
 
 def _stopped(pid: int) -> bool:
@@ -192,7 +201,8 @@ def _run_cell(
                 return kept.line()
             watch = _watcher(folder, run, harness)
             watch(0, run.steps, 0.0)
-            record = execute(run, watch, state, save_every)
+            with joined.together(spec, overrides):  # several processes have no state in common yet
+                record = execute(run, watch, state if processes() == 1 else None, save_every)
             store.append(record)
             resume.remove(state)
             return record.line()
@@ -210,7 +220,7 @@ def one_thread() -> None:
 
 
 def _status_path(folder: Path) -> Path:
-    return folder / ".claims" / f"{os.getpid()}.status"
+    return folder / ".claims" / f"{os.getpid()}@{platform.node()}.status"
 
 
 def _end_with(harness: int) -> None:
@@ -233,12 +243,20 @@ def _watcher(folder: Path, run: Run, harness: int) -> Callable[[int, int, float]
 
 
 def at_work(folder: Path) -> list[dict]:
-    """What the workers on a results folder last wrote of themselves; those of dead processes are cleared away."""
+    """What the workers on a results folder last wrote of themselves, with `pid`, and `host` where it is another.
+
+    What dead processes of this host left is cleared away; of another host's it is passed over once it is silent.
+    """
     found = []
     for path in sorted((folder / ".claims").glob("*.status")):
+        pid, _, host = path.stem.partition("@")
         try:
-            os.kill(int(path.stem), 0)
-            found.append({**json.loads(path.read_text()), "pid": int(path.stem)})
+            if host == platform.node():
+                host = ""
+                os.kill(int(pid), 0)
+            elif time.time() - path.stat().st_mtime > SILENT_SECONDS:
+                continue
+            found.append({**json.loads(path.read_text()), "pid": int(pid), "host": host})
         except ProcessLookupError:
             path.unlink(missing_ok=True)
         except (OSError, ValueError):

@@ -16,6 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from benchmarks.core import paths
+from benchmarks.core.environment import processes
 from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 from benchmarks.registry.hyperparameters import SEARCH, Place, Tuned, config, read_tuned
@@ -124,6 +125,7 @@ def _run(setting: Setting, size: str, seed: int) -> Run:
         trial=setting.trial,
         device=device.kind,  # type: ignore[arg-type]
         precision=device.precision,  # type: ignore[arg-type]
+        processes=processes(),
     )
     return Run(spec, setting.params)
 

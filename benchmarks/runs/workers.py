@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from benchmarks.core.errors import BadInput
 from benchmarks.runs import handover
 
+# Calls that are given up when another one's error ends all: the error is told, and not this.
+warnings.filterwarnings("ignore", r"\d+ tasks which were still being processed", UserWarning)
 LOOK = 0.5  # seconds between two looks for calls that hang
 
 
@@ -32,7 +35,7 @@ class Died:
 
 
 def each(
-    jobs: int, work: Callable[..., Any], calls: list[tuple], patience: float = 0
+    jobs: int, work: Callable[..., Any], calls: list[tuple], patience: float = 0, apart: bool = False
 ) -> Iterator[tuple[tuple, Any | Died]]:
     """Each call with what `work` gave for it, as they end.
 
@@ -40,14 +43,15 @@ def each(
     which of them it dies of; then all others go on. A call may be made twice: `work` has to know what is done already.
 
     Args:
-        jobs: processes. With 1 and no patience this process does the work itself, and dies with it.
+        jobs: processes. With 1, no patience and not `apart` this process does the work itself, and dies with it.
         patience: seconds without a sign of life (`alive`) after which a call's worker is ended; 0 for never.
+        apart: never do the work in this process.
 
     Raises:
         Exception: what a call raised: one that this machine or a person's words are to blame for (OSError, BadInput) at
             once, any other when all calls were made.
     """
-    here = jobs == 1 and not patience
+    here = jobs == 1 and not patience and not apart
     waiting, raised = dict(enumerate(calls)), []
     with TemporaryDirectory(prefix="tgt-marks-") as folder, handover.prepared(1 if here else max(jobs, 2)) as made:
         pool = _Pool(work, made, Path(folder), patience)
@@ -75,6 +79,15 @@ def each(
                     yield from ended(number, pool.alone(number, waiting[number], tries=1 if jobs > 1 else 2))
     if raised:
         raise raised[0]
+
+
+def apart(work: Callable[..., Any], *call: Any) -> Any | Died:
+    """What `work` gives for one call, made in another process, which may die of it; what it raises is raised here."""
+    with TemporaryDirectory(prefix="tgt-marks-") as folder, handover.prepared(1) as made:
+        outcome = _Pool(work, made, Path(folder), patience=0).alone(0, call, tries=1)
+    if isinstance(outcome, _Raised):
+        raise outcome.error
+    return outcome
 
 
 @dataclass(frozen=True)

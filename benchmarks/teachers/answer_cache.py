@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.core import kept
-from benchmarks.data.reading import Rows, joined
+from benchmarks.data.reading import Rows, concatenated
 from benchmarks.task import Task
 from benchmarks.teachers import store
 from benchmarks.teachers.recipe import Recipe
@@ -64,7 +64,7 @@ class RunData(TrainingData):
         first = ask(next(chunks))
         if first.nbytes * len(self) > KEPT * len(first):
             return Rows((len(self), *first.shape[1:]), lambda numbers: ask(self.inputs[numbers]), first)
-        return joined(chain([first], map(ask, chunks)), len(self))
+        return concatenated(chain([first], map(ask, chunks)), len(self))
 
 
 class LentData(RunData):

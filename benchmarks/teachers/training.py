@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks.core.fingerprint import seed_of
-from benchmarks.data.reading import joined
+from benchmarks.data.reading import concatenated
 from benchmarks.data.splits import Split
 from benchmarks.data.stored import Samples
 from benchmarks.task import Examples, Task
@@ -20,6 +20,8 @@ from benchmarks.teachers.recipe import Recipe
 #: Trains a network in place: (module, task, examples, recipe, split) -> what was measured of it.
 Fit = Callable[[Any, Task, Examples, Recipe, Split], dict[str, Any]]
 BATCH = 128
+#: How often guesses may score higher than what is told to be at chance: a binomial test's level.
+BY_CHANCE = 0.01
 
 
 def drawn(draw: int) -> tuple[int, ...]:
@@ -84,7 +86,7 @@ def logits_of(module: nn.Module, task: Task, inputs: Samples) -> Tensor:
     """(N, L) for stored inputs (N, ...), on the CPU wherever the module computes."""
     device = next((tensor.device for tensor in module.parameters()), torch.device("cpu"))
     with torch.no_grad():
-        return joined((module(part.to(device)).cpu() for part in task.tensor(inputs).split(512)), len(inputs))
+        return concatenated((module(part.to(device)).cpu() for part in task.tensor(inputs).split(512)), len(inputs))
 
 
 def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_counts: np.ndarray) -> dict[str, Any]:
@@ -103,12 +105,17 @@ def at_chance(task: Task, scores: dict[str, Any]) -> str:
 
     One that the suite trains for the few steps of the smoke size is expected to be.
     """
+    from scipy.stats import binom  # only now: it takes half a second
+
     labels = task.examples().test_labels
     if labels.ndim != 1 or "balanced_accuracy" not in scores or (task.scale == "smoke" and "labeler" not in task.own):
         return ""
-    share, classes = np.bincount(labels).max() / len(labels), task.examples().classes
-    guesses = {"accuracy": share, "balanced_accuracy": 1 / classes}
-    if any(scores[name] > one + 2 * (one * (1 - one) / len(labels)) ** 0.5 for name, one in guesses.items()):
+    counts = np.bincount(labels)
+    share, classes, there = counts.max() / len(labels), task.examples().classes, counts[counts > 0]
+    # Of guesses: the mean of the classes' shares of hits varies as one share of so many samples.
+    as_many = len(there) ** 2 / (1 / there).sum()
+    guesses = {"accuracy": (share, len(labels)), "balanced_accuracy": (1 / classes, as_many)}
+    if any(scores[name] * n > binom.isf(BY_CHANCE, int(n), one) for name, (one, n) in guesses.items()):
         return ""
     return (
         f"The labeler is at chance ({100 * scores['accuracy']:.1f} % accuracy, the most frequent class has "
