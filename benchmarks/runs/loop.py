@@ -88,13 +88,15 @@ def index_batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tenso
 
 
 def _batches(
-    data: TrainingData, drawn: Iterator[Tensor], schedule: Schedule, generated: int, done: int
+    data: TrainingData, schedule: Schedule, real: int, generated: int, rng: torch.Generator, done: int
 ) -> Iterator[Batch]:
-    """A batch a step after those that are done. Inputs that have to be read are read ahead: it is known which are next."""
+    """A batch a step after those that are done. Inputs that must be read are read ahead, for the next are known."""
+    indices = islice(index_batches(len(data), 2 * schedule.batch, rng), done, schedule.steps)
+    drawn = (chosen[:real] for chosen in indices)
     inputs: Any = data.inputs
-    ahead = ((indices, None) for indices in drawn) if isinstance(inputs, Tensor) else inputs.ahead(drawn)
-    for step, (indices, read) in enumerate(ahead, done):
-        batch = Batch(data, indices.to(data.labels.device), generated, step / schedule.steps)
+    ahead = ((chosen, None) for chosen in drawn) if isinstance(inputs, Tensor) else inputs.ahead(drawn)
+    for step, (chosen, read) in enumerate(ahead, done):
+        batch = Batch(data, chosen.to(data.labels.device), generated, step / schedule.steps)
         if read is not None:
             batch.inputs = read
         yield batch
@@ -143,8 +145,7 @@ def train(
     parts = {"student": student, "method": method, "optimiser": optimiser, "decay": decay}
     some = partial(Batch, data, torch.arange(real, device=data.labels.device) % len(data), num_generated)
     done = keeper.begin(data, parts, lambda done: method.loss(student, some(done / schedule.steps))) if keeper else 0
-    drawn = islice(index_batches(len(data), 2 * schedule.batch, rng), done, schedule.steps)
-    batches = _batches(data, (indices[:real] for indices in drawn), schedule, num_generated, done)
+    batches = _batches(data, schedule, real, num_generated, rng, done)
     for step in range(done + 1, schedule.steps + 1):
         if step - 1 in lengths:
             optimiser, decay = schedule.optimisers(trained, method.config.lr, lengths[step - 1])
