@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.data import checks
 from benchmarks.data.splits import Profile
+from benchmarks.data.stored import Samples, Stored
 from benchmarks.metrics.classification import classify, right
 
 if TYPE_CHECKING:
@@ -51,13 +52,13 @@ class Size:
 class Examples:
     """Decoded data of a task. Inputs are stored compactly; `Task.tensor` makes them a network's inputs."""
 
-    pool_inputs: np.ndarray
+    pool_inputs: Samples
     pool_labels: np.ndarray
     validation: np.ndarray  # indices into the pool: teachers never see them, students only where the budget needs all
-    test_inputs: np.ndarray
+    test_inputs: Samples
     test_labels: np.ndarray
     class_names: tuple[str, ...]
-    extra_unlabelled: np.ndarray | None = None  # inputs without a class of the task, for the generator
+    extra_unlabelled: Samples | None = None  # inputs without a class of the task, for the generator
     vocabulary: np.ndarray | None = None  # of text: the word piece of the pretrained encoder behind each token of ours
     coarse: tuple[int, ...] | None = None  # of each class: the coarse class it belongs to, for a second reading
     passages: np.ndarray | None = None  # of retrieval: the tokens (L, T) of what is searched; each is a class
@@ -114,6 +115,8 @@ class Task:
         references: rows beside the students', and under which name the labeler's scores hold their metrics; where
             one is the "teacher", tables say how much of its lead over distillation a student has made up for.
         beta, perception: weights of a VAE's KL term and of its perceptual term (see `teachers.image.fit_vae`).
+        training: fields of `runs.loop.Schedule` in place of the usual, for all students of the task alike: `optimiser`,
+            `weight_decay`, `warm_up`, `clip`.
         lr: highest learning rate of the generator's and of the labeler's training.
         sigmas: noise scales that the teachers' quality is measured at. distances: of the neighbours in figure 1.
         computed: its data are the result of arithmetic, whose last bits differ between kinds of processors.
@@ -144,6 +147,7 @@ class Task:
     references: dict[str, str] = {}
     beta: float = 0.0
     perception: float = 0.0
+    training: dict[str, Any] = {}
     lr: tuple[float, float] = (0.0, 0.0)
     sigmas: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 3.0)
     distances: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
@@ -250,9 +254,17 @@ class Task:
     #: (inputs (B, ...), torch.Generator) -> inputs changed at random, their labels kept; None where there is no way.
     augment: Callable[..., Any] | None = None
 
-    def tensor(self, inputs: np.ndarray) -> torch.Tensor:
-        """Stored inputs for networks: bytes of images to [0, 1], channels last; integers to int64; else float32."""
+    def tensor(self, inputs: Samples) -> Any:
+        """Stored inputs for networks: bytes of images to [0, 1], channels last; integers to int64; else float32.
+
+        Of an array a tensor; of `Stored` what is used like one (`Rows`) and reads when it is asked.
+        """
         import torch
+
+        if isinstance(inputs, Stored):
+            from benchmarks.data.reading import Inputs
+
+            return Inputs(inputs, self.tensor)
 
         if inputs.dtype == np.uint8:
             return torch.from_numpy(inputs).float().div_(255).contiguous(memory_format=torch.channels_last)

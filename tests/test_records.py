@@ -39,6 +39,22 @@ def test_a_torn_line_is_passed_over_and_repaired(tmp_path):
     assert sorted(r.spec.seed for r in store.read().values()) == [0, 2]
 
 
+def test_of_a_file_that_grew_only_what_was_added_is_parsed(tmp_path, monkeypatch):
+    """A file that was changed elsewhere too is read anew."""
+    store, lines = Store(tmp_path), [record("one-hot", seed, 0.5).line() for seed in range(4)]
+    parsed, parse = [], Record.parse
+    monkeypatch.setattr(Record, "parse", lambda line: parsed.append(line) or parse(line))
+    store.path.write_text("\n".join(lines[:2]) + "\n" + lines[2][:50])
+    assert len(store.read()) == len(parsed) == 2
+    store.path.write_text("\n".join(lines[:3]) + "\n")
+    assert len(store.read()) == len(parsed) == 3
+    store.path.write_text("\n".join([lines[3], *lines[1:]]) + "\n")
+    assert [found.spec.seed for found in store.read().values()] == [3, 1, 2]
+    assert len(parsed) == 7
+    assert store.get(parse(lines[2]).key).spec.seed == 2
+    assert store.get("0" * 24) is None
+
+
 def rewritten(line, **changes):
     """A record's line with other values, its own hash written anew: as whoever knows the format would edit it."""
     data = {**json.loads(line), **changes}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tgt.teacher import Teacher
 
-_CHUNK = 256  # samples a call when the whole training set passes through a frozen network once
+CHUNK = 256  # samples a call when the whole training set passes through a frozen network once
 
 
 class TrainingData:
@@ -21,7 +21,8 @@ class TrainingData:
     A method that never reads `labeler_logits` or `latents` never pays for them.
 
     Args:
-        inputs: (N, ...); labels: (N,) int64; num_classes: L; teacher: the frozen teacher.
+        inputs: (N, ...), a tensor or what has its `len`, `shape`, `device`, `[index]` and `split`.
+        labels: (N,) int64; num_classes: L; teacher: the frozen teacher.
         augment: inputs (B, ...), generator -> augmented inputs; None where the domain has no augmentation.
         unlabelled: loads the inputs (M, ...) that the generator was trained on; None where they cannot be had.
     """
@@ -43,18 +44,21 @@ class TrainingData:
 
     @cached_property
     def labeler_logits(self) -> Tensor:
-        """Labeler's logits of every sample (N, L), computed once."""
-        return torch.cat([self.teacher.label(chunk) for chunk in self.inputs.split(_CHUNK)])
+        """Labeler's logits of every sample (N, L)."""
+        return self._said(self.teacher.label)
 
     @cached_property
     def labeler_features(self) -> Tensor:
-        """Labeler's features of every sample (N, D), computed once: what its last linear layer is given."""
-        return torch.cat([self.teacher.features(chunk)[0] for chunk in self.inputs.split(_CHUNK)])
+        """Labeler's features of every sample (N, D): what its last linear layer is given."""
+        return self._said(lambda inputs: self.teacher.features(inputs)[0])
 
     @cached_property
     def latents(self) -> Tensor:
-        """Encoder's latents of every sample (N, ...), computed once."""
-        return torch.cat([self.teacher.encode(chunk) for chunk in self.inputs.split(_CHUNK)])
+        """Encoder's latents of every sample (N, ...)."""
+        return self._said(self.teacher.encode)
+
+    def _said(self, ask: Callable[[Tensor], Tensor]) -> Tensor:
+        return torch.cat([ask(chunk) for chunk in self.inputs.split(CHUNK)])
 
     @cached_property
     def unlabelled(self) -> Tensor:
@@ -89,7 +93,7 @@ class Batch:
     num_generated: int = 0
     progress: float = 0.0  # share of the run's steps that are done, from 0 to below 1
 
-    @property
+    @cached_property
     def inputs(self) -> Tensor:
         return self.data.inputs[self.indices]
 
@@ -97,7 +101,7 @@ class Batch:
     def labels(self) -> Tensor:
         return self.data.labels[self.indices]
 
-    @property
+    @cached_property
     def labeler_logits(self) -> Tensor:
         return self.data.labeler_logits[self.indices]
 

@@ -9,6 +9,7 @@ import json
 import os
 from collections import Counter
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,8 +54,7 @@ class Stepper:
         self.run, self.steps, self.costs = run, steps, execute.costs_on(run.device)
         self.data, self.student = execute.teacher_and_data(run, self.costs), execute.new_student(run)
         self.method = run.row.load()(run.config, self.data, execute.generator("method", run))
-        size = run.task.size
-        self.schedule = loop.Schedule(steps, size.batch, run.spec.match)
+        self.schedule = replace(run.schedule, steps=steps)
         self.rng = execute.order_of(run)
 
     def go(self) -> dict[str, Any]:

@@ -19,13 +19,17 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def array_digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over names, types, shapes and bytes of arrays, in the order of their names."""
+def array_digest(arrays: Mapping[str, Any]) -> str:
+    """SHA-256 over names, types, shapes and bytes of arrays, in the order of their names.
+
+    What comes in parts (`data.stored.Stored`) has the hash that it has as one array.
+    """
     state = hashlib.sha256()
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = arrays[name] if hasattr(arrays[name], "parts") else np.ascontiguousarray(arrays[name])
         state.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
-        state.update(array.data if array.size else b"")
+        for part in array.parts() if hasattr(array, "parts") else [array]:
+            state.update(np.ascontiguousarray(part).data if part.size else b"")
     return state.hexdigest()
 
 

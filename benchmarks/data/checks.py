@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.core.errors import BadInput, tell
+from benchmarks.data.stored import Samples, Stored, parts
 from benchmarks.data.wordpieces import PAD, UNKNOWN
 
 _MANY_CLASSES = 0.5  # different labels a sample from which on a column of labels is more likely one of numbers
@@ -19,8 +20,10 @@ def listed(numbers: np.ndarray | Sequence[Any], most: int = 5) -> str:
     return ", ".join(str(one) for one in numbers[:most]) + more
 
 
-def as_array(given: Any, what: str) -> np.ndarray:
-    """Samples as one array. Raises ValueError where they differ in shape."""
+def as_array(given: Any, what: str) -> Any:
+    """Samples as one array, or where they are. Raises ValueError where they differ in shape."""
+    if isinstance(given, Stored):
+        return given
     try:
         found = np.asarray(given)
     except ValueError as error:
@@ -82,7 +85,7 @@ def numbered(
     return found, labels.astype(np.int64), tested.astype(np.int64)
 
 
-def of_inputs(inputs: Mapping[str, np.ndarray], domain: str) -> str:
+def of_inputs(inputs: Mapping[str, Samples], domain: str) -> str:
     """Why inputs (N, ...) of one or more sides cannot serve; empty where they can."""
     shapes = {side: found.shape[1:] for side, found in inputs.items()}
     if len(set(shapes.values())) > 1:
@@ -90,22 +93,30 @@ def of_inputs(inputs: Mapping[str, np.ndarray], domain: str) -> str:
     for side, found in inputs.items():
         if found.dtype.kind not in "iufb":
             return f"{side} inputs are {found.dtype}, not numbers"
-        if found.dtype.kind == "f" and len(wrong := _rows(~np.isfinite(found))):
-            return (
-                f"{side} inputs hold NaN or infinity in {len(wrong)} samples ({listed(wrong)}); fill or leave them out"
-            )
-        if domain == "image":
-            if found.ndim != 4:
-                return f"images must be (N, channels, height, width), not {found.shape}"
-            if found.shape[1] not in (1, 3) and found.shape[3] in (1, 3):
-                return f"images are {found.shape}: channels come second; transpose(0, 3, 1, 2) brings them there"
-            if found.dtype != np.uint8 and not (found.dtype.kind == "f" and found.min() >= 0 and found.max() <= 1):
-                span = f"{found.dtype} from {found.min():g} to {found.max():g}"
-                return f"{side} images are {span}; give bytes (uint8), or floats in [0, 1]"
-        if domain in ("text", "retrieval") and len(
-            wrong := np.flatnonzero(~(found != 0).reshape(len(found), -1).any(1))
-        ):
-            return f"{len(wrong)} {side} texts are empty ({listed(wrong)}); leave them out"
+        if domain == "image" and found.ndim != 4:
+            return f"images must be (N, channels, height, width), not {found.shape}"
+        if domain == "image" and found.shape[1] not in (1, 3) and found.shape[3] in (1, 3):
+            return f"images are {found.shape}: channels come second; transpose(0, 3, 1, 2) brings them there"
+        if domain == "image" and found.dtype == np.uint8:
+            continue
+        first = 0
+        for part in parts(found):
+            if told := _of_values(part, side, domain, first):
+                return told
+            first += len(part)
+    return ""
+
+
+def _of_values(found: np.ndarray, side: str, domain: str, first: int) -> str:
+    """As `of_inputs`, of a part (N, ...) of a side that begins with its sample `first`."""
+    if found.dtype.kind == "f" and len(wrong := first + _rows(~np.isfinite(found))):
+        return f"{side} inputs hold NaN or infinity in {len(wrong)} samples ({listed(wrong)}); fill or leave them out"
+    if domain == "image" and not (found.dtype.kind == "f" and found.min() >= 0 and found.max() <= 1):
+        span = f"{found.dtype} from {found.min():g} to {found.max():g}"
+        return f"{side} images are {span}; give bytes (uint8), or floats in [0, 1]"
+    empty = ~(found != 0).reshape(len(found), -1).any(1)
+    if domain in ("text", "retrieval") and len(wrong := first + np.flatnonzero(empty)):
+        return f"{len(wrong)} {side} texts are empty ({listed(wrong)}); leave them out"
     return ""
 
 
@@ -132,20 +143,20 @@ def of_labels(labels: np.ndarray, validation: np.ndarray, tested: np.ndarray, na
     return ""
 
 
-def of_overlap(train: np.ndarray, test: np.ndarray, tokens: bool = False) -> str:
+def of_overlap(train: Samples, test: Samples, tokens: bool = False) -> str:
     """Whether test inputs are among the training inputs (with those for validation); empty where none is.
 
     Args:
         tokens: of texts, of which those that were cut or have an unknown word may look alike without being so.
     """
-    inputs = [np.ascontiguousarray(side) for side in (train, test)]
-    there = {row.tobytes() for row in inputs[0]}
-    seen = [i for i, row in enumerate(inputs[1]) if row.tobytes() in there]
+    there, tested = set(contents(train)), contents(test)
+    seen = [i for i, row in enumerate(tested) if row in there]
     if tokens:
-        seen = [i for i in seen if test[i, -1] == PAD and (test[i] != UNKNOWN).all()]
+        words = np.asarray(test)
+        seen = [i for i in seen if words[i, -1] == PAD and (words[i] != UNKNOWN).all()]
     if not seen:
         return ""
-    count = len({inputs[1][i].tobytes() for i in seen})
+    count = len({tested[i] for i in seen})
     return f"{count} distinct inputs stand in both the training and the test data (test {listed(seen)}); leave them out"
 
 
@@ -165,13 +176,17 @@ def refuse(name: str, domain: str, found: Any) -> None:
             tell(f"{name}: {line}")
 
 
-def worth_knowing(inputs: np.ndarray) -> Iterator[str]:
+def contents(samples: Samples) -> list[int]:
+    """A number for each sample (N, ...), the same of equal ones and another, as good as surely, of others."""
+    return [hash(row.tobytes()) for part in parts(samples) for row in np.ascontiguousarray(part)]
+
+
+def worth_knowing(inputs: Samples) -> Iterator[str]:
     """What does not make training inputs (N, ...) useless and yet should be known."""
-    whole = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
-    first = np.unique([hash(row.tobytes()) for row in whole], return_index=True)[1]
-    if len(again := np.setdiff1d(np.arange(len(whole)), first)):
+    first = np.unique(contents(inputs), return_index=True)[1]
+    if len(again := np.setdiff1d(np.arange(len(inputs)), first)):
         yield f"{len(again)} training inputs repeat an earlier one ({listed(again)})"
-    if inputs.dtype.kind == "f" and inputs.ndim == 2 and len(flat := np.flatnonzero(inputs.std(0) == 0)):
+    if inputs.dtype.kind == "f" and inputs.ndim == 2 and len(flat := np.flatnonzero(np.asarray(inputs).std(0) == 0)):
         yield f"{len(flat)} of {inputs.shape[1]} numbers are the same in all training samples ({listed(flat)})"
 
 

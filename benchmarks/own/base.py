@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmarks.core.errors import BadInput
 from benchmarks.data.splits import Profile
+from benchmarks.data.stored import Samples
 from benchmarks.own import table
 from benchmarks.task import Examples, Task
 
@@ -59,7 +60,7 @@ class OwnData(Task):
         return Path(self.path).name or self.name
 
 
-def examples(inputs: np.ndarray, labels: np.ndarray, side: np.ndarray, names: tuple[str, ...]) -> Examples:
+def examples(inputs: Samples, labels: np.ndarray, side: np.ndarray, names: tuple[str, ...]) -> Examples:
     """Examples of samples (N, ...) with their labels (N,) and sides (N,): 0 training, 1 validation, 2 test."""
     pool, test = np.flatnonzero(side < 2), np.flatnonzero(side == 2)
     return Examples(

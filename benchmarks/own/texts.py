@@ -42,7 +42,8 @@ class TextData(OwnData, TextTask):
                 f"{self.told}: of {long} texts only the first {self.length} word pieces are read; `length` is how many"
             )
         made = text_examples(found, np.arange(len(found)), labels, side, names, self.length)
-        unknown = (made.pool_inputs == UNKNOWN).sum() / max((made.pool_inputs != PAD).sum(), 1)
+        tokens = np.asarray(made.pool_inputs)
+        unknown = (tokens == UNKNOWN).sum() / max((tokens != PAD).sum(), 1)
         if unknown > _UNKNOWN:
             tell(f"{self.told}: {100 * unknown:.0f} % of the words are unknown to the networks, which read English")
         return made

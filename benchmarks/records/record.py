@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import shutil
+import zlib
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -188,24 +190,24 @@ class Store:
             return {}, {}
         status = self.path.stat()
         version = status.st_mtime_ns, status.st_size, status.st_ino
-        if (kept := _READ.get(self.path)) is None or kept[0] != version:
-            kept = _READ[self.path] = version, *_read(self.path)
-            for number, reason in list(kept[2].items())[:3]:
-                tell(f"{self.path}, line {number}, is set aside: {reason} (check --repair takes it out)")
-            if len(kept[2]) > 3:
-                tell(f"{self.path}: {len(kept[2]) - 3} more lines are set aside")
-        return kept[1], kept[2]
+        if (kept := _READ.get(self.path)) is None or kept.version != version:
+            kept = _READ[self.path] = _read(self.path, version, kept)
+            for number in kept.untold[:3]:
+                tell(f"{self.path}, line {number}, is set aside: {kept.damaged[number]} (check --repair takes it out)")
+            if len(kept.untold) > 3:
+                tell(f"{self.path}: {len(kept.untold) - 3} more lines are set aside")
+        return kept.records, kept.damaged
 
     def get(self, key: str) -> Record | None:
         """The latest record of a key; only lines that name it are parsed."""
-        if not self.path.exists():
-            return None
-        for line in reversed(self.path.read_bytes().split(b"\n")[:-1]):
-            if f'"key": "{key}"'.encode() in line:
-                try:
-                    return Record.parse(line.decode())
-                except ValueError:
-                    continue
+        content = self.path.read_bytes() if self.path.exists() else b""
+        named, end = f'"key": "{key}"'.encode(), content.rfind(b"\n") + 1
+        while (place := content.rfind(named, 0, end)) >= 0:
+            end = content.rfind(b"\n", 0, place) + 1
+            try:
+                return Record.parse(content[end : content.index(b"\n", place)].decode())
+            except ValueError:
+                continue
         return None
 
     def append(self, record: Record) -> None:
@@ -223,20 +225,41 @@ class Store:
             os.fsync(file.fileno())
 
 
-#: What was read of a file last, by its version: a file that was written to since is read again.
-_READ: dict[Path, tuple[tuple[int, ...], dict[str, Record], dict[int, str]]] = {}
+@dataclass
+class _Read:
+    """What was read of a file, and of which part of it: so many bytes and lines, and their checksum."""
+
+    version: tuple[int, ...]
+    size: int = 0
+    lines: int = 0
+    checksum: int = 0
+    records: dict[str, Record] = field(default_factory=dict)
+    damaged: dict[int, str] = field(default_factory=dict)  # what is wrong with lines, by their number
+    untold: list[int] = field(default_factory=list)  # those among them that the last reading found
 
 
-def _read(path: Path) -> tuple[dict[str, Record], dict[int, str]]:
-    """Records by key, and what is wrong with lines by their number."""
-    records, damaged = {}, {}
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
-        if not line:
-            continue
-        try:
-            record = Record.parse(line.decode())
-        except (ValueError, TypeError, RecursionError) as error:
-            damaged[number] = (str(error).splitlines() or [type(error).__name__])[0]
-        else:
-            records[record.key] = record
-    return records, damaged
+#: What was read of each file last. Of one that only grew since, what was added is all that is parsed.
+_READ: dict[Path, _Read] = {}
+
+
+def _read(path: Path, version: tuple[int, ...], kept: _Read | None) -> _Read:
+    with open(path, "rb") as file:
+        if kept is None or zlib.crc32(file.read(kept.size)) != kept.checksum:
+            kept = _Read(version)
+        found = replace(kept, version=version, untold=[])
+        file.seek(found.size)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            found.size, found.lines = found.size + len(line), found.lines + 1
+            found.checksum = zlib.crc32(line, found.checksum)
+            if line == b"\n":
+                continue
+            try:
+                record = Record.parse(line[:-1].decode())
+            except (ValueError, TypeError, RecursionError) as error:
+                found.damaged[found.lines] = (str(error).splitlines() or [type(error).__name__])[0]
+                found.untold.append(found.lines)
+            else:
+                found.records[record.key] = record
+    return found

@@ -85,8 +85,8 @@ def register_data(spec: str) -> str:
     if not name or name in METHODS or name in TASKS:
         raise BadInput(f"--data {path}: {name!r} is a name of the suite's own or none; call the file something else")
     kinds = importlib.import_module("benchmarks.own")
-    folder = said.pop("folder", path.is_dir())
-    kind: type[Task] = kinds.TextData if "text" in said else kinds.ImageData if folder else kinds.VectorData
+    images = said.pop("folder", path.is_dir()) or path.suffix == ".safetensors"
+    kind: type[Task] = kinds.TextData if "text" in said else kinds.ImageData if images else kinds.VectorData
     TASKS[name] = task_of(name, type("Data", (kind,), {**said, "title": path.stem, "__module__": kind.__module__}), ())
     _FILES[spec] = name
     return name

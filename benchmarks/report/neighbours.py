@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def _half_trained(run: Run) -> tuple[Any, torch.nn.Module]:
     costs = Costs()
     data, student = execute.teacher_and_data(run, costs), execute.new_student(run)
     method = run.row.load()(run.config, data, execute.generator("method", run))
-    schedule = loop.Schedule(max(run.task.size.steps // STUDENT_SHARE, 1), run.task.size.batch)
+    schedule = replace(run.schedule, steps=max(run.task.size.steps // STUDENT_SHARE, 1))
     with execute.private_randomness(run):
         loop.train(student, method, data, schedule, execute.order_of(run), costs, lambda step: None)
     return data, student

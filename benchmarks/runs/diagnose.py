@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.checks import contents
 from benchmarks.metrics.classification import FEW
 from benchmarks.runs import loop
 from benchmarks.runs.run import Run
@@ -18,6 +19,12 @@ from benchmarks.teachers.answer_cache import LentData
 from tgt import TGT, Batch, Pool, TrainingData, isotropic, kl
 
 SAMPLES, EXPLORED = 256, 32
+_BYTES = 2**25  # that the samples of one kind take at most
+
+
+def _few(data: TrainingData) -> int:
+    """How many samples are looked at: fewer of large ones."""
+    return min(SAMPLES, max(_BYTES // (4 * data.inputs.shape[1:].numel()), 1))
 
 
 @torch.no_grad()
@@ -28,10 +35,9 @@ def diagnose(run: Run, student: nn.Module, method: Any, data: TrainingData) -> d
     one with a pool, in its pool.
     """
     rng = run.device.generator(seed_of("diagnose", run.spec.task, run.spec.budget, run.spec.seed) % 2**63)
-    real = torch.randperm(len(data), generator=rng, device=rng.device)[:SAMPLES]
-    size = run.task.size
+    real = torch.randperm(len(data), generator=rng, device=rng.device)[: _few(data)]
     asked = {"held_out": _held_out(run, data), "real": (data.inputs[real], _known(data, real))}
-    if (made := made_samples(method, student, data, loop.Schedule(run.steps, size.batch, run.spec.match))) is not None:
+    if (made := made_samples(method, student, data, run.schedule)) is not None:
         asked["made"] = made
     found: dict[str, float] = {}
     answers = {}
@@ -47,7 +53,8 @@ def diagnose(run: Run, student: nn.Module, method: Any, data: TrainingData) -> d
         label = logits.softmax(1)
         found["made_entropy"] = torch.special.entr(label).sum(1).mean().item()
         found["made_classes"] = _effective(logits)
-        rows, known = _digests(inputs), set(_digests(data.inputs))
+        rows = contents(inputs.cpu().numpy())
+        known = {row for part in data.inputs.split(SAMPLES) for row in contents(part.cpu().numpy())}
         found["made_duplicates"] = 1 - len(set(rows)) / len(rows)
         found["made_copies"] = sum(row in known for row in rows) / len(rows)
         rare = data.class_counts < FEW
@@ -70,7 +77,7 @@ def _held_out(run: Run, data: TrainingData) -> tuple[Tensor, Tensor]:
         _HELD_OUT.clear()
         inputs = run.task.examples().test_inputs
         rng = np.random.default_rng(seed_of("diagnose", run.spec.task))
-        shown = run.device.tensor(run.task.tensor(inputs[rng.permutation(len(inputs))[:SAMPLES]]))
+        shown = run.device.tensor(run.task.tensor(inputs[rng.permutation(len(inputs))[: _few(data)]]))[:]
         _HELD_OUT[key] = shown, data.teacher.labeler(shown)
     return _HELD_OUT[key]
 
@@ -84,12 +91,12 @@ def _known(data: TrainingData, chosen: Tensor) -> Tensor:
 def made_samples(
     method: Any, student: nn.Module, data: TrainingData, schedule: loop.Schedule
 ) -> tuple[Tensor, Tensor] | None:
-    """Up to `SAMPLES` of what a method shows beside its batch's real samples, and the labeler's logits of them.
+    """A few of what a method shows beside its batch's real samples, and the labeler's logits of them.
 
     None where it shows nothing else.
     """
     if isinstance(method, Pool):
-        chosen = torch.randperm(len(method.inputs), generator=torch.Generator().manual_seed(0))[:SAMPLES]
+        chosen = torch.randperm(len(method.inputs), generator=torch.Generator().manual_seed(0))[: _few(data)]
         return method.inputs[chosen], method.targets[chosen]
     probe = copy.deepcopy(student).train()
     shown: list[Tensor] = []
@@ -102,13 +109,13 @@ def made_samples(
     real, num_generated = schedule.step_sizes(method.real_share)
     batches = loop.index_batches(len(data), max(real, 1), torch.Generator().manual_seed(0))
     made: list[Tensor] = []
-    for _ in range(math.ceil(SAMPLES / max(num_generated, real))):
+    for _ in range(math.ceil(_few(data) / max(num_generated, real))):
         shown.clear()
         batch = Batch(data, next(batches)[:real].to(data.labels.device), num_generated)
         with torch.enable_grad():
             method.loss(probe, batch)
         made += [_beside(inputs, batch.inputs) for inputs in shown if inputs.shape[1:] == data.inputs.shape[1:]]
-    found = torch.cat(made)[:SAMPLES] if made else data.inputs[:0]
+    found = torch.cat(made)[: _few(data)] if made else data.inputs[:0]
     return (found, data.teacher.labeler(found)) if len(found) else None
 
 
@@ -141,7 +148,3 @@ def _explored(method: TGT, student: nn.Module, data: TrainingData, rng: torch.Ge
 def _effective(logits: Tensor) -> float:
     """Effective number of classes among the highest logits of samples (N, L): exp of the entropy of their shares."""
     return torch.special.entr(logits.argmax(1).bincount() / len(logits)).sum().exp().item()
-
-
-def _digests(inputs: Tensor) -> list[int]:
-    return [hash(np.ascontiguousarray(row).tobytes()) for row in inputs.cpu().numpy()]

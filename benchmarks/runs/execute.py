@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.core.environment import code_sha256, environment
 from benchmarks.core.errors import in_a_line, of_the_machine
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.stored import Samples
 from benchmarks.records.record import Checkpoint, Record, Spec, pack
 from benchmarks.registry.custom import blamed, place
 from benchmarks.runs import joined, loop, resume
@@ -109,7 +110,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None], state: Path | Non
                 student,
                 method,
                 data,
-                loop.Schedule(run.steps, size.batch, run.spec.match),
+                run.schedule,
                 order_of(run),
                 costs,
                 evaluation,
@@ -120,12 +121,13 @@ def _train(run: Run, watch: Callable[[int, int, float], None], state: Path | Non
     if not math.isfinite(weights.sum().item()):
         raise loop.Diverged("the student's weights are not finite after the last step")
     last, earlier = evaluation.curve[-1], keeper.earlier if keeper else {}
+    few = device.tensor(run.task.tensor(evaluation.examples.test_inputs[: size.batch]))[:]
     paid = {
         **{name: costs.counts[name] for name in COUNTED},
         "seconds": round(last.seconds, 3),
         **{name: round(max(peak, earlier.get(name, 0)), 1) for name, peak in _memory(device).items()},
         "student_parameters": sum(parameter.numel() for parameter in student.parameters()),
-        "student_macs": _macs(student, device.tensor(run.task.tensor(run.task.examples().test_inputs[: size.batch]))),
+        "student_macs": _macs(student, few),
     }
     return {
         "metrics": last.test,
@@ -160,7 +162,7 @@ class Evaluation:
         self.last, self.limit = run.steps, size.test_limit
         self.searching = run.spec.trial is not None  # a search sees no test sample
         self.counts = np.bincount(examples.pool_labels[run.split.indices], minlength=examples.classes)
-        self.held_out = {}
+        self.held_out: dict[str, tuple[Samples, np.ndarray]] = {}
         if not self.searching:
             self.held_out["test"] = examples.test_inputs[: self.limit], examples.test_labels[: self.limit]
         if not np.isin(examples.validation, run.split.indices).any():
@@ -189,7 +191,7 @@ class Evaluation:
             )
         )
 
-    def _judge(self, inputs: np.ndarray, labels: np.ndarray, keep: bool = False) -> dict[str, float | None]:
+    def _judge(self, inputs: Samples, labels: np.ndarray, keep: bool = False) -> dict[str, float | None]:
         logits = logits_of(self.student, self.task, inputs)
         if keep:
             self.hits = pack(self.task.hits(logits, labels))
@@ -212,7 +214,7 @@ def teacher_and_data(run: Run, costs: Costs) -> RunData:
     task, examples, indices = run.task, run.task.examples(), run.split.indices
     parts = {part: run.device.module(module) for part, module in store.load(task, *run.recipes.values()).items()}
 
-    def tensor(inputs: np.ndarray) -> torch.Tensor:
+    def tensor(inputs: Samples) -> torch.Tensor:
         return run.device.tensor(task.tensor(inputs))
 
     given: dict[str, Any] = {

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks.core import paths
 from benchmarks.core.paths import REFERENCE
+from benchmarks.data.reading import readers
 from benchmarks.records.record import Record, Store
 from benchmarks.runs import resume, scheduler, tracking
 from benchmarks.runs.engine import Engine, Local
@@ -64,6 +65,7 @@ def fill(
     table: Callable[[dict[str, Record]], Any] | None = None,
 ) -> tuple[scheduler.Plan, int]:
     """Run what is missing of `runs`; the plan as it stands afterwards, and the exit status."""
+    readers()  # a slip in it is told before anything runs
     store = Store(folder)
     history = Store(REFERENCE / options.size).read().values()
     lent = [record for record in history if record.status == "ok"] if options.reuse else []

@@ -55,7 +55,8 @@ def facts(student: nn.Module, data: TrainingData) -> dict[str, Any]:
         "teacher's mode": (any(m.training for m in modules), any(p.requires_grad for p in frozen)),
         "teacher's gradients": any(p.grad is not None for p in frozen),
         "student": [(name, id(p), p.requires_grad) for name, p in student.named_parameters()],
-        "inputs": (id(data.inputs), _digest({"inputs": data.inputs})),
+        # What is read anew each time cannot be written to.
+        "inputs": (id(data.inputs), _digest({"inputs": data.inputs} if isinstance(data.inputs, Tensor) else {})),
         "labels": (id(data.labels), _digest({"labels": data.labels})),
         "seeds": (torch.initial_seed(), random.getstate(), str(numpys[0]), bytes(numpys[1]), numpys[2:]),
         "settings": (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()),

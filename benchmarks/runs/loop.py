@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from benchmarks.runs import joined
 from tgt.costs import Costs
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = 5  # evaluations spread over a run, the last at its end
 LOOK_EVERY = 25  # steps between two looks at the loss's value
+
+_OPTIMISERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "adamw": (torch.optim.AdamW, {}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+}
 
 
 class Diverged(RuntimeError):
@@ -39,6 +45,28 @@ class Schedule:
     batch: int
     match: str = "samples"
     weight_decay: float = 1e-4
+    optimiser: str = "adamw"  # or "sgd", with Nesterov's momentum
+    warm_up: float = 0.0  # share of a phase's steps in which the learning rate rises to its full value
+    clip: float | None = None  # largest norm of the gradient
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in _OPTIMISERS:
+            raise ValueError(f"optimiser must be one of {', '.join(_OPTIMISERS)}, not {self.optimiser!r}")
+        if not 0 <= self.warm_up < 1:
+            raise ValueError(f"warm_up is a share of the steps, from 0 to below 1, not {self.warm_up}")
+        if self.clip is not None and self.clip <= 0:
+            raise ValueError(f"clip is the largest norm of the gradient, above 0, not {self.clip}")
+
+    def optimisers(self, trained: list[nn.Parameter], lr: float, steps: int) -> tuple[Any, Any]:
+        """The optimiser of a phase of so many steps, and its learning rate's course: a cosine, after warm-up if any."""
+        kind, more = _OPTIMISERS[self.optimiser]
+        optimiser = kind(trained, lr=lr, weight_decay=self.weight_decay, fused=True, **more)
+        rising = round(self.warm_up * steps)
+        decay = CosineAnnealingLR(optimiser, steps - rising)
+        if not rising:
+            return optimiser, decay
+        rise = LinearLR(optimiser, 1 / (rising + 1), total_iters=rising)
+        return optimiser, SequentialLR(optimiser, [rise, decay], [rising])
 
     def step_sizes(self, real_share: float) -> tuple[int, int]:
         """(real, generated) samples a step for a method's share of real samples."""
@@ -59,16 +87,25 @@ def index_batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tenso
         queue = queue[size:]
 
 
+def _batches(
+    data: TrainingData, schedule: Schedule, real: int, generated: int, rng: torch.Generator, done: int
+) -> Iterator[Batch]:
+    """A batch a step after those that are done. Inputs that must be read are read ahead, for the next are known."""
+    indices = islice(index_batches(len(data), 2 * schedule.batch, rng), done, schedule.steps)
+    drawn = (chosen[:real] for chosen in indices)
+    inputs: Any = data.inputs
+    ahead = ((chosen, None) for chosen in drawn) if isinstance(inputs, Tensor) else inputs.ahead(drawn)
+    for step, (chosen, read) in enumerate(ahead, done):
+        batch = Batch(data, chosen.to(data.labels.device), generated, step / schedule.steps)
+        if read is not None:
+            batch.inputs = read
+        yield batch
+
+
 def _phases(steps: int, restarts: tuple[float, ...]) -> dict[int, int]:
     """Length in steps of each phase by the number of steps before it; a phase begins where its share is reached."""
     first = [0, *sorted({next((i for i in range(steps) if i / steps >= share), steps) for share in restarts}), steps]
     return {begin: end - begin for begin, end in pairwise(first) if end > begin}
-
-
-def _optimiser(trained: list[nn.Parameter], method: Method, schedule: Schedule, steps: int) -> tuple[Any, Any]:
-    """AdamW, and the cosine that takes its rate to 0 in so many steps."""
-    optimiser = torch.optim.AdamW(trained, lr=method.config.lr, weight_decay=schedule.weight_decay, fused=True)
-    return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
 
 
 def _finite(loss: float, step: int) -> float:
@@ -88,7 +125,7 @@ def train(
     watch: Callable[[int, float], None] = lambda step, loss: None,
     keeper: Keeper | None = None,
 ) -> None:
-    """Train `student` in place with AdamW and a cosine schedule, one for each phase of a method that restarts them.
+    """Train `student` in place; optimiser and schedule begin anew with each phase of a method that restarts them.
 
     Args:
         rng: draws the real samples of each step. Under `match="samples"` every method draws the same 2 * batch indices
@@ -103,25 +140,26 @@ def train(
     trained = [*student.parameters(), *method.parameters(student)]
     lengths = _phases(schedule.steps, method.restarts)
     checkpoints = {schedule.steps * (i + 1) // CHECKPOINTS for i in range(CHECKPOINTS)}
-    optimiser, decay = _optimiser(trained, method, schedule, lengths.pop(0))
+    optimiser, decay = schedule.optimisers(trained, method.config.lr, lengths.pop(0))
     student.train()
     parts = {"student": student, "method": method, "optimiser": optimiser, "decay": decay}
     some = partial(Batch, data, torch.arange(real, device=data.labels.device) % len(data), num_generated)
     done = keeper.begin(data, parts, lambda done: method.loss(student, some(done / schedule.steps))) if keeper else 0
-    drawn = islice(index_batches(len(data), 2 * schedule.batch, rng), done, None)
+    batches = _batches(data, schedule, real, num_generated, rng, done)
     for step in range(done + 1, schedule.steps + 1):
         if step - 1 in lengths:
-            optimiser, decay = _optimiser(trained, method, schedule, lengths[step - 1])
+            optimiser, decay = schedule.optimisers(trained, method.config.lr, lengths[step - 1])
             parts.update(optimiser=optimiser, decay=decay)
         with costs.phase("data"):
-            indices = next(drawn)[:real].to(data.labels.device)
-            batch = Batch(data, indices, num_generated, (step - 1) / schedule.steps)
+            batch = next(batches)
         with costs.phase("forward"):
             loss = torch.stack(list(method.loss(student, batch).values())).sum()
         with costs.phase("backward"):
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             joined.average(trained)
+            if schedule.clip is not None:
+                nn.utils.clip_grad_norm_(trained, schedule.clip)
         with costs.phase("optimiser"):
             optimiser.step()
             decay.step()

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from typing import Any
 
-import numpy as np
-
 from benchmarks.core.fingerprint import array_digest, modules_digest
 from benchmarks.data import splits
+from benchmarks.data.stored import Samples
 from benchmarks.records.record import Spec, key_of
 from benchmarks.registry import hyperparameters, tasks
 from benchmarks.registry.methods import METHODS, Row, version_of
+from benchmarks.runs import loop
 from benchmarks.runs.device import Device
 from benchmarks.task import Task
 from benchmarks.teachers import store
@@ -66,6 +66,10 @@ class Run:
         return self.spec.steps or self.task.size.steps * self.row.schedule
 
     @property
+    def schedule(self) -> loop.Schedule:
+        return loop.Schedule(self.steps, self.task.size.batch, self.spec.match, **self.task.training)
+
+    @property
     def has_teachers(self) -> bool:
         return all(one.trained for one in self.recipes.values())
 
@@ -104,6 +108,8 @@ class Run:
             "batch": size.batch,
             "test_limit": size.test_limit,
         }
+        if self.task.training:
+            found["training"] = self.task.training
         if row.packages:
             found["method_sha256"] = modules_digest(row.module, row.packages)
         if self.task.code:
@@ -132,7 +138,7 @@ def _split(task_name: str, size: str, budget: int, seed: int) -> splits.Split:
 @cache
 def _data_sha256(task_name: str, size: str) -> str:
     examples = tasks.get(task_name).at(size).examples()
-    arrays = {name: value for name, value in vars(examples).items() if isinstance(value, np.ndarray)}
+    arrays = {name: value for name, value in vars(examples).items() if isinstance(value, Samples)}
     for name, (inputs, labels) in examples.other_tests.items():
         arrays |= {f"{name}_inputs": inputs, f"{name}_labels": labels}
     return array_digest(arrays)

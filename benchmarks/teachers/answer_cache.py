@@ -5,7 +5,9 @@ Worth it where the labeler is expensive: a run then pays for its generated sampl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.core import kept
+from benchmarks.data.reading import Rows, concatenated
 from benchmarks.task import Task
 from benchmarks.teachers import store
 from benchmarks.teachers.recipe import Recipe
 from tgt import TrainingData, freeze
+from tgt.method import CHUNK
 
 _CHUNK = 512
+KEPT = 2**28  # bytes at most of the logits, features or latents of a run's samples that memory keeps
 
 
 def pool_answers(task: Task, part: str, recipe: Recipe) -> np.ndarray:
@@ -44,11 +49,22 @@ def _path(recipe: Recipe) -> Path:
 
 
 class RunData(TrainingData):
-    """Training samples of a run, and of a retrieval task the passages (L, T) that are searched; None of any other."""
+    """Training samples of a run, and of a retrieval task the passages (L, T) that are searched; None of any other.
+
+    What the teacher says of all samples, if it would take more than `KEPT`, is asked for anew at each reading, and
+    each time counted.
+    """
 
     def __init__(self, *args: Any, passages: Tensor | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
         self.passages = passages
+
+    def _said(self, ask: Callable[[Tensor], Tensor]) -> Any:
+        chunks = iter(self.inputs.split(CHUNK))
+        first = ask(next(chunks))
+        if first.nbytes * len(self) > KEPT * len(first):
+            return Rows((len(self), *first.shape[1:]), lambda numbers: ask(self.inputs[numbers]), first)
+        return concatenated(chain([first], map(ask, chunks)), len(self))
 
 
 class LentData(RunData):

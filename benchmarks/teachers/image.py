@@ -46,7 +46,7 @@ def fit_vae(module: VAE, task: Task, examples: Examples, recipe: Recipe, split: 
     )
     with torch.no_grad():
         fit_prior(module, inputs, rng, recipe.steps * BATCH)
-        held_out = task.tensor(examples.pool_inputs[examples.validation[:1000]])
+        held_out = task.tensor(examples.pool_inputs[examples.validation[:1000]])[:]
         latents = module.encode(held_out)
         error = (module.decode(latents) - held_out).square().mean().item()
     return {

@@ -12,6 +12,7 @@ from benchmarks.core import kept, paths
 from benchmarks.core.errors import tell_once
 from benchmarks.core.fingerprint import array_digest, digest, modules_digest
 from benchmarks.data.splits import Split
+from benchmarks.data.stored import Samples
 from benchmarks.task import Examples, Task
 from benchmarks.teachers import own
 from benchmarks.teachers.weights import as_trained
@@ -81,7 +82,7 @@ def training_indices(examples: Examples, kind: str, split: Split) -> np.ndarray:
     return split.indices
 
 
-def unlabelled(examples: Examples, kind: str, split: Split) -> np.ndarray:
+def unlabelled(examples: Examples, kind: str, split: Split) -> Samples:
     """The inputs that a generator of this kind is trained on."""
     inputs = examples.pool_inputs[training_indices(examples, kind, split)]
     if kind == "full" and examples.extra_unlabelled is not None:
@@ -138,6 +139,6 @@ def _tested_sha256(task: Task) -> str:
     key = task.data_name, "tested"
     if key not in _HASHES:
         found = task.examples()
-        held_out = {"validation": found.pool_inputs[found.validation], "own": found.pool_labels[found.validation]}
-        _HASHES[key] = array_digest({**held_out, "inputs": found.test_inputs, "labels": found.test_labels})
+        data = {"validation": found.pool_inputs[found.validation], "own": found.pool_labels[found.validation]}
+        _HASHES[key] = array_digest({**data, "inputs": found.test_inputs, "labels": found.test_labels})
     return _HASHES[key]

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks.core.fingerprint import seed_of
+from benchmarks.data.reading import concatenated
 from benchmarks.data.splits import Split
+from benchmarks.data.stored import Samples
 from benchmarks.task import Examples, Task
 from benchmarks.teachers.recipe import Recipe
 
@@ -80,11 +82,11 @@ def descend(
     module.eval()
 
 
-def logits_of(module: nn.Module, task: Task, inputs: np.ndarray) -> Tensor:
+def logits_of(module: nn.Module, task: Task, inputs: Samples) -> Tensor:
     """(N, L) for stored inputs (N, ...), on the CPU wherever the module computes."""
     device = next((tensor.device for tensor in module.parameters()), torch.device("cpu"))
     with torch.no_grad():
-        return torch.cat([module(part.to(device)).cpu() for part in task.tensor(inputs).split(512)])
+        return concatenated((module(part.to(device)).cpu() for part in task.tensor(inputs).split(512)), len(inputs))
 
 
 def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_counts: np.ndarray) -> dict[str, Any]:
