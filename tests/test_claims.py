@@ -162,7 +162,14 @@ def test_gains_are_compared_within_a_task_and_between_two():
     for seed, one in enumerate(runs("tgt-random", [0.6] * 4)):
         one.metrics |= {"few_shot": 0.2 + few[seed], "medium_shot": 0.4, "many_shot": 0.8 + many[seed]}
         records.append(one)
-    found = judge(groups_of(*records), metric="few_shot + medium_shot", than={"metric": "many_shot"})
+    asked = []
+    found = judge(
+        groups_of(*records),
+        turns=lambda *rows: asked.append(rows[:2]),
+        metric="few_shot + medium_shot",
+        than={"metric": "many_shot"},
+    )
+    assert asked == [("tgt-random", "distillation")]  # no search looks at the many-shot classes
     assert found.primary.p == pytest.approx(scipy_stats.ttest_rel(few / 2, many).pvalue)
     assert "in few-shot accuracy and medium-shot accuracy" in found.primary.numbers
 
