@@ -81,11 +81,11 @@ def lines(folder: Path) -> list[dict]:
         ),
     ],
 )
-def test_bad_words_get_one_line_and_status_two(words, said, tmp_path):
-    done = call(*words, "--results", str(tmp_path / "r"))
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_bad_words_get_one_line_and_status_two(words, said, tmp_path, capsys):
+    assert cli.main([*words, "--results", str(tmp_path / "r")]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
     assert not (tmp_path / "r").exists()
 
 
