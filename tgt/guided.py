@@ -58,6 +58,16 @@ class TGT(Method):
             "search": {"step_size": [1.0, 2.0, 4.0, 8.0]},
             "tables": ["image", "vector"], "order": 110, "colour": "#D55E00",
         },
+        "tgt-random-long": {
+            "about": "as tgt-random, four times as many steps", "role": "tgt", "fixed": {"explore": "isotropic"},
+            "schedule": 4, "extra": True, "tuned_as": "tgt-random",
+            "tables": ["image"], "order": 101, "colour": "#b87f00",
+        },
+        "tgt-gradient-long": {
+            "about": "as tgt-gradient, four times as many steps", "role": "tgt", "fixed": {"explore": "gradient"},
+            "schedule": 4, "extra": True, "tuned_as": "tgt-gradient",
+            "tables": ["image"], "order": 111, "colour": "#a84a00",
+        },
         "tgt-random-balanced": {
             "about": "TGT, isotropic, class-balanced starts", "role": "tgt",
             "fixed": {"explore": "isotropic", "start": "balanced"},
