@@ -40,13 +40,13 @@ def test_what_a_method_makes_is_seen_and_the_student_stays_as_it_was(name, data,
     assert logits.equal(data.teacher.labeler(found))
     assert found.shape[1:] == data.inputs.shape[1:]
     assert 100 < len(found) <= probe.SAMPLES
-    assert not set(probe._digests(found)) & set(probe._digests(data.inputs))
+    assert not set(probe.contents(found.numpy())) & set(probe.contents(data.inputs.numpy()))
     assert all(value.equal(before[name]) for name, value in student.state_dict().items())
 
 
 def test_balanced_repeats_are_copies(data, student):
     found, _ = made("distillation-balanced", data, student)
-    assert set(probe._digests(found)) <= set(probe._digests(data.inputs))
+    assert set(probe.contents(found.numpy())) <= set(probe.contents(data.inputs.numpy()))
 
 
 @pytest.mark.parametrize("modality", ["text", "retrieval"])
@@ -55,7 +55,7 @@ def test_of_a_pool_the_pool_is_looked_at(data, student):
     loop.train(student, method, data, loop.Schedule(2, 8), torch.Generator(), method.teacher.costs, lambda step: None)
     found, logits = probe.made_samples(method, student, data, SCHEDULE)
     assert len(found) == len(logits) == 16
-    assert sorted(probe._digests(found)) == sorted(probe._digests(method.inputs))
+    assert sorted(probe.contents(found.numpy())) == sorted(probe.contents(method.inputs.numpy()))
 
 
 def explored(data, student, **config):
