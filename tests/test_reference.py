@@ -314,3 +314,9 @@ def test_the_second_search_is_quoted_as_recorded_and_keeps_the_orders():
             assert found is not None
             told.append(f"{100 * found.mean:+.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]")
         assert f"| {rows}{': ' * bool(metric)}{metric} | {told[0]} | {told[1]} |" in text
+
+
+def test_a_search_of_shorter_runs_does_not_judge_a_longer_schedule():
+    orders, place = Orders.of(FOLDER), ("fashion-lt", "full", 2478)
+    assert orders("distillation-augmented", "distillation", *place) == 1.0
+    assert orders("distillation-augmented-long", "distillation", *place) is None

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.core.paths import REFERENCE
 from benchmarks.registry import tasks
 from benchmarks.registry.hyperparameters import Place, Tuned, place_of, read_tuned, searched, searched_as
+from benchmarks.registry.methods import fact
 from benchmarks.task import SIZES
 
 FILE = "search-order.csv"
@@ -50,11 +51,16 @@ class Orders:
         return cls(size if size in SIZES else "", turned, tuned)
 
     def __call__(self, ahead: str, behind: str, task: str, teacher: str, budget: int) -> float | None:
-        """Probability that another search would put `behind` before `ahead`; None where nothing tells it."""
+        """Probability that another search would put `behind` before `ahead`.
+
+        None where nothing tells it, as of rows with more steps than the runs of their search had.
+        """
         if not self.size:
             return None
         place = place_of(tasks.get(task), self.size, teacher, budget)
         first, second = searched_as(ahead), searched_as(behind)
+        if any(fact(row).schedule != fact(own).schedule for row, own in ((ahead, first), (behind, second))):
+            return None  # the search was of runs of another length
         if (found := self.turned.get((place, first, second))) is not None:
             return found
         found = self.turned.get((place, second, first))
