@@ -320,3 +320,20 @@ def test_a_search_of_shorter_runs_does_not_judge_a_longer_schedule():
     orders, place = Orders.of(FOLDER), ("fashion-lt", "full", 2478)
     assert orders("distillation-augmented", "distillation", *place) == 1.0
     assert orders("distillation-augmented-long", "distillation", *place) is None
+
+
+def test_what_more_steps_bring_is_quoted_as_recorded():
+    text = (paths.ROOT / "docs" / "findings.md").read_text()
+    cells = RESULTS.groups()[Group("fashion-lt", "full", 2478, "samples")]
+    found = {row: scores.of(cells[row], "balanced_accuracy") for row in cells}
+
+    def told(ours, theirs):
+        difference = crossed.paired(found[ours], found[theirs])
+        assert difference is not None
+        return f"{100 * difference.mean:+.1f} [{100 * difference.low:.1f}, {100 * difference.high:.1f}]"
+
+    for row in ("distillation-mixup", "distillation-augmented", "tgt-random", "tgt-gradient"):
+        means = [f"{100 * found[one].values.mean():.1f}" for one in (row, f"{row}-long")]
+        assert f"| {row} | {means[0]} | {means[1]} | {told(f'{row}-long', row)} |" in text
+    for row in ("tgt-gradient", "tgt-gradient-long", "tgt-random-long"):
+        assert told(row, "distillation-augmented-long") in text
