@@ -168,8 +168,10 @@ def over_best(found: dict[str, Scores], method: str, rivals: list[str]) -> Estim
 
 
 def clear_winner(cells: Cells, metric: str) -> str | None:
-    """The best of the rows of equal information, if its paired interval over the second best excludes zero."""
-    found = {method: one for method, one in scores(cells, metric).items() if _equal(method)}
+    """Of the rows of equal information and steps the best, if its interval over the second best excludes zero."""
+    found = {
+        method: one for method, one in scores(cells, metric).items() if _equal(method) and fact(method).schedule == 1
+    }
     order = sorted(found, key=lambda method: -found[method].values.mean())
     if len(order) < 2:
         return None

@@ -166,8 +166,8 @@ def _notes(task: Task, group: Group, cells: Cells) -> Iterator[str]:
     equal = "equally many samples shown to the student" if group.match == "samples" else "equally many real samples"
     yield (
         f"Mean ± half of the {crossed.METHOD}; Δ: paired difference in points [interval]; each step: {equal}; "
-        "last step reported. Bold: the paired interval over the second best excludes zero, oracles and other students "
-        "apart."
+        "last step reported. Bold: the paired interval over the second best excludes zero, oracles, other students and "
+        "longer schedules apart."
     )
     yield from _of_errors(group, summary.scores(cells, task.metric))
     yield from _of_rivals(cells, task.metric)
