@@ -34,6 +34,15 @@ class Distillation(Method):
             "order": 30,
             "colour": "#0072B2",
         },
+        "distillation-long": {
+            "about": "as distillation, four times as many steps",
+            "schedule": 4,
+            "extra": True,
+            "tuned_as": "distillation",
+            "tables": ["image"],
+            "order": 31,
+            "colour": "#004f7d",
+        },
         "distillation-scores": {
             "about": "distillation by squared differences of scores: of embeddings, in the metric of the passages",
             "fixed": {"distance": "mse"},

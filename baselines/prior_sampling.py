@@ -32,6 +32,16 @@ class PriorSampling(TGT):
             "order": 90,
             "colour": "#CC79A7",
         },
+        "prior-sampling-long": {
+            "about": "as prior-sampling, four times as many steps",
+            "schedule": 4,
+            "extra": True,
+            "tuned_as": "prior-sampling",
+            "tables": ["image"],
+            "needs_prior": True,
+            "order": 91,
+            "colour": "#a8527f",
+        },
     }
 
     def starting_points(self, batch: Batch) -> Tensor:

@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.records.record import Store
+from benchmarks.records.record import Spec, Store
 from benchmarks.runs import scheduler
 from benchmarks.runs.execute import execute
+from benchmarks.runs.run import Run
 from benchmarks.teachers import store as teachers
 from benchmarks.validation import toys
 from tgt import TrainingData
@@ -40,6 +41,19 @@ def data(modality) -> TrainingData:
 @pytest.fixture
 def student(modality) -> nn.Module:
     return toys.student(modality)
+
+
+@pytest.fixture
+def smoke():
+    """The smoke run of a method on fashion-lt, its teachers trained."""
+
+    def made(method):
+        run = Run(Spec(task="fashion-lt", size="smoke", teacher="full", budget=120, seed=0, method=method))
+        for recipe in run.recipes.values():
+            teachers.train(run.task, recipe, run.split)
+        return run
+
+    return made
 
 
 @pytest.fixture

@@ -16,12 +16,9 @@ from benchmarks.runs.run import Run
 from benchmarks.teachers import store as teachers
 
 
-@pytest.fixture(scope="module")
-def smoke_run() -> Run:
-    run = Run(Spec(task="fashion-lt", size="smoke", teacher="full", budget=120, seed=0, method="one-hot"))
-    for recipe in run.recipes.values():
-        teachers.train(run.task, recipe, run.split)
-    return run
+@pytest.fixture
+def smoke_run(smoke) -> Run:
+    return smoke("one-hot")
 
 
 def test_a_plan_guesses_by_other_methods_and_tasks_of_the_domain():

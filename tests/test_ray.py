@@ -9,11 +9,10 @@ import sys
 import pytest
 
 from benchmarks.core import paths
-from benchmarks.records.record import Spec, Store
+from benchmarks.records.record import Store
 from benchmarks.runs import node
 from benchmarks.runs.execute import execute
 from benchmarks.runs.run import Run
-from benchmarks.teachers import store as teachers
 
 pytest.importorskip("ray")
 
@@ -30,12 +29,9 @@ class Mine(OneHot):
 '''
 
 
-@pytest.fixture(scope="module")
-def smoke_run() -> Run:
-    run = Run(Spec(task="fashion-lt", size="smoke", teacher="full", budget=120, seed=0, method="tgt-random"))
-    for recipe in run.recipes.values():
-        teachers.train(run.task, recipe, run.split)
-    return run
+@pytest.fixture
+def smoke_run(smoke) -> Run:
+    return smoke("tgt-random")
 
 
 def test_a_cell_on_ray_has_the_record_that_it_has_here(smoke_run, tmp_path):
