@@ -39,7 +39,7 @@ def test_phases_add_up_and_little_is_untracked(timed):
     assert frame.index.tolist() == ["distillation", "tgt-gradient", "halved"]
     phases = frame[[f"ms_{phase}" for phase in throughput.PHASES]].sum(axis=1)
     assert (phases / frame.ms_step).tolist() == pytest.approx([1] * 3, abs=0.25)  # medians need not add up exactly
-    assert frame.untracked_share.between(0, 0.25).all()  # of four tiny steps; the committed ones hold 5 %
+    assert frame.untracked_share.between(0, 0.25).all()  # of twelve tiny steps; the committed ones hold 5 %
     assert (frame.ms_step_low <= frame.ms_step).all()
     assert (frame.ms_step <= frame.ms_step_high).all()
     assert "times distillation" in said

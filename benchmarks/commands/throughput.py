@@ -20,7 +20,7 @@ from benchmarks.registry.experiments import Choice
 from benchmarks.registry.methods import METHODS, rows_of
 
 TASKS = ("fashion-lt", "movie-5", "wiki-titles")
-STEPS = {"smoke": 4, "small": 40}  # of a round: a multiple of every pool's renewal
+STEPS = {"smoke": 12, "small": 40}  # of a round: a multiple of every pool's renewal
 
 
 @dataclass
