@@ -107,6 +107,20 @@ def test_an_oracle_and_another_student_take_no_bold_and_keep_nobody_from_it():
     assert bold == ["tgt-random"]
 
 
+def test_rows_of_a_longer_schedule_are_compared_with_each_other():
+    noise = np.array([-0.01, 0.0, 0.01])
+    level = {"distillation": 0.7, "tgt-random": 0.8, "prior-sampling-long": 0.85, "tgt-random-long": 0.9}
+    cells = cells_of({method: [(mean + e, mean) for e in noise] for method, mean in level.items()})
+    assert [summary.contenders(cells, METRIC, steps) for steps in (1, 4)] == [["distillation"], ["prior-sampling-long"]]
+    assert summary.best_of(cells, "tgt-*", METRIC) == "tgt-random"
+    assert summary.clear_winner(cells, METRIC) == "tgt-random"
+    grid = tables.grid(GROUP, cells)
+    told = {row[0].text: row[[head.startswith("Δ best") for head in grid.heads].index(True)].text for row in grid.rows}
+    assert told["tgt-random"].startswith("+10.0")
+    assert told["tgt-random-long"].startswith("+5.0")
+    assert [name for name in told if name.endswith(" *")] == ["distillation *", "prior-sampling-long *"]
+
+
 def test_of_several_rows_the_best_on_validation_stands_for_them():
     table = {
         "distillation": [(0.9, 0.5)] * 2,

@@ -332,8 +332,18 @@ def test_what_more_steps_bring_is_quoted_as_recorded():
         assert difference is not None
         return f"{100 * difference.mean:+.1f} [{100 * difference.low:.1f}, {100 * difference.high:.1f}]"
 
-    for row in ("distillation-mixup", "distillation-augmented", "tgt-random", "tgt-gradient"):
+    rows = (
+        "distillation",
+        "distillation-mixup",
+        "distillation-augmented",
+        "prior-sampling",
+        "tgt-random",
+        "tgt-gradient",
+    )
+    for row in rows:
         means = [f"{100 * found[one].values.mean():.1f}" for one in (row, f"{row}-long")]
         assert f"| {row} | {means[0]} | {means[1]} | {told(f'{row}-long', row)} |" in text
-    for row in ("tgt-gradient", "tgt-gradient-long", "tgt-random-long"):
-        assert told(row, "distillation-augmented-long") in text
+    assert told("tgt-gradient", "distillation-augmented-long") in text
+    assert f"by {told('tgt-gradient-long', 'distillation-augmented-long')} points" in text
+    for row in ("tgt-gradient-long", "tgt-random-long"):
+        assert f"the prior ({told(row, 'prior-sampling-long')})" in text

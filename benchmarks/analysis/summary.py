@@ -46,8 +46,9 @@ def frame(groups: Groups, metrics: Iterable[str] = METRICS) -> pd.DataFrame:
         same = {"task": group.task, "teacher": group.teacher, "budget": group.budget, "match": group.match}
         for metric in metrics:
             found = scores(cells, metric)
-            rivals = contenders(cells, metric)
+            of_steps = {steps: contenders(cells, metric, steps) for steps in schedules(cells)}
             for method, ours in found.items():
+                rivals = of_steps[fact(method).schedule]
                 mean = crossed.estimate(ours)
                 assert mean is not None
                 row = {"method": method, "metric": metric, "n_seeds": mean.n, "n_draws": mean.parts.draws}
@@ -119,7 +120,7 @@ def is_own(method: str) -> bool:
 
 
 def best_of(cells: Cells, names: str, metric: str) -> str | None:
-    """Which of several rows stands for them: the best on validation samples of those of equal information.
+    """Which of several rows stands for them: the best on validation samples of those of equal information and steps.
 
     Args:
         names: comma-separated rows, or patterns of them with *; a single row is itself.
@@ -130,18 +131,26 @@ def best_of(cells: Cells, names: str, metric: str) -> str | None:
     if "," not in names and "*" not in names:
         return names if names in cells else None
     wanted = [name.strip() for name in names.split(",")]
-    rows = [row for row in cells if any(fnmatch(row, one) for one in wanted) and not fact(row).is_oracle]
-    rows = sorted(row for row in rows if not fact(row).other_student and scoring.of(cells[row], metric).units)
+    rows = [row for row in cells if any(fnmatch(row, one) for one in wanted) and _equal(row)]
+    rows = sorted(row for row in rows if scoring.of(cells[row], metric).units)
     judged = {row: found.values.mean() for row in rows if (found := validation(cells[row], metric)).units}
     return max(judged, key=judged.__getitem__) if judged else next(iter(rows), None)
 
 
-def contenders(cells: Cells, metric: str) -> list[str]:
+def schedules(cells: Cells) -> list[int]:
+    """How many times the task's steps the rows have, each number once."""
+    return sorted({fact(method).schedule for method in cells})
+
+
+def contenders(cells: Cells, metric: str, steps: int = 1) -> list[str]:
     """The best rival, by its mean on validation samples, and the rivals that validation does not tell from it.
+
+    Args:
+        steps: how many times the task's steps the rows have: those of other schedules are no peers.
 
     Where no run was validated it is distillation alone, which no result has chosen; empty without any rival.
     """
-    rivals = [method for method in scores(cells, metric) if is_rival(method)]
+    rivals = [method for method in scores(cells, metric) if is_rival(method) and fact(method).schedule == steps]
     judged = {method: found for method in rivals if (found := validation(cells[method], metric)).units}
     if not judged:
         return [BASELINE] if BASELINE in rivals else []
@@ -169,9 +178,7 @@ def over_best(found: dict[str, Scores], method: str, rivals: list[str]) -> Estim
 
 def clear_winner(cells: Cells, metric: str) -> str | None:
     """Of the rows of equal information and steps the best, if its interval over the second best excludes zero."""
-    found = {
-        method: one for method, one in scores(cells, metric).items() if _equal(method) and fact(method).schedule == 1
-    }
+    found = {method: one for method, one in scores(cells, metric).items() if _equal(method)}
     order = sorted(found, key=lambda method: -found[method].values.mean())
     if len(order) < 2:
         return None
@@ -180,9 +187,9 @@ def clear_winner(cells: Cells, metric: str) -> str | None:
 
 
 def _equal(method: str) -> bool:
-    """Whether a row has the information and the student that others have."""
+    """Whether a row has the information, the student and the steps that others have."""
     row = fact(method)
-    return not row.is_oracle and not row.other_student
+    return not row.is_oracle and not row.other_student and row.schedule == 1
 
 
 def gap_closed(ours: dict[Unit, float], base: dict[Unit, float], top: float) -> float | None:

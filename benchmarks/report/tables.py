@@ -33,7 +33,7 @@ def grid(
     others = beside or {}
     task = tasks.get(group.task)
     scores = summary.scores(cells, task.metric)
-    rivals = summary.contenders(cells, task.metric)
+    of_steps = {steps: summary.contenders(cells, task.metric, steps) for steps in summary.schedules(cells)}
     winner = summary.clear_winner(cells, task.metric)
     beyond = summary.references(task, cells)  # what needs no student
     base = scores.get(BASELINE)
@@ -44,6 +44,7 @@ def grid(
     heads += ["seconds", "labeler queries", "seeds"]
     rows = []
     for method, seeds in cells.items():
+        rivals = of_steps[fact(method).schedule]
         recorded = any(record is not None for record in seeds.values())
         link = id_of("records", *group, method) if recorded else ""
         row = [Cell(method + (" *" if method in rivals[:1] else ""), link=link)]
@@ -202,7 +203,8 @@ def _of_rivals(cells: Cells, metric: str) -> Iterator[str]:
         shared = (
             f"; the level of its intervals is shared out over {', '.join(rivals)}, which validation does not tell apart"
         )
-        yield f"Best rival (*): the best outside TGT on validation samples{shared if len(rivals) > 1 else ''}."
+        peers = ", of the rows with as many steps" if len(summary.schedules(cells)) > 1 else ""
+        yield f"Best rival (*): the best outside TGT on validation samples{peers}{shared if len(rivals) > 1 else ''}."
     elif rivals:
         yield f"Best rival (*): {BASELINE} stands for it, as the budget takes the validation samples."
 
