@@ -266,9 +266,14 @@ def test_a_failure_of_the_machine_is_no_result_of_a_method(run, monkeypatch, cap
     rewrite(run.recipes["labeler"].cached, lambda array: array * 0)
     with pytest.raises(MachineFailure, match="was changed since it was trained"):
         execute.execute(run)
-    for error in (OSError(errno.ENOSPC, "No space left on device"), FileNotFoundError("gone"), MachineFailure("m")):
+    for error in (
+        OSError(errno.ENOSPC, "No space left on device"),
+        FileNotFoundError("gone"),
+        MachineFailure("m"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of"),
+    ):
         monkeypatch.setattr(execute, "_train", lambda *given, error=error: (_ for _ in ()).throw(error))
-        with pytest.raises(OSError):  # noqa: PT011 (each has its own words)
+        with pytest.raises(type(error)):
             execute.execute(run)
 
 
@@ -312,6 +317,15 @@ def test_a_failure_of_the_machine_is_one_line_of_a_command(monkeypatch, capsys):
     monkeypatch.setattr(command, "_run", failing)
     assert command.main(["table1"]) == 1
     assert capsys.readouterr().err == "reproduce.sh: a/file: hash is 0, expected 1\n"
+
+
+def test_a_full_gpu_is_told_with_what_helps(monkeypatch, capsys):
+    def failing(arguments):
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`\nand more")
+
+    monkeypatch.setattr(command, "_run", failing)
+    assert command.main(["table1"]) == 1
+    assert capsys.readouterr().err.startswith("reproduce.sh: the GPU has no memory left; fewer --jobs would share it (")
 
 
 def test_a_file_is_hashed_once_a_process(run, monkeypatch):

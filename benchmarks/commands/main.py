@@ -16,7 +16,7 @@ import tyro
 
 from benchmarks.commands import bounds
 from benchmarks.core.environment import processes
-from benchmarks.core.errors import BadInput, did_you_mean, of_the_machine, unknown
+from benchmarks.core.errors import BadInput, did_you_mean, gpu_is_full, in_a_line, of_the_machine, unknown
 from benchmarks.registry.targets import ALL, TARGETS
 
 
@@ -30,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except (OSError, ValueError, RuntimeError) as error:
         told = _of_a_users_file(error)
+        if gpu_is_full(error):
+            told = f"the GPU has no memory left; fewer --jobs would share it ({in_a_line(error)})"
         if not told and isinstance(error, RuntimeError) and type(error).__module__.split(".")[0] != "benchmarks":
             raise  # a bug, not a condition of the machine: its trace is wanted
         _say(told or str(error))

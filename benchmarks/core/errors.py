@@ -20,9 +20,20 @@ class MachineFailure(OSError):
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.EMFILE, errno.ENFILE}
 
 
+#: Torch's own words, the driver's and cuBLAS's.
+_GPU_IS_FULL = ("CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
 def of_the_machine(error: BaseException) -> bool:
     """Whether the machine or the cache failed, in whosever code that came up."""
-    return isinstance(error, MachineFailure) or (isinstance(error, OSError) and error.errno in _OF_THE_DISK)
+    if isinstance(error, OSError):
+        return isinstance(error, MachineFailure) or error.errno in _OF_THE_DISK
+    return gpu_is_full(error)
+
+
+def gpu_is_full(error: BaseException) -> bool:
+    """Whether a GPU had no memory left: other runs and programs share it, so that it tells nothing of a method."""
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _GPU_IS_FULL)
 
 
 def unknown(kind: str, name: str, there: Iterable[str]) -> str:

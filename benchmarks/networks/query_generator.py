@@ -181,7 +181,8 @@ class QueryGenerator(nn.Module):
         places = _to_its_end(text)
         text = text[:, : int(places.sum(1).max())]
         kind = torch.zeros(len(text), dtype=torch.long, device=text.device)
-        soft = self.shares(*self.forced(about, state, pages, text, kind), pages)
+        with torch.backends.cudnn.flags(enabled=False):  # its GRU has no gradient in a frozen network
+            soft = self.shares(*self.forced(about, state, pages, text, kind), pages)
         return F.one_hot(text, soft.shape[-1]) + (soft - soft.detach()) * places[:, : text.shape[1], None]
 
     def _write(self, about: Tensor, state: Tensor, pages: Pages) -> Tensor:
