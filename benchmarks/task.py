@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from benchmarks.data.given import Given
+
 SIZES = ("smoke", "small", "paper")
 HELD_OUT = 0.1  # share of the training samples set aside for validation where the data name none
 
@@ -122,6 +124,7 @@ class Task:
         computed: its data are the result of arithmetic, whose last bits differ between kinds of processors.
         code: of a custom task, the modules that hold it: their digest is part of its runs' keys.
         own: of a custom task, which of "data", "generator", "labeler" and "training" are the user's.
+        needs: files that only the user can bring (see `data.given`): of the tasks of the paper's size.
     """
 
     name: str = ""
@@ -154,6 +157,7 @@ class Task:
     computed: bool = False
     code: tuple[str, ...] = ()
     own: frozenset[str] = frozenset()
+    needs: tuple[Given, ...] = ()
     dataset: str = ""
     family: str = ""  # the task that this one is a variation of, else its own name
     scale: str = "small"  # the size that this instance is at

@@ -39,11 +39,11 @@ class Options(Settings, Runs, Cells, Methods, Tasks, Computing, Where):
 
 def refuse(target: str, options: Options) -> None:
     experiment = EXPERIMENTS[target]
-    choice = choice_of(options, experiment.tasks)
+    choice = choice_of(options, experiment.at(options.size))
     for task in choice.tasks:
         if experiment.figure == "slopes" and task not in experiment.tasks:
             raise BadInput(f"{target} is of manifolds whose dimensions are known; {task} is none")
-    contract.breaches(choice.methods, choice.tasks or experiment.tasks, options.unchecked)
+    contract.breaches(choice.methods, choice.tasks or experiment.at(choice.size), options.unchecked)
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
@@ -52,7 +52,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.report import artefacts
     from benchmarks.runs.fill import fill
 
-    choice = choice_of(options, EXPERIMENTS[target].tasks)
+    choice = choice_of(options, EXPERIMENTS[target].at(options.size))
     folder = folder_of(options)
     runs, absent = available([target], choice, console)
     if left_out := _left_out(target, choice):
@@ -66,7 +66,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         return status
     own = folder.resolve() == (REFERENCE / options.size).resolve()
     reference = {} if own else Results.load(REFERENCE / options.size).groups()
-    breaches = contract.breaches(choice.methods, choice.tasks or EXPERIMENTS[target].tasks, options.unchecked)
+    breaches = contract.breaches(choice.methods, choice.tasks or EXPERIMENTS[target].at(choice.size), options.unchecked)
     pairs = [(run.spec, plan.record(run)) for run in plan.runs]
     told = [*(f"Task {task} is unavailable: {reason}" for task, reason in absent.items()), *breaches]
     made = artefacts.of_experiment(target, pairs, told, reference, Orders.of(folder))
@@ -81,7 +81,7 @@ def _left_out(target: str, choice: Choice) -> list[str]:
     if choice.methods or choice.extra:
         return []
     experiment = EXPERIMENTS[target]
-    of_tasks = [tasks.get(name) for name in choice.tasks or experiment.tasks]
+    of_tasks = [tasks.get(name) for name in choice.tasks or experiment.at(choice.size)]
     rows = dict.fromkeys(row for task in of_tasks for row in experiment.methods(task, extra=True))
     return [row for row in rows if METHODS[row].extra]
 
@@ -93,7 +93,7 @@ def available(names: list[str], choice: Choice, console: Console) -> tuple[list[
     runs: list[Run] = []
     absent: dict[str, str] = {}
     for name in names:
-        for task in choice.tasks or EXPERIMENTS[name].tasks:
+        for task in choice.tasks or EXPERIMENTS[name].at(choice.size):
             try:
                 runs += grid(name, replace(choice, tasks=(task,)))
             except Unavailable as error:

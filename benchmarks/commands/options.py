@@ -6,6 +6,7 @@ What an option says is looked at before anything runs; a wrong word is `BadInput
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -33,8 +34,9 @@ ALL = "all"
 
 @dataclass
 class Size:
-    size: Literal["smoke", "small"] = "small"
-    """smoke: seconds, to see that it works. small: minutes on two cores."""
+    size: Literal["smoke", "small", "paper"] = "small"
+    """smoke: seconds, to see that it works. small: minutes on two cores. paper: the paper's own data and networks of
+    its kind, on GPUs (docs/paper.md)."""
 
 
 @dataclass
@@ -86,7 +88,7 @@ class Runs(Work):
 class Data:
     data: str = ""
     """A task without code: a .csv, .tsv, .parquet, .jsonl or .npz file, a folder of images by class, or one that
-    `datasets` saved. Without --text and images it is one of numbers."""
+    `datasets` saved. Without --text and images it is one of numbers. At --size paper: the folder of the data sets."""
     text: str = ""
     """Of --data: the column of the texts."""
     label: str = ""
@@ -282,6 +284,9 @@ def _of_data(options: Any) -> tuple[str, ...]:
         return ()
     if not Path(path).expanduser().exists():
         raise BadInput(f"--data: there is no {path}")
+    if options.size == "paper":
+        os.environ["TGT_DATA"] = path
+        return ()
     from benchmarks.registry import custom
 
     return (custom.register_data(json.dumps({"path": str(Path(path).expanduser().resolve()), **more})),)

@@ -45,7 +45,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
 
     choice, folder = choice_of(options), folder_of(options)
     rows = []
-    for name in choice.tasks or tuple(dict.fromkeys(task.tuned_on for task in tasks.TASKS.values())):
+    for name in choice.tasks or tuple(
+        dict.fromkeys(task.tuned_on for task in tasks.TASKS.values() if choice.size in task.sizes)
+    ):
         task = tasks.get(name)
         searched, own = task.sizes[choice.size].searched, prior.fitting(rows_of(task), task.at(choice.size))
         if unknown := sorted(set(choice.budgets) - set(searched)):

@@ -19,7 +19,7 @@ from benchmarks.runs.run import Run
 def grid(name: str, choice: Choice) -> list[Run]:
     """The runs of an experiment. Raises ValueError for a budget that a task cannot give."""
     experiment = EXPERIMENTS[name]
-    runs = [run for task in choice.tasks or experiment.tasks for run in _of_task(experiment, task, choice)]
+    runs = [run for task in choice.tasks or experiment.at(choice.size) for run in _of_task(experiment, task, choice)]
     for run in {(run.spec.task, run.spec.budget): run for run in runs}.values():
         _ = run.split  # a budget that the pool cannot give is refused here, before anything runs
     return runs
@@ -27,7 +27,7 @@ def grid(name: str, choice: Choice) -> list[Run]:
 
 def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run]:
     task = tasks.get(tasks.with_ratio(task_name, choice.ratio) if choice.ratio else task_name)
-    size = task.sizes[choice.size]
+    size = task.at(choice.size).size
     cells = product(
         choice.teachers,
         choice.budgets or experiment.budgets(size),
