@@ -55,13 +55,13 @@ class InverseCloze(Corpus):
 
     def cut(self, passages: Tensor) -> Tensor:
         c, device = self.config, passages.device
-        words = (passages != 0).sum(1)
+        words = self.data.vocabulary.inside(passages).sum(1)
         length = torch.randint(c.shortest, c.longest + 1, (len(passages),), generator=self.rng, device=device)
         length = torch.minimum(length, words)
         first = (torch.rand(len(passages), generator=self.rng, device=device) * (words - length + 1)).long()
         places = torch.arange(self.data.inputs.shape[1], device=device)
         taken = (first[:, None] + places).clamp_max(passages.shape[1] - 1)
-        return torch.where(places < length[:, None], passages.gather(1, taken), 0)
+        return torch.where(places < length[:, None], passages.gather(1, taken), self.data.vocabulary.padding)
 
 
 PooledCorpus = pooled(

@@ -19,14 +19,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tgt.guided import TGT, TGTConfig
 from tgt.losses import DISTANCES
 from tgt.method import DISTILLATION_SEARCH, Batch, TrainingData
 from tgt.pooled import pooled
+from tgt.vocabulary import one_hot
 
-_PAD, _UNKNOWN = 0, 1  # tokens of every vocabulary of the suite
 _CLIP = 5.0  # norm of the generator's gradient, as in the official code
 
 
@@ -69,8 +68,9 @@ class MateKD(TGT):
         repeats = -(-batch.num_generated // len(batch.indices))
         texts = self.data.inputs[batch.indices.repeat(repeats)[: batch.num_generated]]
         chance = torch.rand(texts.shape, generator=self.rng, device=texts.device)
-        missing = (chance < self.config.masked) & (texts != _PAD)
-        latents = self.teacher.encode(texts.masked_fill(missing, _UNKNOWN)).masked_fill(missing[..., None], 0)
+        vocabulary = self.data.vocabulary
+        missing = (chance < self.config.masked) & vocabulary.inside(texts)
+        latents = self.teacher.encode(texts.masked_fill(missing, vocabulary.unknown)).masked_fill(missing[..., None], 0)
         if self.step:
             self.train_filler(student, texts, missing, latents)
         with torch.no_grad():
@@ -85,7 +85,8 @@ class MateKD(TGT):
         with self.teacher.costs.phase("decode"):
             scores = self.filler.words(self.filler.hidden(latents)[missing])
         self.teacher.costs.add("decodes", len(texts))
-        scores = scores.index_fill(1, torch.tensor([_PAD, _UNKNOWN], device=scores.device), -torch.inf)
+        none = torch.tensor([self.data.vocabulary.padding, self.data.vocabulary.unknown], device=scores.device)
+        scores = scores.index_fill(1, none, -torch.inf)
         noisy = scores - torch.empty_like(scores).exponential_(generator=self.rng).log()
         return texts.masked_scatter(missing, noisy.argmax(1)), noisy.softmax(1)
 
@@ -95,7 +96,7 @@ class MateKD(TGT):
         student.eval()
         with self.teacher.costs.phase("explore"):
             filled, soft = self.fill(texts, missing, latents)
-            rows = F.one_hot(filled, soft.shape[1]).to(soft.dtype)  # (B, T, V): hard forward, soft backward
+            rows = one_hot(filled, soft.new_empty(*filled.shape, soft.shape[1]))  # hard forward, soft backward
             rows = rows.index_put((missing,), rows[missing] + soft - soft.detach())
             distance = DISTANCES[self.config.distance]
             rise = distance(student(rows), self.teacher.label(rows), self.config.temperature).mean()
@@ -116,6 +117,7 @@ PooledMateKD = pooled(
             "about": "distillation, half of each step with words filled in by a generator trained against the student",
             "only_for": "text",
             "pool_of": "mate-kd",
+            "generator_has": ["hidden", "words"],
             "tables": ["text"],
             "order": 165,
             "colour": "#e7298a",

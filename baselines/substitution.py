@@ -22,7 +22,6 @@ from tgt.method import DISTILLATION_SEARCH, Batch, TrainingData
 from tgt.pooled import pooled
 
 _CHUNK = 256  # texts that are read at a time
-_SPECIAL = 2  # the first tokens of every vocabulary of the suite are no words: padding and the unknown word
 
 
 @dataclass(frozen=True)
@@ -55,16 +54,21 @@ class Substitution(TGT):
         pool = self.data.unlabelled
         order = torch.randperm(len(pool), generator=self.rng, device=pool.device)
         texts = pool[order[: self.config.read]]
-        states = torch.cat([self.teacher.encode(chunk) for chunk in texts.split(_CHUNK)])
+        states = torch.cat([self._states(self.teacher.encode(chunk)) for chunk in texts.split(_CHUNK)])
         if states.shape[:2] != texts.shape:
             raise ValueError("substitution needs a generator with a latent for each word of a text")
-        at = texts >= _SPECIAL
+        at = self.data.vocabulary.words(texts)
         words, which, count = texts[at].unique(return_inverse=True, return_counts=True)
         total = states.new_zeros(len(words), states.shape[2]).index_add_(0, which, states[at])
         means, centre, kept = total / count[:, None], states[at].mean(0), count >= self.config.seen
         if kept.sum() < 2:
             raise ValueError(f"fewer than two words are read {self.config.seen} times in {len(texts)} texts")
         return words[kept], F.normalize(means[kept] - centre, dim=1), centre
+
+    def _states(self, latents: Tensor) -> Tensor:
+        """What latents say of the words: all of them, or what the generator's `states` takes out of them."""
+        states = getattr(self.teacher.generator, "states", None)
+        return latents if states is None else states(latents)
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         repeats = -(-batch.num_generated // len(batch.indices))
@@ -76,8 +80,8 @@ class Substitution(TGT):
         words, directions, centre = self.words
         texts = self.data.inputs[indices]
         chance = torch.rand(texts.shape, generator=self.rng, device=texts.device)
-        chosen = (chance < self.config.replaced) & (texts >= _SPECIAL)
-        states = F.normalize(self.data.latents[indices][chosen] - centre, dim=1)
+        chosen = (chance < self.config.replaced) & self.data.vocabulary.words(texts)
+        states = F.normalize(self._states(self.data.latents[indices])[chosen] - centre, dim=1)
         nearness = (states @ directions.T).masked_fill(texts[chosen][:, None] == words, -torch.inf)
         near = nearness.topk(min(self.config.neighbours, len(words) - 1), dim=1).indices
         which = torch.randint(near.shape[1], (len(near), 1), generator=self.rng, device=near.device)

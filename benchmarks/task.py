@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmarks.data.given import Given
+    from tgt.vocabulary import Vocabulary
 
 SIZES = ("smoke", "small", "paper")
 HELD_OUT = 0.1  # share of the training samples set aside for validation where the data name none
@@ -283,6 +284,12 @@ class Task:
     def hits(self, logits: torch.Tensor, labels: np.ndarray) -> np.ndarray:
         """Whether each sample is a success (N,), for the error that a finite test set makes."""
         return right(logits, labels)
+
+    def tokens(self) -> Vocabulary:
+        """Of texts: which tokens are no words."""
+        from tgt.vocabulary import Vocabulary  # only now: it imports torch
+
+        return Vocabulary()
 
     def readable(self, tokens: np.ndarray) -> str | None:
         """One input as people read it; None where it is not words."""

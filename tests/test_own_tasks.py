@@ -216,7 +216,7 @@ def test_rows_that_need_a_prior_are_left_out_where_there_is_none(register, tmp_p
         "is left out\n"
     )
     assert "prior-sampling" not in compare.rivals(tasks.get(name).at("smoke"), "mine")
-    told = f"method prior-sampling: it decodes samples of a prior, and the generator of {name} has none"
+    told = f"method prior-sampling: it cannot run, for the generator of {name} has no prior to sample from"
     with pytest.raises(BadInput, match=told):
         options.fits_all("prior-sampling", (name,), "smoke")
     assert (tmp_path / "calls").read_text().split() == ["data", "teacher"]

@@ -8,6 +8,7 @@ from tgt.losses import DISTANCES, kl, mse, soft_cross_entropy
 from tgt.method import DISTILLATION_SEARCH, LEARNING_RATES, Batch, Method, MethodConfig, TrainingData
 from tgt.pooled import Pool, PoolConfig, PooledTGT, PooledTGTConfig
 from tgt.teacher import Generator, Teacher, freeze
+from tgt.vocabulary import Vocabulary, one_hot
 
 __all__ = [
     "DISTANCES",
@@ -26,6 +27,7 @@ __all__ = [
     "TGTConfig",
     "Teacher",
     "TrainingData",
+    "Vocabulary",
     "ascend",
     "features",
     "freeze",
@@ -33,6 +35,7 @@ __all__ = [
     "isotropic",
     "kl",
     "mse",
+    "one_hot",
     "project",
     "soft_cross_entropy",
     "start_anew",

@@ -34,6 +34,7 @@ def ascend(
     normalise: str = "l2",
     centre: Tensor | None = None,
     radius: float | None = None,
+    micro_batch: int | None = None,
 ) -> Tensor:
     """z <- z + eta * g for `steps` steps, with g the gradient in z of the disagreement of student and labeler.
 
@@ -47,6 +48,7 @@ def ascend(
         normalise: `l2` (g / |g|), `sign` (sign of g, as in FGSM) or `none` (g as it is).
         centre: centre of the projection ball; the starting points by default.
         radius: project onto the ball of this radius around `centre` after each step; None leaves z free.
+        micro_batch: points whose gradient is taken together, as memory allows; None takes all at once.
 
     Returns:
         Detached latents of the same shape.
@@ -59,9 +61,9 @@ def ascend(
     centre = latents.detach() if centre is None else centre
     point = latents.detach()
     for _ in range(steps):
-        point = point.requires_grad_()
         # The sum over samples gives each sample its own gradient, because no sample's disagreement depends on another.
-        (gradient,) = torch.autograd.grad(disagreement(point).sum(), point)
+        parts = [part.requires_grad_() for part in point.split(micro_batch or len(point))]
+        gradient = torch.cat([torch.autograd.grad(disagreement(part).sum(), part)[0] for part in parts])
         if normalise == "l2":
             gradient = gradient / _norm(gradient)
         elif normalise == "sign":

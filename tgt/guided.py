@@ -130,7 +130,14 @@ class TGT(Method):
         try:
             with self.teacher.costs.phase("explore"):
                 return ascend(
-                    latents, disagreement, c.ascent_steps, c.step_size, c.normalise, centre=centre, radius=c.radius
+                    latents,
+                    disagreement,
+                    c.ascent_steps,
+                    c.step_size,
+                    c.normalise,
+                    centre=centre,
+                    radius=c.radius,
+                    micro_batch=self.teacher.micro_batch,
                 )
         finally:
             student.train(was_training)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tgt.teacher import Teacher
+from tgt.vocabulary import Vocabulary
 
 CHUNK = 256  # samples a call when the whole training set passes through a frozen network once
 
@@ -25,6 +26,7 @@ class TrainingData:
         labels: (N,) int64; num_classes: L; teacher: the frozen teacher.
         augment: inputs (B, ...), generator -> augmented inputs; None where the domain has no augmentation.
         unlabelled: loads the inputs (M, ...) that the generator was trained on; None where they cannot be had.
+        vocabulary: of texts, what their tokens are.
     """
 
     def __init__(
@@ -35,9 +37,11 @@ class TrainingData:
         teacher: Teacher,
         augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
         unlabelled: Callable[[], Tensor] | None = None,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         self.inputs, self.labels, self.num_classes, self.teacher = inputs, labels, num_classes, teacher
         self._augment, self._unlabelled = augment, unlabelled
+        self.vocabulary = vocabulary or Vocabulary()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -63,6 +63,11 @@ class Teacher:
             raise ValueError("this teacher has no labeler: the method asks for labels of its own")
         return self._labeler
 
+    @property
+    def micro_batch(self) -> int | None:
+        """Latents whose gradients memory has room for at a time, by the generator's `micro_batch`; None for all."""
+        return getattr(self.generator, "micro_batch", None)
+
     def label(self, inputs: Tensor) -> Tensor:
         """Labeler's logits (B, L); differentiable in `inputs` if they require a gradient."""
         self.costs.add("labeler_queries", len(inputs))

@@ -321,7 +321,7 @@ def fits_all(method: str, on: tuple[str, ...], size: str) -> None:
     for name in on:
         task, row = tasks.get(name), METHODS[method]
         reason = row.unfit(task)
-        if not reason and row.needs_prior:
+        if not reason and (row.needs_prior or row.generator_has):
             from benchmarks.runs import prior  # only now: it needs torch
 
             reason = prior.unfit(method, task.at(size))

@@ -18,6 +18,7 @@ from benchmarks.data.wordpieces import PAD, UNKNOWN
 from benchmarks.networks.retrieval import SCALE, main_directions
 from benchmarks.networks.sentence_encoder import SentenceEncoder
 from benchmarks.networks.text import frozen_inference, present
+from tgt import one_hot
 
 ROOT = SentenceEncoder.width**0.5  # length of a latent
 
@@ -183,7 +184,7 @@ class QueryGenerator(nn.Module):
         kind = torch.zeros(len(text), dtype=torch.long, device=text.device)
         with torch.backends.cudnn.flags(enabled=False):  # its GRU has no gradient in a frozen network
             soft = self.shares(*self.forced(about, state, pages, text, kind), pages)
-        return F.one_hot(text, soft.shape[-1]) + (soft - soft.detach()) * places[:, : text.shape[1], None]
+        return one_hot(text, soft) + (soft - soft.detach()) * places[:, : text.shape[1], None]
 
     def _write(self, about: Tensor, state: Tensor, pages: Pages) -> Tensor:
         text = torch.full((len(about), self.length), PAD, device=about.device)

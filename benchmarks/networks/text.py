@@ -18,6 +18,7 @@ from transformers import BertConfig, BertModel
 
 from benchmarks.data.texts import MINILM
 from benchmarks.data.wordpieces import CLS, PAD
+from tgt import one_hot
 
 # PyTorch's fused inference path is no faster here, and multiply-adds cannot be counted through it.
 torch.backends.mha.set_fastpath_enabled(False)
@@ -70,8 +71,7 @@ def mean_of_present(states: Tensor, mask: Tensor) -> Tensor:
 def straight_through(logits: Tensor) -> Tensor:
     """One-hot rows of the likeliest tokens (B, T, V) with the distributions' gradient (Bengio et al. 2013)."""
     soft = logits.softmax(-1)
-    hard = F.one_hot(logits.argmax(-1), logits.shape[-1]).to(soft.dtype)
-    return hard + soft - soft.detach()
+    return one_hot(logits.argmax(-1), soft) + soft - soft.detach()
 
 
 class MiniLM(nn.Module):

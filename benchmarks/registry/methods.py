@@ -43,6 +43,7 @@ class Row:
         long_tail: it differs from other rows only where classes are not equally frequent.
         student: which of a task's students it trains, "student" or "pretrained".
         needs_prior: it decodes samples of the generator's prior; where a generator has none, it is left out.
+        generator_has: what else of a generator it uses, by name; where a user's lacks one of these, it is left out.
     pool_of: of a row with its samples in a pool, the name of the same without one; "" of all others.
         schedule: its steps are so many times the task's: a method at the length that its paper asks for.
         tuned_as: the row whose searched hyper-parameters it takes; "" is its own. For longer schedules of a row.
@@ -63,6 +64,7 @@ class Row:
     long_tail: bool = False
     student: str = "student"
     needs_prior: bool = False
+    generator_has: list[str] = field(default_factory=list)
     pool_of: str = ""
     schedule: int = 1
     tuned_as: str = ""
@@ -119,8 +121,8 @@ class Row:
 #: What `variants` may say of a row, and what kind of literal says it.
 FACTS: dict[str, type] = {
     "about": str, "role": str, "fixed": dict, "search": dict, "defaults": dict, "tables": list, "only_for": str,
-    "long_tail": bool, "student": str, "needs_prior": bool, "pool_of": str, "schedule": int, "tuned_as": str,
-    "extra": bool, "order": int, "colour": str,
+    "long_tail": bool, "student": str, "needs_prior": bool, "generator_has": list, "pool_of": str,
+    "schedule": int, "tuned_as": str, "extra": bool, "order": int, "colour": str,
 }  # fmt: skip
 
 

@@ -224,6 +224,7 @@ def teacher_and_data(run: Run, costs: Costs) -> RunData:
         "teacher": _teacher(run, parts, costs),
         "augment": task.augment,
         "unlabelled": lambda: tensor(unlabelled(examples, run.spec.teacher, run.split)),
+        "vocabulary": task.tokens(),
         "passages": None if examples.passages is None else tensor(examples.passages),
     }
     if task.size.keep_answers and run.spec.teacher == "full":

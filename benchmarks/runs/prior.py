@@ -1,4 +1,4 @@
-"""Rows that decode samples of the generator's prior, on tasks whose own generator has none."""
+"""Rows that use more of a generator than each has, a prior above all, on tasks whose own generator lacks it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,26 @@ from benchmarks.teachers import own
 
 def unfit(row: str, task: Task) -> str:
     """Why a row cannot run on a task at its size, for want of a prior; "" if it can. Asks for a user's own teacher."""
-    if not METHODS[row].needs_prior or "generator" not in task.own:
+    absent = _absent(row, task)
+    return f"it cannot run, for the generator of {task.name} has no {absent}" if absent else ""
+
+
+def _absent(row: str, task: Task) -> str:
+    """What a row uses of a generator and the task's own has not; "" if it has all."""
+    of = METHODS[row]
+    if not (of.needs_prior or of.generator_has) or "generator" not in task.own:
         return ""
     generator = own.given(task)[0][0]
-    if callable(getattr(generator, "sample_prior", None)):
-        return ""
-    return f"it decodes samples of a prior, and the generator of {task.name} has none (no sample_prior)"
+    if of.needs_prior and not callable(getattr(generator, "sample_prior", None)):
+        return "prior to sample from (no sample_prior)"
+    return ", no ".join(name for name in of.generator_has if not callable(getattr(generator, name, None)))
 
 
 def fitting(rows: Iterable[str], task: Task) -> tuple[str, ...]:
     """The rows that can run on a task at its size; a line says once which are left out."""
-    rows = tuple(rows)
-    left_out = [row for row in rows if unfit(row, task)]
-    if left_out:
-        told = f"{', '.join(left_out)} cannot run and {'are' if len(left_out) > 1 else 'is'} left out"
-        tell_once(f"{task.name}: its generator has no prior to sample from (no sample_prior), so {told}")
-    return tuple(row for row in rows if row not in left_out)
+    absent = {row: _absent(row, task) for row in rows}
+    for what in filter(None, dict.fromkeys(absent.values())):
+        rows = [row for row in absent if absent[row] == what]
+        told = f"{', '.join(rows)} cannot run and {'are' if len(rows) > 1 else 'is'} left out"
+        tell_once(f"{task.name}: its generator has no {what}, so {told}")
+    return tuple(row for row in absent if not absent[row])

@@ -17,12 +17,14 @@ from benchmarks.core.fingerprint import seed_of
 from benchmarks.data.checks import of_overlap
 from benchmarks.data.splits import Profile
 from benchmarks.data.texts import words_of_any_language
-from benchmarks.data.wordpieces import PAD, in_vocabulary, vocabulary_of, word_pieces, words_of
+from benchmarks.data.wordpieces import in_vocabulary, vocabulary_of, word_pieces, words_of
 from benchmarks.task import Examples, Size, Task
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from tgt.vocabulary import Vocabulary
 
 LENGTH = 64  # word pieces of a text that a custom task gives as a string
 SMOKE = Size(
@@ -31,11 +33,17 @@ SMOKE = Size(
 )  # fmt: skip
 
 
-def drop_words(texts: torch.Tensor, rng: torch.Generator, share: float = 0.2) -> torch.Tensor:
+def drop_words(
+    texts: torch.Tensor, rng: torch.Generator, share: float = 0.2, vocabulary: Vocabulary | None = None
+) -> torch.Tensor:
     """Each word of texts (B, T) taken out with probability `share`: its place is padding."""
     import torch
 
-    return texts.masked_fill(torch.rand(texts.shape, generator=rng, device=texts.device) < share, PAD)
+    from tgt.vocabulary import Vocabulary
+
+    vocabulary = vocabulary or Vocabulary()
+    dropped = torch.rand(texts.shape, generator=rng, device=texts.device) < share
+    return texts.masked_fill(dropped & vocabulary.inside(texts), vocabulary.padding)
 
 
 class TextTask(Task):
