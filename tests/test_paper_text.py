@@ -24,7 +24,7 @@ from benchmarks.tasks.texts import drop_words
 from benchmarks.teachers import own, store
 from benchmarks.validation.toys import SENTENCES, rng
 from tgt import Teacher, Vocabulary, ascend, freeze, isotropic, kl, one_hot
-from tgt.hub import denoising_generator, text_classifier
+from tgt.hub_text import denoising_generator, text_classifier
 
 NAMES = ("amazon-5", "yelp-5", "imdb", "mnli")
 STARS = [f"{n} star{'s' if n > 1 else ''}" for n in range(1, 6)]

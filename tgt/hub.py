@@ -7,17 +7,12 @@ here is imported before it is asked for: transformers comes with sentence-transf
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from tgt.denoising import DenoisingGenerator
-from tgt.vocabulary import Vocabulary
 
 
 class ImageLabeler(nn.Module):
@@ -116,60 +111,6 @@ def transformers_labeler(name: str) -> nn.Module:
         return ImageLabeler(model, seen.image_mean, seen.image_std, size)
     model = AutoModelForSequenceClassification.from_pretrained(name)
     return TextLabeler(model, config.pad_token_id or 0)
-
-
-def text_classifier(
-    name: str, revision: str | None = None, classes: Sequence[str] = (), new_head: bool = False, random: bool = False
-) -> TextLabeler:
-    """A classifier of texts, labeler or student, from safetensors in a folder or at a revision of a hub's id.
-
-    Args:
-        classes: names of the classes, in whose order logits are to be; a model that does not name them keeps its own.
-        new_head: for these classes, in place of the model's own. random: of the model its sizes alone.
-
-    Raises:
-        ValueError: a hub's id without the 40 digits of a revision.
-    """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    more = {"num_labels": len(classes)} if new_head or random else {}
-    config = AutoConfig.from_pretrained(name, **_pinned(name, revision), **more)
-    if random:
-        model = AutoModelForSequenceClassification.from_config(config)
-    else:
-        model = _loaded(AutoModelForSequenceClassification, name, revision, config=config)
-    own = [str(config.id2label[i]).lower() for i in range(config.num_labels)]
-    wanted = [word.lower() for word in classes]
-    order = [own.index(word) for word in wanted] if sorted(own) == sorted(wanted) else None
-    return TextLabeler(model, config.pad_token_id or 0, order)
-
-
-def denoising_generator(
-    name: str, vocabulary: Vocabulary, texts: Tensor, revision: str | None = None
-) -> DenoisingGenerator:
-    """BART or another of its kind, from where `text_classifier` has its models; see `DenoisingGenerator`."""
-    from transformers import AutoModelForSeq2SeqLM
-
-    return DenoisingGenerator(_loaded(AutoModelForSeq2SeqLM, name, revision), vocabulary, texts)
-
-
-def _loaded(kind: Any, name: str, revision: str | None, **more: Any) -> Any:
-    """A model of safetensors in float32, which forgets where it lay: equal weights are one model wherever they are."""
-    pinned = _pinned(name, revision)
-    model = kind.from_pretrained(name, use_safetensors=True, dtype=torch.float32, **pinned, **more)
-    for part in model.modules():
-        if hasattr(part, "name_or_path"):
-            part.name_or_path = ""
-    return model
-
-
-def _pinned(name: str, revision: str | None) -> dict[str, Any]:
-    """Of a folder its files alone, of a hub one revision; never code. The hub's token is left to the environment."""
-    if Path(name).is_dir():
-        return {"trust_remote_code": False, "local_files_only": True}
-    if revision is None or not re.fullmatch("[0-9a-f]{40}", revision):
-        raise ValueError(f"{name} is no folder; of a hub's id the revision must be given, all 40 digits")
-    return {"trust_remote_code": False, "revision": revision}
 
 
 def timm_labeler(name: str, **options: Any) -> nn.Module:

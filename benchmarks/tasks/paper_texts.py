@@ -145,17 +145,17 @@ class PaperText(TextTask):
         return drop_words(texts, rng, vocabulary=self.tokens())
 
     def student(self, classes: int) -> nn.Module:
-        from tgt.hub import text_classifier
+        from tgt.hub_text import text_classifier
 
         return text_classifier(str(self._model("distilroberta-base")), classes=self.names, random=True)
 
     def pretrained(self, classes: int) -> nn.Module:
-        from tgt.hub import text_classifier
+        from tgt.hub_text import text_classifier
 
         return text_classifier(str(self._model("distilroberta-base")), classes=self.names, new_head=True)
 
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
-        from tgt.hub import denoising_generator, text_classifier
+        from tgt.hub_text import denoising_generator, text_classifier
 
         labeler = text_classifier(str(self._model(Path(self.needs[-1].path).name)), classes=self.names)
         found = self.examples()

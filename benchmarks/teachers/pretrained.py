@@ -36,8 +36,6 @@ def judged(module: Any, task: Task, examples: Examples, recipe: Recipe, split: S
     """In place of training a labeler: its metrics on validation and test samples. Raises ValueError for no logits."""
     _comes_trained(task, recipe)
     module.eval()
-    if torch.cuda.is_available():  # half a million texts would take a processor days
-        module.cuda()
     if "labeler" in task.own:
         logits = logits_of(module, task, examples.pool_inputs[:_FEW])
         if told := no_logits(logits, examples.classes):

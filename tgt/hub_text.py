@@ -1,16 +1,20 @@
-"""BART and its like as generators of texts: encoder states are the latents, and texts are written from perturbed ones.
+"""Text models from a folder or a revision of a hub: BART and its like as generators, RoBERTa and others as classifiers.
 
 BART is Lewis et al. 2020 (arXiv 1910.13461); one-hot rows with the distributions' gradient are Bengio et al. 2013.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tgt.hub import TextLabeler
 from tgt.vocabulary import Vocabulary, one_hot
 
 
@@ -25,7 +29,8 @@ class DenoisingGenerator(nn.Module):
     latest with as many tokens as its source has; separators and ends are then written, whatever the model makes of it.
 
     Args:
-        texts: (N, T) that the spread of each of the d numbers is measured on.
+        texts: (N, T) that the spread is measured on: one number, and three digits of it, for the others differ between
+            machines and a teacher is known by all numbers that it holds.
     """
 
     apart = 1000.0
@@ -40,10 +45,11 @@ class DenoisingGenerator(nn.Module):
         none = vocabulary.padding, vocabulary.unknown, vocabulary.begin, vocabulary.mask
         barred[[token for token in none if token is not None]] = True
         self.register_buffer("barred", barred)
-        self.register_buffer("spread", torch.ones(model.config.d_model))
+        self.register_buffer("spread", torch.ones(()))
         with torch.no_grad():
             latents = self.encode(texts)
-            self.spread.copy_(self.states(latents)[self.layout(latents) > 0].std(0).clamp_min(1e-6))
+            spread = self.states(latents)[self.layout(latents) > 0].var(0).mean().sqrt()
+            self.spread.fill_(float(f"{spread.item():.3g}"))
 
     def encode(self, text: Tensor) -> Tensor:
         mask, end = text != self.vocabulary.padding, text == self.vocabulary.end
@@ -110,3 +116,57 @@ class DenoisingGenerator(nn.Module):
             number, used = number + closed.long(), torch.where(closed, 0, used + 1)
             last = text[:, place, None]
         return text, free
+
+
+def text_classifier(
+    name: str, revision: str | None = None, classes: Sequence[str] = (), new_head: bool = False, random: bool = False
+) -> TextLabeler:
+    """A classifier of texts, labeler or student, from safetensors in a folder or at a revision of a hub's id.
+
+    Args:
+        classes: names of the classes, in whose order logits are to be; a model that does not name them keeps its own.
+        new_head: for these classes, in place of the model's own. random: of the model its sizes alone.
+
+    Raises:
+        ValueError: a hub's id without the 40 digits of a revision.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    more = {"num_labels": len(classes)} if new_head or random else {}
+    config = AutoConfig.from_pretrained(name, **_pinned(name, revision), **more)
+    if random:
+        model = AutoModelForSequenceClassification.from_config(config)
+    else:
+        model = _loaded(AutoModelForSequenceClassification, name, revision, config=config)
+    own = [str(config.id2label[i]).lower() for i in range(config.num_labels)]
+    wanted = [word.lower() for word in classes]
+    order = [own.index(word) for word in wanted] if sorted(own) == sorted(wanted) else None
+    return TextLabeler(model, config.pad_token_id or 0, order)
+
+
+def denoising_generator(
+    name: str, vocabulary: Vocabulary, texts: Tensor, revision: str | None = None
+) -> DenoisingGenerator:
+    """BART or another of its kind, from where `text_classifier` has its models; see `DenoisingGenerator`."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    return DenoisingGenerator(_loaded(AutoModelForSeq2SeqLM, name, revision), vocabulary, texts)
+
+
+def _loaded(kind: Any, name: str, revision: str | None, **more: Any) -> Any:
+    """A model of safetensors in float32, which forgets where it lay: equal weights are one model wherever they are."""
+    pinned = _pinned(name, revision)
+    model = kind.from_pretrained(name, use_safetensors=True, dtype=torch.float32, **pinned, **more)
+    for part in model.modules():
+        if hasattr(part, "name_or_path"):
+            part.name_or_path = ""
+    return model
+
+
+def _pinned(name: str, revision: str | None) -> dict[str, Any]:
+    """Of a folder its files alone, of a hub one revision; never code. The hub's token is left to the environment."""
+    if Path(name).is_dir():
+        return {"trust_remote_code": False, "local_files_only": True}
+    if revision is None or not re.fullmatch("[0-9a-f]{40}", revision):
+        raise ValueError(f"{name} is no folder; of a hub's id the revision must be given, all 40 digits")
+    return {"trust_remote_code": False, "revision": revision}
