@@ -177,6 +177,16 @@ def test_published_files_are_read_as_they_are(folder, name):
     assert task.readable(found.pool_inputs[0]).startswith(first)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_published_classes_give_all_budgets(name):
+    task, classes = tasks.get(name), {"amazon-5": [600_000] * 5, "yelp-5": [130_000] * 5, "imdb": [12_500] * 2}
+    counts = np.array(classes.get(name, [130_899, 130_900, 130_903]))
+    budgets = type(task).sizes["paper"].budgets
+    assert budgets[-1] == counts.sum()
+    for budget in budgets:
+        assert 0.9 * budget < task.profile.counts(counts, budget).sum() <= budget
+
+
 @pytest.mark.parametrize("name", ["yelp-5", "mnli"])
 def test_every_row_that_fits_takes_three_steps(folder, name):
     task = tasks.get(name).at("paper")

@@ -40,9 +40,12 @@ class DenoisingGenerator(nn.Module):
 
     def __init__(self, model: Any, vocabulary: Vocabulary, texts: Tensor) -> None:
         super().__init__()
+        if vocabulary.begin is None or vocabulary.end is None:
+            raise ValueError("texts need a begin and an end, or nothing tells how far to write")
         self.model, self.vocabulary = model.eval(), vocabulary
+        self.begin, self.end = vocabulary.begin, vocabulary.end
         barred = torch.zeros(model.config.vocab_size, dtype=torch.bool)
-        none = vocabulary.padding, vocabulary.unknown, vocabulary.begin, vocabulary.mask
+        none = vocabulary.padding, vocabulary.unknown, self.begin, vocabulary.mask
         barred[[token for token in none if token is not None]] = True
         self.register_buffer("barred", barred)
         self.register_buffer("spread", torch.ones(()))
@@ -52,7 +55,7 @@ class DenoisingGenerator(nn.Module):
             self.spread.fill_(float(f"{spread.item():.3g}"))
 
     def encode(self, text: Tensor) -> Tensor:
-        mask, end = text != self.vocabulary.padding, text == self.vocabulary.end
+        mask, end = text != self.vocabulary.padding, text == self.end
         second = F.pad(end[:, 1:] & end[:, :-1], (1, 0)).cumsum(1).clamp_max(1)  # from its separator on
         states = self.model.get_encoder()(input_ids=text, attention_mask=mask.long()).last_hidden_state
         return torch.cat([states / self.spread, self.apart * F.one_hot((1 + second) * mask, 3)], -1)
@@ -96,8 +99,7 @@ class DenoisingGenerator(nn.Module):
     @torch.no_grad()
     def _write(self, states: Tensor, layout: Tensor) -> tuple[Tensor, Tensor]:
         """The likeliest words (B, T), one after the other, and at which places the model had the choice (B, T)."""
-        v, device = self.vocabulary, states.device
-        text = torch.full(layout.shape, v.padding, device=device)
+        text = torch.full(layout.shape, self.vocabulary.padding, device=states.device)
         free = torch.zeros_like(text, dtype=torch.bool)
         room = torch.stack([(layout == number).sum(1) for number in (1, 2)], 1)  # of each text, its ends with it
         number, used = torch.zeros_like(room[:, 0]), torch.zeros_like(room[:, 0])
@@ -108,11 +110,11 @@ class DenoisingGenerator(nn.Module):
                 break
             scores, cache = self._scores(last, states, layout > 0, cache, keep=True)
             opens, full = used == 0, used + 1 >= room.gather(1, number.clamp_max(1)[:, None])[:, 0]
-            found = torch.where(full, v.end, scores[:, -1].argmax(-1))
-            found = torch.where(opens, torch.where(number == 0, v.begin, v.end), found)
-            text[:, place] = torch.where(going, found, v.padding)
+            found = torch.where(full, self.end, scores[:, -1].argmax(-1))
+            found = torch.where(opens, torch.where(number == 0, self.begin, self.end), found)
+            text[:, place] = torch.where(going, found, self.vocabulary.padding)
             free[:, place] = going & ~opens & ~full
-            closed = going & ~opens & (found == v.end)
+            closed = going & ~opens & (found == self.end)
             number, used = number + closed.long(), torch.where(closed, 0, used + 1)
             last = text[:, place, None]
         return text, free

@@ -75,7 +75,9 @@ def tokens(
         _encoded,
         batched=True,
         remove_columns=list(columns),
-        features=Features({"label": Value("int64"), "tokens": List(Value("uint16"), tokenizer.padding["length"])}),
+        features=Features(
+            {"label": Value("int64"), "tokens": List(Value("uint16"), (tokenizer.padding or {})["length"])}
+        ),
         fn_kwargs={"tokenizer": tokenizer, "columns": columns, "pairs": pairs},
     )
     parts = made.data.column("tokens").chunks

@@ -6,15 +6,17 @@ recalled, all numbers are this suite's (docs/paper.md).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.core.errors import BadInput
+from benchmarks.core.errors import BadInput, in_a_line
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.data.given import Given
+from benchmarks.data.splits import Profile
 from benchmarks.task import HELD_OUT, Examples, Size
 from benchmarks.tasks.texts import TextTask, drop_words
 
@@ -56,10 +58,14 @@ MODELS = (
 )
 
 
-def _size(count: int) -> Size:
-    """2,500 labels and all; UDA (Xie et al. 2020), whose Amazon-5 and Yelp-5 these are, has 10,000 steps too."""
-    curve = (2500, 10_000, count)
-    return Size(budget=2500, budgets=curve, table=(2500, count), steps=10_000, batch=32, search_budgets=curve, trials=8)
+def _size(count: int, *few: int) -> Size:
+    """All labels, and a few of them; UDA (Xie et al. 2020), whose Amazon-5 and Yelp-5 these are, has 10,000 steps too.
+
+    With all labels no validation sample would be left to search by: 10,000 stand in for them.
+    """
+    table = (*few, count)
+    curve, searched = tuple(sorted({2500, 10_000, count})), (*few, 10_000)
+    return Size(budget=table[0], budgets=curve, table=table, steps=10_000, batch=32, search_budgets=searched, trials=8)
 
 
 class PaperText(TextTask):
@@ -73,6 +79,7 @@ class PaperText(TextTask):
 
     scale = "paper"
     own = frozenset({"generator", "labeler"})
+    profile = Profile("balanced")  # as the published sets are
     teachers = {}
     students = {"student": "distilroberta-random.v1", "pretrained": "distilroberta.v1"}
     defaults = {"lr": 1e-4, "sigma": 0.5, "step_size": 60.0}
@@ -138,32 +145,43 @@ class PaperText(TextTask):
     def tokens(self) -> Vocabulary:
         from tgt.vocabulary import Vocabulary
 
-        named = {"padding": "<pad>", "unknown": "<unk>", "begin": "<s>", "end": "</s>", "mask": "<mask>"}
+        named: dict[str, Any] = {
+            "padding": "<pad>",
+            "unknown": "<unk>",
+            "begin": "<s>",
+            "end": "</s>",
+            "mask": "<mask>",
+        }
         return Vocabulary(**{part: self._tokenizer.token_to_id(token) for part, token in named.items()})
 
     def augment(self, texts: torch.Tensor, rng: torch.Generator) -> torch.Tensor:  # type: ignore[override]
         return drop_words(texts, rng, vocabulary=self.tokens())
 
     def student(self, classes: int) -> nn.Module:
-        from tgt.hub_text import text_classifier
-
-        return text_classifier(str(self._model("distilroberta-base")), classes=self.names, random=True)
+        return self._classifier("distilroberta-base", random=True)
 
     def pretrained(self, classes: int) -> nn.Module:
-        from tgt.hub_text import text_classifier
-
-        return text_classifier(str(self._model("distilroberta-base")), classes=self.names, new_head=True)
+        return self._classifier("distilroberta-base", new_head=True)
 
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
-        from tgt.hub_text import denoising_generator, text_classifier
+        from tgt.hub_text import denoising_generator
 
-        labeler = text_classifier(str(self._model(Path(self.needs[-1].path).name)), classes=self.names)
-        found = self.examples()
+        labeler, found = self._classifier(Path(self.needs[-1].path).name), self.examples()
         seen = np.delete(np.arange(len(found.pool_labels)), found.validation)[:_SPREAD]
-        generator = denoising_generator(
-            str(self._model("bart-base")), self.tokens(), self.tensor(found.pool_inputs[seen])
-        )
-        return generator, labeler
+        texts = self.tensor(found.pool_inputs[seen])
+        return self._load(denoising_generator, "bart-base", vocabulary=self.tokens(), texts=texts), labeler
+
+    def _classifier(self, name: str, **more: Any) -> nn.Module:
+        from tgt.hub_text import text_classifier
+
+        return self._load(text_classifier, name, classes=self.names, **more)
+
+    def _load(self, load: Callable[..., nn.Module], name: str, **more: Any) -> nn.Module:
+        folder = self._model(name)
+        try:
+            return load(str(folder), **more)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise BadInput(f"{folder} cannot serve: {in_a_line(error)}") from error
 
     def fits(self) -> dict[str, Any]:
         return {}
@@ -180,7 +198,7 @@ class Amazon5(PaperText):
         "The paper's: Amazon reviews of Zhang et al. (2015), title and text: 3,000,000 of which 10,000 are for "
         "validation, 650,000 for testing, classes equally frequent"
     )
-    sizes = {"paper": _size(3_000_000)}
+    sizes = {"paper": _size(3_000_000, 2500)}
     columns = ("title", "content")
     needs = (
         Given(
@@ -201,7 +219,7 @@ class Yelp5(PaperText):
         "The paper's: Yelp reviews of Zhang et al. (2015): 650,000 of which 10,000 are for validation, 50,000 for "
         "testing, classes equally frequent"
     )
-    sizes = {"paper": _size(650_000)}
+    sizes = {"paper": _size(650_000, 2500)}
     inside = "yelp_review_full"
     needs = (
         _of_hub("Yelp/yelp_review_full", YELP_REVISION, "yelp_review_full", "Yelp's dataset agreement", 0.3, DATA),
@@ -236,6 +254,7 @@ class Mnli(PaperText):
         "on the 9,815 matched pairs of the published validation set, and beside them on the 9,832 mismatched ones"
     )
     sizes = {"paper": _size(392_702)}
+    profile = Profile("natural")  # a few samples more of one class than of another
     inside = "mnli"
     columns = ("premise", "hypothesis")
     pairs = True
