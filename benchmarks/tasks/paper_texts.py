@@ -145,14 +145,9 @@ class PaperText(TextTask):
     def tokens(self) -> Vocabulary:
         from tgt.vocabulary import Vocabulary
 
-        named: dict[str, Any] = {
-            "padding": "<pad>",
-            "unknown": "<unk>",
-            "begin": "<s>",
-            "end": "</s>",
-            "mask": "<mask>",
-        }
-        return Vocabulary(**{part: self._tokenizer.token_to_id(token) for part, token in named.items()})
+        parts, written = ("padding", "unknown", "begin", "end", "mask"), ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
+        found: list[Any] = [self._tokenizer.token_to_id(token) for token in written]
+        return Vocabulary(**dict(zip(parts, found, strict=True)))
 
     def augment(self, texts: torch.Tensor, rng: torch.Generator) -> torch.Tensor:  # type: ignore[override]
         return drop_words(texts, rng, vocabulary=self.tokens())
@@ -193,6 +188,7 @@ class PaperText(TextTask):
 
 class Amazon5(PaperText):
     name = "amazon-5"
+    stand_in = "movie-5"
     title = "Amazon reviews, five stars"
     note = (
         "The paper's: Amazon reviews of Zhang et al. (2015), title and text: 3,000,000 of which 10,000 are for "
@@ -214,6 +210,7 @@ class Amazon5(PaperText):
 
 class Yelp5(PaperText):
     name = "yelp-5"
+    stand_in = "movie-5"
     title = "Yelp reviews, five stars"
     note = (
         "The paper's: Yelp reviews of Zhang et al. (2015): 650,000 of which 10,000 are for validation, 50,000 for "
@@ -230,6 +227,7 @@ class Yelp5(PaperText):
 
 class Imdb(PaperText):
     name = "imdb"
+    stand_in = "amazon-food"
     title = "IMDB reviews, two classes"
     note = (
         "The paper's: film reviews of Maas et al. (2011): 25,000 of which 2,500 are for validation, 25,000 for "
@@ -248,6 +246,7 @@ class Imdb(PaperText):
 
 class Mnli(PaperText):
     name = "mnli"
+    stand_in = "wiki-topic"
     title = "MNLI, three classes"
     note = (
         "The paper's: pairs of sentences of Williams et al. (2018): 392,702 of which 10,000 are for validation; tested "
