@@ -76,7 +76,7 @@ def _parquet(path, names, labels, **columns):
 def _models(root):
     from transformers import (
         BartConfig,
-        BartForConditionalGeneration,
+        BartModel,
         RobertaConfig,
         RobertaForMaskedLM,
         RobertaForSequenceClassification,
@@ -115,7 +115,7 @@ def _models(root):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         made = {
-            "bart-base": BartForConditionalGeneration(BartConfig(**written)),
+            "bart-base": BartModel(BartConfig(**written)),  # the published one is saved without its head too
             "distilroberta-base": RobertaForMaskedLM(RobertaConfig(**read)),
             **{
                 f"labeler-{name}": RobertaForSequenceClassification(
@@ -296,6 +296,8 @@ def test_what_is_missing_or_wrong_is_told_in_a_line(folder, tmp_path, monkeypatc
         hub_texts.tokens(yelp, "train", ("text",), bpe, 3)
     with pytest.raises(ValueError, match="the revision must be given"):
         text_classifier("FacebookAI/roberta-base", "main")
+    with pytest.raises(ValueError, match=r"lacks 4 weights of a Roberta.*, such as classifier.dense.bias"):
+        text_classifier(str(folder / "models/distilroberta-base"), classes=STARS)
     monkeypatch.setenv("TGT_DATA", str(tmp_path))
     with pytest.raises(Unavailable, match=r"models/labeler-imdb \(from FacebookAI/roberta-base at [0-9a-f]{40}"):
         tasks.get("imdb").teacher(2)

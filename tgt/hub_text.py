@@ -17,6 +17,8 @@ from torch.nn import functional as F
 from tgt.hub import TextLabeler
 from tgt.vocabulary import Vocabulary, one_hot
 
+_HEAD = ("classifier.", "pre_classifier.", "score.")  # names of a classifier's last layers
+
 
 class DenoisingGenerator(nn.Module):
     """A denoising sequence-to-sequence model of transformers, such as BART, as a generator of texts.
@@ -130,7 +132,7 @@ def text_classifier(
         new_head: for these classes, in place of the model's own. random: of the model its sizes alone.
 
     Raises:
-        ValueError: a hub's id without the 40 digits of a revision.
+        ValueError: a hub's id without the 40 digits of a revision; a model without weights that are needed.
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -139,7 +141,7 @@ def text_classifier(
     if random:
         model = AutoModelForSequenceClassification.from_config(config)
     else:
-        model = _loaded(AutoModelForSequenceClassification, name, revision, config=config)
+        model = _loaded(AutoModelForSequenceClassification, name, revision, _HEAD if new_head else (), config=config)
     own = [str(config.id2label[i]).lower() for i in range(config.num_labels)]
     wanted = [word.lower() for word in classes]
     order = [own.index(word) for word in wanted] if sorted(own) == sorted(wanted) else None
@@ -155,10 +157,22 @@ def denoising_generator(
     return DenoisingGenerator(_loaded(AutoModelForSeq2SeqLM, name, revision), vocabulary, texts)
 
 
-def _loaded(kind: Any, name: str, revision: str | None, **more: Any) -> Any:
-    """A model of safetensors in float32, which forgets where it lay: equal weights are one model wherever they are."""
-    pinned = _pinned(name, revision)
-    model = kind.from_pretrained(name, use_safetensors=True, dtype=torch.float32, **pinned, **more)
+def _loaded(kind: Any, name: str, revision: str | None, new: tuple[str, ...] = (), **more: Any) -> Any:
+    """A model of safetensors in float32, which forgets where it lay: equal weights are one model wherever they are.
+
+    new: what the names of weights begin with that may be missing. Raises ValueError for others that are.
+    """
+    from transformers import logging
+
+    more |= {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True, **_pinned(name, revision)}
+    shown = logging.get_verbosity()
+    logging.set_verbosity_error()  # a table of what was left over, where what is missing is all that matters
+    try:
+        model, info = kind.from_pretrained(name, **more)
+    finally:
+        logging.set_verbosity(shown)
+    if absent := [key for key in sorted(info["missing_keys"]) if not key.startswith(new)]:
+        raise ValueError(f"{name} lacks {len(absent)} weights of a {type(model).__name__}, such as {absent[0]}")
     for part in model.modules():
         if hasattr(part, "name_or_path"):
             part.name_or_path = ""
