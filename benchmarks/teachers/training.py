@@ -98,7 +98,7 @@ def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_count
     """Metrics of a trained labeler on validation and test samples."""
     found = {}
     for name, inputs, labels in (
-        ("validation", examples.pool_inputs[examples.validation], examples.pool_labels[examples.validation]),
+        ("validation", examples.pool_inputs[examples.validation], examples.pool_answers[examples.validation]),
         ("test", examples.test_inputs, examples.test_labels),
     ):
         found[name] = task.judge(answers_of(module, task, inputs), labels, examples, train_counts)
