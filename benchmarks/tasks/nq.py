@@ -182,7 +182,7 @@ class Nq(RetrievalTask):
         return first_hits(self._right(logits, labels))
 
     def hits(self, logits: Any, labels: np.ndarray) -> np.ndarray:
-        return self._right(logits, labels)[:, :20].any(1)
+        return np.asarray(self._right(logits, labels)[:, :20].any(1))
 
     def readable(self, tokens: np.ndarray) -> str:
         return _model().tokenizer.decode(self._vocabulary()[tokens[tokens != 0]])
