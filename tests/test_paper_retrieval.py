@@ -25,6 +25,7 @@ from benchmarks.own import RetrievalData
 from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import rows_of
+from benchmarks.runs import handover
 from benchmarks.runs.execute import execute, teacher_and_data
 from benchmarks.runs.memory import peak_memory_mb, reset_peak_memory
 from benchmarks.runs.run import Run
@@ -371,6 +372,7 @@ def test_given_networks_are_known_by_content_and_never_copied(paper, given, tmp_
     saved = load_file(run.recipes["generator"].path)
     assert not any(name.startswith(("encoder", "passages")) for name in saved)
     assert load_file(run.recipes["labeler"].path) == {}
+    assert handover.pickled()  # for other processes
     known = run.key
     moved = shutil.copytree(given, tmp_path / "moved")
     monkeypatch.setenv("TGT_DATA", str(moved))
