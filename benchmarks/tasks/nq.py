@@ -234,7 +234,7 @@ class NqSeen(Nq):
     title = "Natural Questions over the articles that it asks about"
     note = (
         "As nq, over the 1,642,855 passages of the 78,050 articles that the original Natural Questions pair with a "
-        "question: the subset that DPR has an index of and the EfficientQA baselines make. Questions whose own "
+        "question: the subset of the EfficientQA baselines, which is made by their script. Questions whose own "
         "passage is not among them are left out of training and validation; all 3,610 are tested"
     )
     collection = SEEN
