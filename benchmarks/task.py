@@ -261,6 +261,10 @@ class Task:
     #: (inputs (B, ...), torch.Generator) -> inputs changed at random, their labels kept; None where there is no way.
     augment: Callable[..., Any] | None = None
 
+    #: (module, inputs (N, ...)) -> passage numbers (N, K), the best first: what `judge` and `hits` are given in place
+    #: of logits (N, L) where these would be too many. None where logits it is.
+    ranks: Callable[..., np.ndarray] | None = None
+
     def tensor(self, inputs: Samples) -> Any:
         """Stored inputs for networks: bytes of images to [0, 1], channels last; integers to int64; else float32.
 
