@@ -257,6 +257,9 @@ class Task:
 
     #: (inputs (B, ...), torch.Generator) -> inputs changed at random, their labels kept; None where there is no way.
     augment: Callable[..., Any] | None = None
+    #: As `augment`: what the students of all rows are shown in place of the samples; None: the samples themselves.
+    view: Callable[..., Any] | None = None
+    fresh_labels: bool = True  # of views of real samples; else the labeler's answers to the samples are kept
 
     def tensor(self, inputs: Samples) -> Any:
         """Stored inputs for networks: bytes of images to [0, 1], channels last; integers to int64; else float32.
