@@ -24,7 +24,7 @@ from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.registry.methods import METHODS
-from benchmarks.runs import prior
+from benchmarks.runs import diagnose, prior
 from benchmarks.runs.execute import execute, teacher_and_data
 from benchmarks.runs.grid import grid
 from benchmarks.runs.run import Run
@@ -100,6 +100,7 @@ def given(models, tmp_path, monkeypatch):
     monkeypatch.setenv("TGT_CACHE", str(tmp_path / "cache"))
     for kept, of in ((tasks_module, "_LOADED"), (own, "MADE"), (recipe, "_HASHES")):
         monkeypatch.setattr(kept, of, {})
+    monkeypatch.setattr(diagnose, "SAMPLES", 8)
     errors.tell_once.cache_clear()
     return root
 

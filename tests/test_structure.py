@@ -63,7 +63,9 @@ def test_importing_tgt_is_light():
 
 
 def test_tgt_stays_compact():
-    assert sum(len(path.read_text().splitlines()) for path in (paths.ROOT / "tgt").glob("*.py")) < 900
+    """All but the wrappers of other libraries' models."""
+    own = [path for path in (paths.ROOT / "tgt").glob("*.py") if path.name != "hub.py"]
+    assert sum(len(path.read_text().splitlines()) for path in own) < 850
 
 
 def test_no_unconfirmed_number_is_printed_as_the_papers():
