@@ -208,6 +208,8 @@ def drivers(cluster: Cluster, kills: int = 10) -> None:
         table = [cluster.folder / name / "smoke" / "table1.csv" for name in ("local-2", results)]
         equal = table[0].read_bytes() == table[1].read_bytes()
         print(f"  table1.csv equal to the byte: {equal}; traces {told.count('Traceback')}", flush=True)
+        if "Traceback" in told:
+            print(told[max(told.index("Traceback") - 200, 0) :][:2000], flush=True)
     time.sleep(10)
     left = sum("ray::fashion" in line for line in cluster.processes("ray::fashion"))
     again = cluster.starts() - first - cells

@@ -56,8 +56,8 @@ def lines(folder: Path) -> list[dict]:
         (["table1", "--budgets", "many"], "--budgets takes whole numbers above 0, not 'many'"),
         (["table1", "--seeds", "0"], "--seeds must be at least 1"),
         (
-            ["table1", "--size", "paper"],
-            "invalid choice 'paper' for argument '--size'. Expected one of ('smoke'",
+            ["table1", "--size", "huge"],
+            "invalid choice 'huge' for argument '--size'. Expected one of ('smoke'",
         ),
         (["--size", "smoke", "table1"], "a command stands first, then its options; there are table1"),
         (["table1", "--plan", "fig2"], "fig2 stands behind an option: commands come first"),

@@ -108,10 +108,10 @@ class Poison(OneHot):
 def test_a_method_that_kills_its_process_is_a_failed_record_on_every_call(tmp_path):
     """Its rivals have their numbers, the status says that not all is well, and does so when nothing is left to run."""
     (tmp_path / "poison.py").write_text(POISON)
-    words = ["table1", "--size", "smoke", "--tasks", "fashion-lt", "--seeds", "2", "--results", "out", "--jobs", "2"]
-    for _ in range(2):
+    words = ["table1", "--size", "smoke", "--tasks", "fashion-lt", "--seeds", "2", "--results", "out"]
+    for jobs in "2", "1":
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks", *words, "--methods", "one-hot,poison.py,distillation"],
+            [sys.executable, "-m", "benchmarks", *words, "--jobs", jobs, "--methods", "one-hot,poison.py,distillation"],
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(paths.ROOT)}, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 1, done.stderr

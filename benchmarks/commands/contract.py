@@ -12,7 +12,7 @@ from benchmarks.registry.methods import METHODS
 from benchmarks.registry.tasks import TASKS
 
 if TYPE_CHECKING:
-    from benchmarks.validation.method_checks import Outcome
+    from benchmarks.validation.outcome import Outcome
 
 
 def breaches(methods: Iterable[str], on: Iterable[str], unchecked: bool) -> list[str]:
@@ -40,7 +40,7 @@ def _breach(name: str, domains: frozenset[str]) -> str:
 def outcomes(name: str, domains: frozenset[str] = frozenset()) -> list[Outcome]:
     """The checks of a method (on these kinds of data, if there are any) or task, made in a process that may die."""
     from benchmarks.runs import workers
-    from benchmarks.validation.method_checks import Outcome
+    from benchmarks.validation.outcome import Outcome
 
     found = workers.apart(_checked, name, domains)
     if isinstance(found, workers.Died):

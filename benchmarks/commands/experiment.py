@@ -53,6 +53,10 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.runs.fill import fill
 
     choice = choice_of(options, EXPERIMENTS[target].at(options.size))
+    if choice.size == "paper" and options.plan:
+        from benchmarks.commands import paper
+
+        return paper.plan(target, choice, console)
     folder = folder_of(options)
     runs, absent = available([target], choice, console)
     if left_out := _left_out(target, choice):

@@ -296,7 +296,7 @@ def _tasks(options: Any) -> tuple[str, ...]:
     chosen, ratio = (*named(getattr(options, "tasks", "")), *_of_data(options)), getattr(options, "ratio", None)
     for name in chosen:
         try:
-            task = tasks.get(name)
+            task = tasks.get(name).at(getattr(options, "size", tasks.get(name).scale))
         except ValueError as error:
             raise BadInput(str(error)) from error
         if ratio and task.profile.kind != "exponential":

@@ -18,7 +18,7 @@ class Experiment:
     """Tasks x methods x budgets x seeds.
 
     Attributes:
-        paper: its tasks at the paper's size, in place of `tasks`.
+        paper: its tasks at the paper's size, in place of `tasks`. paper_hours: GPU hours of all their cells, estimated.
         without: rows of the domain that it leaves out. long_tail: whether rows that differ only on a long tail stay.
         curve: over all budgets of a task, not only its usual ones.
         also: tasks that it is reported on too where they are recorded, each in files of its own.
@@ -28,6 +28,7 @@ class Experiment:
     title: str
     tasks: tuple[str, ...]
     paper: tuple[str, ...] = ()
+    paper_hours: float = 0.0
     without: tuple[str, ...] = ()
     long_tail: bool = True
     curve: bool = False
@@ -69,11 +70,12 @@ EXPERIMENTS = {
         ("amazon-5", "yelp-5", "imdb", "mnli"),
         also=("amazon-food",),
     ),
-    "table3": Experiment("Dense retrieval", ("wiki-titles", "nq-wiki"), ("nq",)),
+    "table3": Experiment("Dense retrieval", ("wiki-titles", "nq-wiki"), ("nq",), 110),
     "fig2": Experiment(
         "Accuracy against labelled samples",
         ("fashion",),
         ("imagenet",),
+        965,
         without=("pretrained-one-hot", "pretrained-distillation"),
         long_tail=False,
         curve=True,

@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache, partial
 from itertools import accumulate
 from pathlib import Path
@@ -25,12 +25,12 @@ from benchmarks.runs import loop
 from benchmarks.runs.guard import DOORS, STAYS, Doors, Ended, changed, contained, facts, lent_globals
 from benchmarks.runs.snapshot import Missing, Put, Taken, given
 from benchmarks.validation import peeking, toys
+from benchmarks.validation.outcome import NOT_TRIED, RESUMES, SPEED, Outcome
 from benchmarks.validation.trial import BATCH, Given, Trial, one_step, steps
 from tgt import MethodConfig, TrainingData
 
 LIMIT = 60.0  # seconds that a check may take
 SLOW = 20  # times distillation's steps, beyond which a method's are remarked
-NOT_TRIED, SPEED, RESUMES = "not tried", "Speed", "A killed run goes on where it was"
 
 
 class Broken(Exception):
@@ -39,24 +39,6 @@ class Broken(Exception):
     def __init__(self, told: str, line: int | None = None) -> None:
         super().__init__(told)
         self.line = line
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a check found; `told` is empty where all is well. of: what it was tried on."""
-
-    of: str
-    check: str
-    told: str = ""
-    line: int | None = None
-
-    @property
-    def broken(self) -> bool:
-        return bool(self.told) and self.check not in (NOT_TRIED, SPEED, RESUMES)
-
-    @property
-    def cause(self) -> str:
-        return (f"line {self.line}: " if self.line else "") + self.told
 
 
 def has_hyper_parameters(trial: Trial) -> None:

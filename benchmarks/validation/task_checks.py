@@ -17,7 +17,8 @@ from benchmarks.data import checks
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.task import Examples, Task
 from benchmarks.teachers import store
-from benchmarks.validation.method_checks import Broken, Outcome, said
+from benchmarks.validation.method_checks import Broken, said
+from benchmarks.validation.outcome import Outcome
 from benchmarks.validation.toys import seeded
 from tgt import freeze
 

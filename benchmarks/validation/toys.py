@@ -1,4 +1,7 @@
-"""Small real things of each modality, built in a moment: for the contract's checks and the tests."""
+"""Small real things of each modality, built in a moment: for the contract's checks and the tests.
+
+Networks are imported where they are built: those of texts take seconds to.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.data.wordpieces import PAD, SPECIAL_TOKENS, all_pieces, in_vocabulary, word_pieces
-from benchmarks.networks.image import VAE, labeler_cnn, student_cnn
-from benchmarks.networks.query_generator import QueryGenerator
-from benchmarks.networks.retrieval import BagTower, DenseLabeler, QueryStudent
-from benchmarks.networks.text import TextAutoencoder, TextLabeler, TextStudent
 from benchmarks.tasks.images import flip_and_shift
 from benchmarks.tasks.texts import drop_words
 from benchmarks.teachers.answer_cache import RunData
@@ -72,14 +71,21 @@ def passages() -> torch.Tensor:
 def _networks(modality: str) -> tuple[nn.Module, nn.Module]:
     """Untrained (generator, labeler), from a fixed start; the text networks' frozen parts take a while to load."""
     if modality == "image":
+        from benchmarks.networks.image import VAE, labeler_cnn
+
         return seeded(lambda: (VAE(1, 8, latent=6, width=4), labeler_cnn(1, CLASSES, width=4)), 0)
     pieces = vocabulary()
     if modality == "retrieval":
+        from benchmarks.networks.query_generator import QueryGenerator
+        from benchmarks.networks.retrieval import DenseLabeler
+
         vectors = passage_vectors()
         generator = seeded(
             lambda: QueryGenerator(pieces, vectors, passages(), LENGTH, width=16, hidden=16, reading=8), 0
         )
         return generator, seeded(lambda: DenseLabeler(pieces, vectors), 0)
+    from benchmarks.networks.text import TextAutoencoder, TextLabeler
+
     generator = seeded(lambda: TextAutoencoder(pieces, LENGTH, latent=8, width=16, layers=1), 0)
     return generator, seeded(lambda: TextLabeler(pieces, CLASSES, layers=1), 0)
 
@@ -100,8 +106,14 @@ def data(modality: str) -> TrainingData:
 def student(modality: str) -> nn.Module:
     """An untrained student for `data(modality)`."""
     if modality == "image":
+        from benchmarks.networks.image import student_cnn
+
         return seeded(lambda: student_cnn(1, CLASSES, widths=(4, 4)), 1)
     tokens = len(vocabulary())
     if modality == "retrieval":
+        from benchmarks.networks.retrieval import BagTower, QueryStudent
+
         return seeded(lambda: QueryStudent(BagTower(tokens, 384, width=8, hidden=8), passage_vectors()), 1)
+    from benchmarks.networks.text import TextStudent
+
     return seeded(lambda: TextStudent(tokens, LENGTH, CLASSES, width=8, dropout=0.0), 1)

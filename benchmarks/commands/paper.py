@@ -1,0 +1,54 @@
+"""What a target needs at the paper's size, before anything runs: cells, hours, files."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from benchmarks.data.asset import Unavailable, nothing_fetched
+from benchmarks.data.given import Given
+from benchmarks.registry import tasks
+from benchmarks.registry.experiments import EXPERIMENTS, Choice
+from benchmarks.runs import prior
+from benchmarks.task import Task
+
+CANNOT = 3  # the exit status where something is missing
+
+
+def plan(target: str, choice: Choice, console: Console) -> int:
+    """Print the grid, its GPU hours, and each file or folder that is needed: 0 where all are there, else 3."""
+    experiment, cells, of_all, needs = EXPERIMENTS[target], 0, 0, dict[str, Given]()
+    for name in choice.tasks or experiment.at("paper"):
+        task = tasks.get(name).at("paper")
+        rows = choice.methods or _fitting(experiment.methods(task, choice.extra), task)
+        budgets = choice.budgets or experiment.budgets(task.size)
+        seeds = choice.seeds or task.size.seeds or experiment.seeds
+        count = len(rows) * len(budgets) * seeds * choice.draws * len(choice.teachers)
+        line = f"{name}: {len(rows)} rows x {len(budgets)} budgets ({', '.join(f'{n:,}' for n in budgets)})"
+        console.print(f"{line} x {seeds} seeds, {task.size.steps:,} steps: {count} cells", markup=False)
+        console.print(f"  {', '.join(rows)}", markup=False)
+        cells += count
+        needs |= {need.path: need for need in task.needs}
+    for name in experiment.at("paper"):
+        task = tasks.get(name).at("paper")
+        of_all += len(experiment.methods(task)) * len(experiment.budgets(task.size)) * experiment.seeds
+    missing = [need for need in needs.values() if not need.there]
+    for need in needs.values():
+        there = "missing" if need in missing else "there"
+        console.print(f"{there}: {need.where} ({need.gigabytes:g} GB), from {need.source}; {need.terms}", markup=False)
+    console.print(
+        f"{cells} cells; about {experiment.paper_hours * cells / of_all:,.0f} GPU hours without searches, estimated "
+        f"on paper for an A100 in bf16 and never measured; {sum(need.gigabytes for need in needs.values()):,.0f} GB "
+        "of files",
+        markup=False,
+    )
+    if missing:
+        console.print(f"cannot run: {len(missing)} of {len(needs)} files and folders are missing", markup=False)
+    return CANNOT if missing else 0
+
+
+def _fitting(rows: tuple[str, ...], task: Task) -> tuple[str, ...]:
+    try:
+        with nothing_fetched():
+            return prior.fitting(rows, task)
+    except Unavailable:  # which rows its generator has all for is known once it is there
+        return rows
