@@ -82,12 +82,14 @@ class Photos(ImageTask):
 
     def place(self, name: str) -> Path:
         """A file or folder of what the task needs. Raises Unavailable in a line."""
-        return next(
-            (one for one in (*self.needs, MOBILENET) if one.path == name), Given(name, "you", "your own", 0)
-        ).need()
+        known = {one.path: one for one in (*self.needs, MOBILENET)}
+        return known.get(name, Given(name, "you", "your own", 0)).need()
+
+    def photographs(self) -> Photographs:
+        return Photographs(self.dataset, self.manifest(), self.pixels)
 
     def data(self) -> Examples:
-        photographs = Photographs(self.dataset, self.manifest(), self.pixels)
+        photographs = self.photographs()
         images, labels, side = photographs.images(self.packed), photographs.manifest.labels, photographs.manifest.side
         pool, test = np.flatnonzero(side < 2), np.flatnonzero(side == 2)
         return Examples(
@@ -112,10 +114,10 @@ class Photos(ImageTask):
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
         labeler = self._had(self.labeler_model, lambda hub, name: hub.timm_labeler(name, num_classes=classes))
         generator = self._had(self.generator_model, lambda hub, name: hub.image_generator(name, self.pixels))
-        examples = self.examples()
-        taught = np.setdiff1d(np.arange(len(examples.pool_labels)), examples.validation)
-        seen = examples.pool_inputs[taught[np.linspace(0, len(taught) - 1, MEASURED).astype(int)]]
-        return generator.measure(self.tensor(seen)[:]), labeler
+        photographs = self.photographs()  # a few of which are read before all are packed
+        taught = np.flatnonzero(photographs.manifest.side == 0)
+        seen = photographs.decoded(taught[np.linspace(0, len(taught) - 1, MEASURED).astype(int)])
+        return generator.measure(self.tensor(seen)), labeler
 
     def _had(self, name: str, load: Callable[[Any, str], Any]) -> Any:
         """A model by its folder or by ID@REVISION. Raises Unavailable in a line."""
