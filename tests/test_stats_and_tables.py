@@ -54,19 +54,6 @@ def paired(ours, theirs):
     return crossed.paired(*map(scores.plain, both))
 
 
-def test_interval_by_scipy():
-    values = [0.1, 0.4, 0.35, 0.8]
-    found = stats.interval(values)
-    low, high = scipy_stats.t.interval(0.95, 3, np.mean(values), scipy_stats.sem(values))
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
-
-
-def test_one_seed_has_no_interval_and_none_is_refused():
-    assert math.isnan(stats.interval([0.5]).low)
-    with pytest.raises(ValueError, match="at least one seed"):
-        stats.interval([])
-
-
 def test_paired_uses_common_seeds_only():
     found = paired({0: 0.5, 1: 0.7, 2: 0.9}, {1: 0.6, 2: 0.7, 3: 0.0})
     assert found is not None

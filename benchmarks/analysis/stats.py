@@ -45,18 +45,6 @@ class Interval:
         return f"{100 * self.mean:+.1f}" + ("" if math.isnan(self.half) else f" {self.bounds}")
 
 
-def interval(values: np.ndarray | list[float], level: float = LEVEL) -> Interval:
-    """Mean and Student-t interval of values, one a seed. Raises ValueError for none."""
-    values = np.asarray(values, float)
-    if not len(values):
-        raise ValueError("no values: an interval needs at least one seed")
-    mean = float(values.mean())
-    if len(values) < 2:
-        return Interval(1, mean, math.nan, math.nan)
-    half = quantile(len(values) - 1, level) * values.std(ddof=1) / math.sqrt(len(values))
-    return Interval(len(values), mean, mean - half, mean + half)
-
-
 @cache
 def quantile(freedom: float, level: float) -> float:
     """Of Student's t: what a share `level` of it lies within, on both sides of zero."""

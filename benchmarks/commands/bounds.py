@@ -20,7 +20,7 @@ from benchmarks.core.errors import BadInput
 NUMBERS = {
     "seeds": (1, 1000), "draws": (1, 100), "jobs": (1, 1024), "n-max": (1, 10**6), "ratio": (1, 10**4),
     "sample": (1, 10**5), "seconds": (0, 10**6), "patience": (0, 10**6), "side": (8, 4096),
-    "save-every": (1, 86_400),
+    "save-every": (1, 86_400), "dry-run": (1, 1000),
     "seed": (0, 2**32 - 1), "search-seed": (0, 2**32 - 1),
 }  # fmt: skip
 #: Replications of students and draws of teachers are crossed: so many runs of a method on a cell at most.

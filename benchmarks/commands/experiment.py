@@ -34,11 +34,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Options(Settings, Runs, Cells, Methods, Tasks, Computing, Where):
-    pass
+    dry_run: int | None = None
+    """At --size paper: so many steps of every row, to see that all works; nothing is kept."""
 
 
 def refuse(target: str, options: Options) -> None:
     experiment = EXPERIMENTS[target]
+    if options.dry_run and options.size != "paper":
+        raise BadInput("--dry-run goes with --size paper; --size smoke is a try of the other sizes")
     choice = choice_of(options, experiment.at(options.size))
     for task in choice.tasks:
         if experiment.figure == "slopes" and task not in experiment.tasks:
@@ -53,9 +56,11 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.runs.fill import fill
 
     choice = choice_of(options, EXPERIMENTS[target].at(options.size))
-    if choice.size == "paper" and options.plan:
+    if choice.size == "paper" and (options.plan or options.dry_run):
         from benchmarks.commands import paper
 
+        if options.dry_run:
+            return paper.dry_run(target, options.dry_run, choice, execution(options), console)
         return paper.plan(target, choice, console)
     folder = folder_of(options)
     runs, absent = available([target], choice, console)

@@ -1,6 +1,10 @@
-"""What a target needs at the paper's size, before anything runs: cells, hours, files."""
+"""What a target needs at the paper's size, before anything runs: cells, hours, files; and a try of a few steps."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
@@ -9,6 +13,8 @@ from benchmarks.data.given import Given
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.runs import prior
+from benchmarks.runs.fill import Execution, fill
+from benchmarks.runs.grid import grid, rerun_of
 from benchmarks.task import Task
 
 CANNOT = 3  # the exit status where something is missing
@@ -44,6 +50,28 @@ def plan(target: str, choice: Choice, console: Console) -> int:
     if missing:
         console.print(f"cannot run: {len(missing)} of {len(needs)} files and folders are missing", markup=False)
     return CANNOT if missing else 0
+
+
+def dry_run(target: str, steps: int, choice: Choice, execution: Execution, console: Console) -> int:
+    """A few steps of every row at each task's first budget, in a folder that is thrown away: 0 if all went through.
+
+    A task whose files are missing is tried on the one at hand that is most like it, at its smoke size.
+    """
+    runs = []
+    for name in choice.tasks or EXPERIMENTS[target].at("paper"):
+        task, one = tasks.get(name).at("paper"), replace(choice, seeds=1)
+        if missing := [str(need.where) for need in task.needs if not need.there]:
+            told = f"{task.stand_in} at the smoke size stands in for {name}, which lacks {', '.join(missing)}"
+            console.print(told, markup=False)
+            one = replace(one, size="smoke", tasks=(task.stand_in,), budgets=())
+        else:
+            one = replace(one, tasks=(name,), budgets=choice.budgets or task.size.budgets[:1])
+        runs += [rerun_of(run.spec.model_copy(update={"steps": steps}), choice.tuned) for run in grid(target, one)]
+    runs = list({run.spec: run for run in runs}.values())
+    with TemporaryDirectory(prefix="tgt-dry-run-") as folder:
+        _, status = fill(runs, Path(folder), execution, console)
+    console.print(f"{len(runs)} cells of {steps} steps; none of their numbers is a result", markup=False)
+    return status
 
 
 def _fitting(rows: tuple[str, ...], task: Task) -> tuple[str, ...]:
