@@ -263,6 +263,10 @@ class Task:
     view: Callable[..., Any] | None = None
     fresh_labels: bool = True  # of views of real samples; else the labeler's answers to the samples are kept
 
+    #: (module, inputs (N, ...)) -> passage numbers (N, K), the best first: what `judge` and `hits` are given in place
+    #: of logits (N, L) where these would be too many. None where logits it is.
+    ranks: Callable[..., np.ndarray] | None = None
+
     def tensor(self, inputs: Samples) -> Any:
         """Stored inputs for networks: bytes of images to [0, 1], channels last; integers to int64; else float32.
 

@@ -11,6 +11,7 @@ class MyTask(RetrievalData):
     title = "Which function"
     # A .csv, .tsv, .parquet or .jsonl beside this file, with a row for each pair, takes the place of rows():
     # path, query, passage = "answers.csv", "question", "answer"
+    # So does a folder in the format of BEIR (corpus.jsonl, queries.jsonl, qrels/*.tsv): path = "fiqa"
 
     def rows(self):
         docs = [inspect.getdoc(getattr(np, name)) or "" for name in sorted(vars(np))]

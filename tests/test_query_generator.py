@@ -11,10 +11,12 @@ from torch.nn import functional as F
 
 from benchmarks.data.wordpieces import PAD, SPECIAL_TOKENS, UNKNOWN, all_pieces
 from benchmarks.networks import query_generator
-from benchmarks.networks.query_generator import ROOT, QueryGenerator, _to_its_end
+from benchmarks.networks.query_generator import QueryGenerator, _to_its_end
+from benchmarks.networks.sentence_encoder import SentenceEncoder
 from benchmarks.validation.toys import rng, seeded
 
 TOKENS, LENGTH, PLACES = 200, 8, 12
+ROOT = SentenceEncoder.width**0.5  # length of a latent
 
 
 def small(texts: torch.Tensor) -> QueryGenerator:

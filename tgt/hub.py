@@ -11,6 +11,7 @@ import copy
 import hashlib
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +248,29 @@ def image_generator(name: str, image_size: int) -> ImageGenerator:
         return diffusers_generator(name, image_size)
     told = json.loads(about.read_text())
     return (ExportedWithPrior if told["normal_prior"] else ExportedGenerator)(Path(name), told, image_size)
+
+
+def sentence_transformer(name: str, revision: str = "") -> Any:
+    """A model of sentence-transformers from a folder, or from the hub at a revision (a commit, 40 hex digits).
+
+    Raises:
+        ValueError: no revision, weights that are not safetensors, code of the model's own, or words of its own before
+            each text, which nothing here would add.
+    """
+    from huggingface_hub import snapshot_download
+    from sentence_transformers import SentenceTransformer
+
+    if not Path(name).is_dir():
+        if not re.fullmatch("[0-9a-f]{40}", revision):
+            raise ValueError(f"{name} is no folder; of a model of the hub give the revision, a commit's 40 digits")
+        name = snapshot_download(
+            name, revision=revision, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model"]
+        )
+    if unsafe := [path for path in Path(name).rglob("*.bin") if not path.with_name("model.safetensors").exists()]:
+        raise ValueError(f"{unsafe[0]}: there is no model.safetensors beside it, and nothing else is read")
+    model = SentenceTransformer(
+        name, device="cpu", trust_remote_code=False, local_files_only=True, model_kwargs={"use_safetensors": True}
+    )
+    if any(model.prompts.values()):
+        raise ValueError(f"{name} was trained with words before each text (its prompts); take a model without")
+    return model

@@ -188,7 +188,7 @@ def file(
     return path
 
 
-def array(path: Path, make: Callable[[], np.ndarray]) -> Path:
+def array(path: Path, make: Callable[[], np.ndarray], as_made: Callable[[Path], bool] = whole) -> Path:
     """`file` of one array, as .npy."""
 
     def save(made: np.ndarray, to: Path) -> None:
@@ -196,4 +196,4 @@ def array(path: Path, make: Callable[[], np.ndarray]) -> Path:
         np.save(raw, made)
         to.write_bytes(raw.getbuffer())  # numpy's own writing to a file does not say why it failed
 
-    return file(path, make, save)
+    return file(path, make, save, as_made)

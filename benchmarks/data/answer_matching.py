@@ -9,7 +9,7 @@ numbers and single letters (`telling`), and what more than `TOO_MANY` passages h
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -25,9 +25,17 @@ def tokens(text: str) -> list[str]:
 
 
 def has_answer(answers: Iterable[str], passage: str) -> bool:
-    """Whether the tokens of an answer stand in a row in the passage."""
+    """Whether the tokens of an answer stand in a row in the passage. Of DPR's, an answer without tokens is in all."""
     line = _line(tokens(passage))
     return any(found and _line(found) in line for found in map(tokens, answers))
+
+
+def holding(ranked: np.ndarray, answers: Sequence[Sequence[str]], passage: Callable[[int], str]) -> np.ndarray:
+    """Which passages ranked for each question (N, K) hold one of its answers; `passage` gives a number's text."""
+    line = lru_cache(2**16)(lambda number: _line(tokens(passage(number))))
+    wanted = [[_line(found) for found in map(tokens, each) if found] for each in answers]
+    rows = zip(ranked.tolist(), wanted, strict=True)
+    return np.array([[any(one in line(number) for one in each) for number in row] for row, each in rows], bool)
 
 
 def telling(answer: list[str]) -> bool:

@@ -19,8 +19,6 @@ from benchmarks.networks.retrieval import SCALE, main_directions
 from benchmarks.networks.sentence_encoder import SentenceEncoder
 from benchmarks.networks.text import frozen_inference, present
 
-ROOT = SentenceEncoder.width**0.5  # length of a latent
-
 
 @dataclass(frozen=True)
 class Pages:
@@ -56,7 +54,7 @@ class QueryGenerator(nn.Module):
 
     Args:
         passages: unit vectors (L, 384). texts: their tokens (L, T'). length: T, words of a query at most.
-        width: of word vectors. hidden: of the GRU. reading: of the words of passages.
+        width: of word vectors. hidden: of the GRU. reading: of the words of passages. encoder: in MiniLM's place.
     """
 
     strongest_noise = 1.0  # of the sigmas drawn in training, one a text, evenly from 0
@@ -75,17 +73,18 @@ class QueryGenerator(nn.Module):
         width: int = 256,
         hidden: int = 256,
         reading: int = 128,
+        encoder: SentenceEncoder | None = None,
     ) -> None:
         super().__init__()
         self.length, self.reading = length, reading
         self.near = min(self.near, len(passages))
-        self.encoder = SentenceEncoder(vocabulary).requires_grad_(False)
+        self.encoder = (encoder or SentenceEncoder(vocabulary)).requires_grad_(False)
         self.words = nn.Embedding(len(vocabulary), width)
         self.words.weight.data = main_directions(self.encoder.table, width)
         self.places = nn.Parameter(torch.randn(texts.shape[1], reading) * 0.02)
         self.kinds = nn.Embedding(2, width)  # what to write: a query, or a passage's sentence
-        self.widen = nn.Linear(SentenceEncoder.width, width)
-        self.begin = nn.Linear(SentenceEncoder.width, hidden)
+        self.widen = nn.Linear(self.encoder.width, width)
+        self.begin = nn.Linear(self.encoder.width, hidden)
         self.cell = nn.GRU(width, hidden, batch_first=True)
         self.ask = nn.Linear(hidden, 4 * reading)  # for the word at a place, before it, behind it, and for the place
         self.ways = nn.Linear(hidden, 3)  # to copy at all, to go on behind the last word, to write a word again
@@ -98,12 +97,12 @@ class QueryGenerator(nn.Module):
         self.register_buffer("texts", texts.int(), persistent=False)
 
     def encode(self, text: Tensor) -> Tensor:
-        return self.encoder(text) * ROOT
+        return self.encoder(text) * self.encoder.width**0.5
 
     def sample_prior(self, count: int, rng: torch.Generator) -> Tensor:
         """Vectors of passages, all equally likely: what queries of this collection are about."""
         chosen = torch.randint(len(self.passages), (count,), generator=rng, device=rng.device)
-        return self.passages[chosen] * ROOT
+        return self.passages[chosen] * self.encoder.width**0.5
 
     def opening(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """What is added to all that is told (B, 1, width), and the state that the decoder begins in (1, B, hidden)."""
@@ -243,7 +242,7 @@ class QueryGenerator(nn.Module):
         words, place = wanted.unique(return_inverse=True)
         rest = torch.ones(self.words.num_embeddings, dtype=torch.bool).index_fill(0, words, False).nonzero()[:, 0]
         others = rest[torch.randperm(len(rest), generator=rng)[: self.sampled]]
-        stands_for = torch.full((len(others),), math.log(len(rest) / max(len(others), 1)))
+        stands_for = torch.full((len(others),), math.log(max(len(rest), 1) / max(len(others), 1)))
         scored = torch.cat([words, others])
         logits = self.logits(told, self.words.weight[scored], scored) + F.pad(stands_for, (len(words), 0))
         right = copied.masked_fill(tokens != wanted[:, None], -math.inf)

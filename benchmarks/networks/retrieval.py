@@ -31,9 +31,9 @@ class DenseLabeler(nn.Module):
 
     passages: Tensor
 
-    def __init__(self, vocabulary: np.ndarray, passages: Tensor) -> None:
+    def __init__(self, vocabulary: np.ndarray, passages: Tensor, encoder: SentenceEncoder | None = None) -> None:
         super().__init__()
-        self.encoder = SentenceEncoder(vocabulary).requires_grad_(False)
+        self.encoder = (encoder or SentenceEncoder(vocabulary)).requires_grad_(False)
         self.register_buffer("passages", passages.clone())
 
     @property
@@ -86,6 +86,10 @@ class QueryStudent(nn.Module):
         super().__init__()
         self.tower = tower
         self.register_buffer("passages", passages, persistent=False)
+
+    def embed(self, text: Tensor) -> Tensor:
+        """Unit vectors (B, d), to search other passages by."""
+        return self.tower(text)
 
     def forward(self, text: Tensor) -> Tensor:
         return SCALE * self.tower(text) @ self.passages.T

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from benchmarks.core.errors import BadInput, tell
 from benchmarks.data.texts import words_of_any_language
-from benchmarks.own import table
+from benchmarks.own import beir, table
 from benchmarks.own.base import OwnData
 from benchmarks.task import Examples, Size
 from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, examples_over, padded
@@ -16,7 +18,7 @@ _QUERIES = 10  # the fewest different ones that can be split
 
 class RetrievalData(OwnData, RetrievalTask):
     """Queries with the passages that answer them: a row for each pair, in words. Passages without a query may be rows
-    of `more`, a list of strings, so that they are searched too.
+    of `more`, a list of strings, so that they are searched too. `path` may be a folder in the format of BEIR.
     """
 
     query: str = "query"
@@ -26,6 +28,17 @@ class RetrievalData(OwnData, RetrievalTask):
     pca = tied = False
     students = {"student": "bag-of-words.v1"}
     sizes = {"smoke": SMOKE, "small": Size(0, (), steps=500, batch=32, generator_steps=1000, keep_answers=True)}
+
+    def rows(self) -> Any:
+        if not (self.path and (self.where / "corpus.jsonl").exists()):
+            return super().rows()
+        found, self.more = beir.read(self.where)
+        sides = set(found["side"])
+        if {"train", "test"} <= sides:
+            self.split = "side"
+        elif len(sides) > 1:
+            tell(f"{self.told}: its sides are {', '.join(sorted(sides))}, so others are drawn")
+        return found
 
     def data(self) -> Examples:
         """Queries of equal words stand on one side; tested, each is one with all its passages."""

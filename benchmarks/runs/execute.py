@@ -30,7 +30,7 @@ from benchmarks.teachers import store
 from benchmarks.teachers.answer_cache import LentData, RunData
 from benchmarks.teachers.recipe import unlabelled
 from benchmarks.teachers.remembering import RememberingTeacher
-from benchmarks.teachers.training import logits_of
+from benchmarks.teachers.training import answers_of
 from tgt import Costs, Method, Teacher, TrainingData, View
 
 _NOT_PAID = ("evaluate", "untracked")  # phases whose seconds a method does not pay
@@ -192,10 +192,10 @@ class Evaluation:
         )
 
     def _judge(self, inputs: Samples, labels: np.ndarray, keep: bool = False) -> dict[str, float | None]:
-        logits = logits_of(self.student, self.task, inputs)
+        answers = answers_of(self.student, self.task, inputs)
         if keep:
-            self.hits = pack(self.task.hits(logits, labels))
-        return self.task.judge(logits, labels, self.examples, self.counts)
+            self.hits = pack(self.task.hits(answers, labels))
+        return self.task.judge(answers, labels, self.examples, self.counts)
 
 
 def _diagnose(run: Run, student: torch.nn.Module, method: Method, data: TrainingData) -> dict[str, float]:

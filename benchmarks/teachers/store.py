@@ -25,7 +25,7 @@ from benchmarks.task import Task
 from benchmarks.teachers import own
 from benchmarks.teachers.pretrained import as_given, judged
 from benchmarks.teachers.recipe import PARTS, Recipe
-from benchmarks.teachers.training import Fit, drawn, logits_of
+from benchmarks.teachers.training import Fit, answers_of, drawn
 from benchmarks.teachers.weights import as_trained, content_sha256, metadata
 
 _OTHER_MACHINE = 0.01  # that a score may differ by, for other last bits
@@ -74,8 +74,8 @@ def _at_first_sight(task: Task, recipe: Recipe, module: nn.Module) -> None:
     if recipe.part == "labeler":
         examples, said = task.examples(), metadata(path)["metrics"]["test"][task.metric]
         counts = np.bincount(examples.pool_labels, minlength=examples.classes)
-        logits = logits_of(module, task, examples.test_inputs)
-        score = task.judge(logits, examples.test_labels, examples, counts)[task.metric]
+        answers = answers_of(module, task, examples.test_inputs)
+        score = task.judge(answers, examples.test_labels, examples, counts)[task.metric]
         if score is None or not abs(score - said) < _OTHER_MACHINE:
             wrong = f"{path}: the labeler's {task.metric} is {score}, its file says {said}"
             kept.make_way(path, wrong)

@@ -89,14 +89,19 @@ def logits_of(module: nn.Module, task: Task, inputs: Samples) -> Tensor:
         return concatenated((module(part.to(device)).cpu() for part in task.tensor(inputs).split(512)), len(inputs))
 
 
+def answers_of(module: nn.Module, task: Task, inputs: Samples) -> Any:
+    """What a task judges of a network: its logits (N, L), or its ranks (N, K) where the task has these."""
+    return logits_of(module, task, inputs) if task.ranks is None else task.ranks(module, inputs)
+
+
 def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_counts: np.ndarray) -> dict[str, Any]:
     """Metrics of a trained labeler on validation and test samples."""
     found = {}
     for name, inputs, labels in (
-        ("validation", examples.pool_inputs[examples.validation], examples.pool_labels[examples.validation]),
+        ("validation", examples.pool_inputs[examples.validation], examples.pool_answers[examples.validation]),
         ("test", examples.test_inputs, examples.test_labels),
     ):
-        found[name] = task.judge(logits_of(module, task, inputs), labels, examples, train_counts)
+        found[name] = task.judge(answers_of(module, task, inputs), labels, examples, train_counts)
     return found
 
 

@@ -1,0 +1,106 @@
+"""Any model of sentence-transformers where a task has its own sentence encoder, and a query generator over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.data.wordpieces import PAD, UNKNOWN
+from benchmarks.networks.query_generator import QueryGenerator
+from benchmarks.networks.sentence_encoder import SentenceEncoder
+from benchmarks.networks.text import embed, lengths
+
+
+def token_ids(model: Any, texts: Sequence[str], length: int) -> np.ndarray:
+    """Ids (N, length) of the model's own tokens, none special, cut or padded."""
+    tokenizer = model.tokenizer
+    found = np.full((len(texts), length), tokenizer.pad_token_id, np.int32)
+    for start in range(0, len(texts), 4096):
+        part = list(texts[start : start + 4096])
+        encoded = tokenizer(part, add_special_tokens=False, truncation=True, max_length=length)
+        for row, ids in zip(found[start:], encoded["input_ids"], strict=False):
+            row[: len(ids)] = ids
+    return found
+
+
+class Vocabulary:
+    """Tokens of a task for those of a model: 0 is padding, 1 is unknown, then what occurs in texts, ids (N, T).
+
+    Attributes:
+        ids: the model's id behind each token of ours (V,).
+    """
+
+    def __init__(self, model: Any, *texts: np.ndarray) -> None:
+        tokenizer = model.tokenizer
+        first = [tokenizer.pad_token_id, tokenizer.unk_token_id]
+        seen = np.unique(np.concatenate([np.unique(part) for part in texts]))
+        self.ids = np.concatenate([first, np.setdiff1d(seen, first)])
+        self._token = np.full(max(len(tokenizer), self.ids.max() + 1), UNKNOWN, np.int32)
+        self._token[self.ids] = np.arange(len(self.ids))
+        self._token[first[0]] = PAD
+
+    def of(self, ids: np.ndarray) -> np.ndarray:
+        return self._token[ids]
+
+
+class GivenEncoder(SentenceEncoder):
+    """A model of sentence-transformers: tokens (B, T) or distributions over the vocabulary (B, T, V) -> unit vectors.
+
+    Each text stands between what the model's tokenizer puts around it. Scores are cosines, whatever it was trained for.
+
+    Args:
+        vocabulary: the model's id behind each token of ours (V,), 0 for padding.
+    """
+
+    table: Tensor  # type: ignore[assignment]
+    begin: Tensor
+    end: Tensor
+
+    def __init__(self, vocabulary: np.ndarray, model: Any) -> None:
+        nn.Module.__init__(self)
+        self.model = model
+        self.width = model.get_embedding_dimension()
+        words = model[0].auto_model.get_input_embeddings().weight.detach()
+        around = model.tokenizer("a", return_special_tokens_mask=True)
+        ids, first = around["input_ids"], around["special_tokens_mask"].index(0)
+        last = len(ids) - around["special_tokens_mask"][::-1].index(0)
+        for name, rows in (("table", vocabulary), ("begin", ids[:first]), ("end", ids[last:])):
+            self.register_buffer(name, words[torch.as_tensor(rows, dtype=torch.long)].clone())
+        for part in model.modules():
+            if hasattr(part, "name_or_path"):
+                part.name_or_path = ""  # no part of what the network is: a folder may be moved
+
+    def _means(self, text: Tensor, mask: Tensor) -> Tensor:
+        count, (before, after) = lengths(mask), (len(self.begin), len(self.end))
+        words = F.pad(embed(text, self.table), (0, 0, 0, after))
+        words = torch.cat([self.begin.expand(len(text), -1, -1), words], 1)
+        mask = F.pad(F.pad(mask, (before, 0), value=True), (0, after))
+        at = torch.arange(words.shape[1], device=text.device)
+        for number, vector in enumerate(self.end):
+            here = at == (count + before + number)[:, None]
+            words, mask = torch.where(here[..., None], vector, words), mask | here
+        return self.model({"inputs_embeds": words, "attention_mask": mask.long()})["sentence_embedding"]
+
+
+class GivenQueryGenerator(QueryGenerator):
+    """A query generator over a given encoder, which its file does not repeat; nor the passages' vectors.
+
+    Attributes:
+        over: hash of the encoder and the passages, so that over others it is another.
+    """
+
+    def __init__(self, over: str, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.over = over
+
+    def state_dict(self, *args: Any, **more: Any) -> Any:
+        found = super().state_dict(*args, **more)
+        return {name: tensor for name, tensor in found.items() if not name.startswith(("encoder.", "passages"))}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        return super().load_state_dict({**super().state_dict(), **state_dict}, strict, assign)

@@ -1,0 +1,424 @@
+"""Retrieval at the paper's size: files exactly as published, tiny models of the real classes, search in shards."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import pytrec_eval
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional as F
+
+from benchmarks import task as tasks_module
+from benchmarks.core.errors import BadInput
+from benchmarks.data import dpr
+from benchmarks.data.answer_matching import has_answer, holding
+from benchmarks.data.asset import Unavailable
+from benchmarks.metrics.ranking import CUTS, first_hits, first_ranks, search
+from benchmarks.networks.given_encoder import GivenEncoder
+from benchmarks.networks.text import present
+from benchmarks.own import RetrievalData
+from benchmarks.records.record import Spec
+from benchmarks.registry import tasks
+from benchmarks.registry.methods import rows_of
+from benchmarks.runs import handover
+from benchmarks.runs.execute import execute, teacher_and_data
+from benchmarks.runs.memory import peak_memory_mb, reset_peak_memory
+from benchmarks.runs.run import Run
+from benchmarks.tasks import nq
+from benchmarks.teachers import own, store
+from benchmarks.validation.toys import rng, seeded
+from tgt import Costs, hub
+
+WORDS = [f"{a}{b}" for a in ("ba", "ne", "ri", "so", "tu") for b in ("la", "mo", "pi", "re", "st", "ul")]
+PASSAGES = 40
+
+
+# --- search -------------------------------------------------------------------------------------------------------
+
+
+def _shards(folder, vectors, count):
+    parts = np.array_split(vectors, count) if count < 7 else np.split(vectors, [1, 2, 90, 91, 200, 333])
+    for i, part in enumerate(parts):
+        np.save(folder / f"{count}-{i}.npy", part)
+    return [folder / f"{count}-{i}.npy" for i in range(len(parts))]
+
+
+@pytest.mark.parametrize("shards", [1, 3, 7])
+@pytest.mark.parametrize("block", [64, 100, 1000])
+def test_sharded_search_is_one_product_ties_included(tmp_path, shards, block):
+    source = np.random.default_rng(0)
+    # Whole numbers: their products are exact, and many are equal.
+    vectors = source.integers(-1, 2, (345, 6)).astype(np.float16)
+    queries = torch.from_numpy(source.integers(-1, 2, (9, 6))).float()
+    found = search(queries, _shards(tmp_path, vectors, shards), 100, block)
+    wanted = first_ranks(queries @ torch.from_numpy(vectors).float().T, 100)
+    assert found.tolist() == wanted.tolist()
+    assert len(np.unique((queries @ torch.from_numpy(vectors).float().T)[0])) < 20
+
+
+def test_any_number_of_shards_gives_the_same_ranks_of_any_vectors(tmp_path):
+    source = np.random.default_rng(1)
+    vectors = source.standard_normal((345, 33)).astype(np.float16)
+    queries = torch.from_numpy(source.standard_normal((1030, 33))).float()  # more than are searched for at once
+    one, three, seven = (search(queries, _shards(tmp_path, vectors, n), 20, 50) for n in (1, 3, 7))
+    assert (one == three).all()
+    assert (one == seven).all()
+    exact = queries.double() @ torch.from_numpy(vectors).double().T
+    assert (one == first_ranks(exact, 20)).mean() > 0.999
+
+
+def test_ranks_over_shards_are_judged_as_trec_eval_judges_them(tmp_path):
+    source = np.random.default_rng(2)
+    vectors = source.integers(-1, 2, (345, 5)).astype(np.float16)
+    queries = torch.from_numpy(source.integers(-1, 2, (20, 5))).float()
+    relevant = source.random((20, 345)) < 0.03
+    names = [f"{number:05d}" for number in range(345)]
+    scores = (queries @ torch.from_numpy(vectors).float().T).tolist()
+    run = {str(q): dict(zip(names, row, strict=True)) for q, row in enumerate(scores)}
+    qrels = {str(q): {name: int(one) for name, one in zip(names, row, strict=True)} for q, row in enumerate(relevant)}
+    cuts = ",".join(map(str, CUTS))
+    theirs = pytrec_eval.RelevanceEvaluator(qrels, {f"success_{cuts}", "recip_rank"}).evaluate(run).values()
+    ranked = search(queries, _shards(tmp_path, vectors, 3), 100, 64)
+    ours = first_hits(np.take_along_axis(relevant, ranked, 1))
+    for k in CUTS:
+        assert ours[f"success_{k}"] == pytest.approx(np.mean([one[f"success_{k}"] for one in theirs]))
+    assert ours["mrr_10"] == pytest.approx(np.mean([r * (r > 1 / 10.5) for r in (one["recip_rank"] for one in theirs)]))
+
+
+def test_the_memory_of_a_search_does_not_know_how_many_passages_there_are(tmp_path):
+    source, queries = np.random.default_rng(0), torch.randn(8, 128)
+    files = [tmp_path / f"{i}.npy" for i in range(8)]
+    for file in files:
+        np.save(file, source.standard_normal((2**15, 128), np.float32).astype(np.float16))
+    peaks = []
+    for count in (1, 2, 8):  # the first to have memory what every search takes
+        reset_peak_memory()
+        search(queries, files[:count], block=2**12)
+        peaks.append(peak_memory_mb())
+    assert peaks[2] - peaks[1] < 6  # MB; the files of four times as many passages have 48 more
+
+
+# --- DPR's files --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "passage", "held"),
+    [
+        (
+            ["Wilhelm Conrad Röntgen"],
+            "The first was awarded in 1901 to Wilhelm Conrad Ro\u0308ntgen , of Germany",
+            True,
+        ),
+        (["14 December 1972 UTC"], "Their last moonwalk ended on 14 December 1972 ( UTC )", False),  # signs count
+        (["December 1972"], "on 14 DECEMBER 1972", True),
+        (["the Golden State"], "golden states", False),  # whole tokens
+        (["1,000"], "of 1 , 000 men", True),
+        (["May 18, 2018", "2018"], "in 2018", True),  # any answer
+        (["Bobby Scott", "Bob Russell"], "Russell , Bob", False),  # in a row
+        (["3"], "on the 3rd day", False),
+    ],
+)
+def test_dprs_answer_rule_by_hand(answers, passage, held):
+    assert has_answer(answers, passage) is held
+    assert holding(np.array([[1, 0]]), [answers], ["nothing", passage].__getitem__).tolist() == [[held, False]]
+
+
+def _passage(number):
+    source = np.random.default_rng(number)
+    return " ".join(source.choice(WORDS, 12)), f"Title {WORDS[number % len(WORDS)]}"
+
+
+def _context(number):
+    text, title = _passage(number)
+    return {"title": title, "text": text, "score": 1000.0, "title_score": 1, "passage_id": str(number + 1)}
+
+
+def _teacher(folder):
+    """A tiny MPNet with pooling and normalisation, in the format of sentence-transformers."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Normalize, Transformer
+    from sentence_transformers.sentence_transformer import modules
+    from transformers import MPNetConfig, MPNetModel, MPNetTokenizer
+
+    raw = folder.parent / "raw"
+    raw.mkdir(parents=True)
+    vocabulary = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>", ".", "title", "what", "is", *WORDS]
+    (raw / "vocab.txt").write_text("\n".join(vocabulary))
+    tokenizer = MPNetTokenizer(vocab={word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]")
+    config = MPNetConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=160,
+    )  # fmt: skip
+    seeded(lambda: MPNetModel(config, add_pooling_layer=False), 0).save_pretrained(raw)
+    tokenizer.save_pretrained(raw)
+    body = Transformer(str(raw), max_seq_length=150)
+    model = SentenceTransformer(modules=[body, modules.Pooling(32), Normalize()], device="cpu")
+    model.save(str(folder))
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    """A folder of data with DPR's files, as published."""
+    root = tmp_path_factory.mktemp("given")
+    folder = root / "nq"
+    folder.mkdir()
+    for name, wanted in (("psgs_w100.tsv", range(PASSAGES)), ("psgs_w100_subset.tsv", range(0, PASSAGES, 2))):
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            lines = csv.writer(file, delimiter="\t", lineterminator="\n")
+            lines.writerow(["id", "text", "title"])
+            for number in wanted:
+                text, title = _passage(number)
+                lines.writerow([number + 1, f'the "{text}' if number == 4 else text, title])
+    for name, first, count in (("train", 0, 24), ("dev", 24, 8)):
+        questions = []
+        for number in range(first, first + count):
+            text = _passage(number)[0]
+            question = {
+                "dataset": f"nq_{name}_psgs_w100", "question": f"what is {' '.join(text.split()[2:5])}\u2019s",
+                "answers": [" ".join(text.split()[:2])],
+                "positive_ctxs": [_context(number), _context(number + 1)] if number % 7 else [],
+                "negative_ctxs": [_context((number + 5) % PASSAGES)],
+                "hard_negative_ctxs": [_context((number + 9) % PASSAGES)] if number % 5 else [],
+            }  # fmt: skip
+            questions.append(question)
+        (folder / f"biencoder-nq-{name}.json").write_text(json.dumps(questions, indent=4))
+    with (folder / "nq-test.qa.csv").open("w", newline="", encoding="utf-8") as file:
+        for number in range(30, PASSAGES):
+            words = _passage(number)[0].split()
+            answers = [" ".join(words[:2]), "it's none"]
+            csv.writer(file, delimiter="\t", lineterminator="\n").writerow([f"what is {words[5]}", answers])
+    _teacher(folder / "teacher")
+    return root
+
+
+@pytest.fixture
+def paper(given, tmp_path, monkeypatch):
+    """Natural Questions at a size of three steps, over the tiny files."""
+    monkeypatch.setenv("TGT_DATA", str(given))
+    monkeypatch.setenv("TGT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(nq, "SHARD", 16)
+    monkeypatch.setattr(nq, "TAUGHT", 30)
+    forgotten = {"nq", "nq-seen"}
+    tiny = nq.Nq.sizes["paper"]
+    tiny = replace(
+        tiny, budget=12, budgets=(12,), steps=3, batch=4, generator_steps=3, defaults={"pool": 8, "renew": 2}
+    )
+    for name in forgotten:
+        monkeypatch.setattr(tasks.get(name), "sizes", {"paper": tiny})
+    yield tasks.get("nq")
+    for name in forgotten:
+        tasks_module._LOADED.pop(name, None)
+    for key in [key for key in own.MADE if key[0] in forgotten]:
+        del own.MADE[key]
+    _forget()
+
+
+def _forget():
+    from benchmarks.runs import diagnose, run
+    from benchmarks.teachers import recipe
+
+    for cached in (run._split, run._data_sha256):
+        cached.cache_clear()
+    for key in [key for key in recipe._HASHES if key[0].startswith("nq")]:
+        del recipe._HASHES[key]
+    diagnose._HELD_OUT.clear()
+
+
+def test_passages_are_read_line_by_line_as_dpr_reads_them(given, tmp_path, monkeypatch):
+    monkeypatch.setenv("TGT_CACHE", str(tmp_path))
+    passages = dpr.Passages(given / "nq" / "psgs_w100.tsv")
+    assert len(passages) == PASSAGES
+    text, title = _passage(7)
+    assert passages.read([7]) == [(title, text)]
+    assert passages.read([4])[0][1] == f'the "{_passage(4)[0]}'
+    with (given / "nq" / "psgs_w100.tsv").open() as file:
+        wanted = [(row[2], row[1]) for row in csv.reader(file, delimiter="\t")][1:]
+    assert passages.read(range(PASSAGES)) == wanted
+    assert dpr.Passages(given / "nq" / "psgs_w100.tsv").sha256 == passages.sha256  # from the cache
+    subset = dpr.Passages(given / "nq" / "psgs_w100_subset.tsv")
+    assert subset.numbers_of(np.array([1, 3, 2, 39, 99])).tolist() == [0, 1, -1, 19, -1]
+    (tmp_path / "torn.tsv").write_text("id\ttext\ttitle\n1\tone\tOne\n2\tno title\n")
+    with pytest.raises(BadInput, match="line 3 is no id, text and title"):
+        dpr.Passages(tmp_path / "torn.tsv")
+
+
+def test_questions_are_read_as_dpr_keeps_them_and_one_at_a_time(given, tmp_path, monkeypatch):
+    monkeypatch.setattr(dpr, "_CHUNK", 100)  # less than a question
+    found = list(dpr.trained(given / "nq" / "biencoder-nq-train.json"))
+    assert len(found) == 20  # four have no positive passage
+    assert found[0].positive == (2, 3)
+    assert found[0].hard == (11,)
+    assert found[0].text.endswith("'s")
+    assert dpr.asked(given / "nq" / "nq-test.qa.csv")[0].answers == (" ".join(_passage(30)[0].split()[:2]), "it's none")
+    whole = (given / "nq" / "biencoder-nq-train.json").read_text()
+    (tmp_path / "cut.json").write_text(whole[:-30])
+    with pytest.raises(BadInput, match="breaks off"):
+        list(dpr.trained(tmp_path / "cut.json"))
+    (tmp_path / "other.json").write_text('[{"question": "who"}]')
+    with pytest.raises(BadInput, match="question 0 is not in DPR's format: KeyError 'positive_ctxs'"):
+        list(dpr.trained(tmp_path / "other.json"))
+    (tmp_path / "other.csv").write_text("who\tnobody\n")
+    with pytest.raises(BadInput, match="row 1 is no question"):
+        dpr.asked(tmp_path / "other.csv")
+
+
+# --- the teacher --------------------------------------------------------------------------------------------------
+
+
+def test_a_given_encoder_is_the_model_itself_and_soft_tokens_are_the_hard_ones(paper):
+    examples, model = paper.examples(), nq._model()
+    encoder = GivenEncoder(examples.vocabulary, model).eval()
+    tokens = paper.tensor(examples.passages[:5])
+    with torch.no_grad():
+        ours = encoder(tokens)
+        soft = encoder(F.one_hot(tokens, len(examples.vocabulary)).float())
+    theirs = torch.from_numpy(nq._model().encode(list(examples.passage_texts[:5])))
+    assert torch.allclose(ours, theirs, atol=5e-3)  # in bfloat16 where the processor has it
+    assert torch.allclose(ours, soft, atol=5e-3)
+    assert present(tokens).sum() < tokens.numel()
+    assert torch.allclose(paper._vectors()[:5], theirs, atol=1e-3)
+
+
+def test_only_safetensors_of_a_known_revision_without_prompts_or_code_are_read(given, tmp_path):
+    import shutil
+
+    with pytest.raises(ValueError, match="give the revision"):
+        hub.sentence_transformer("sentence-transformers/multi-qa-mpnet-base-cos-v1", "main")
+    folder = shutil.copytree(given / "nq" / "teacher", tmp_path / "teacher")
+    own_code = json.loads((folder / "modules.json").read_text())
+    (folder / "modules.json").write_text(
+        json.dumps([*own_code, {"idx": 3, "name": "3", "path": "", "type": "evil.Module"}])
+    )
+    with pytest.raises(ValueError, match="not part of Sentence Transformers"):
+        hub.sentence_transformer(str(folder))
+    (folder / "modules.json").write_text(json.dumps(own_code))
+    config = json.loads((folder / "config_sentence_transformers.json").read_text())
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({**config, "prompts": {"query": "query: "}}))
+    with pytest.raises(ValueError, match="prompts"):
+        hub.sentence_transformer(str(folder))
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"no model\.safetensors beside it"):
+        hub.sentence_transformer(str(folder))
+
+
+# --- the tasks ----------------------------------------------------------------------------------------------------
+
+
+def _run(task, method):
+    run = Run(Spec(task=task.name, size="paper", teacher="full", budget=12, seed=0, method=method))
+    for recipe in run.recipes.values():
+        store.train(run.task, recipe, run.split)
+    return run
+
+
+def test_without_files_it_says_which_and_from_where(tmp_path, monkeypatch):
+    monkeypatch.setenv("TGT_DATA", str(tmp_path))
+    with pytest.raises(Unavailable, match=r"there is no .*psgs_w100.tsv \(from dl.fbaipublicfiles.com/dpr"):
+        tasks.get("nq").data()
+
+
+def test_what_is_taught_is_a_part_of_what_is_searched(paper):
+    found = paper.examples()
+    assert len(found.taught) == 30
+    assert len(found.pool_labels) == 27
+    assert len(found.validation) == 7
+    first = found.taught[found.pool_labels[0]]
+    assert first == 1  # the first question's own passage, in all
+    assert found.passage_texts[found.pool_labels[0]] == f"{_passage(1)[1]}. {_passage(1)[0]}"
+    ranked = np.array([[30 + i, 0] for i in range(10)])
+    assert paper.hits(ranked, found.test_labels).all()
+    scores = paper.judge(ranked[:, ::-1], found.test_labels, found, np.zeros(30))
+    assert scores == {"success_1": 0.0, "success_20": 1.0, "success_100": 1.0, "mrr_10": 0.5}
+    assert paper.readable(np.asarray(found.test_inputs[0])).startswith("what is")
+    assert tasks.get("nq-seen").examples().searched.sha256 != found.searched.sha256
+
+
+def test_every_row_takes_three_steps(paper):
+    from benchmarks.registry.experiments import EXPERIMENTS
+
+    for method in EXPERIMENTS["table3"].methods(paper):
+        record = execute(_run(paper, method))
+        assert record.status == "ok", record.reason
+        assert set(record.metrics) == {"success_1", "success_20", "success_100", "mrr_10"}
+        assert all(np.isfinite(list(record.metrics.values())))
+        assert len(record.hits) > 0
+        assert record.costs["student_samples"] > 0
+        assert record.teachers["labeler"]["metrics"]["test"].keys() == record.metrics.keys()
+    assert set(rows_of(paper)) >= {"one-hot", "distillation", "tgt-random-pool", "tgt-gradient-pool"}
+    assert "tgt-gradient-pool" in EXPERIMENTS["table3"].methods(paper)
+
+
+def test_a_gradient_reaches_the_latent_through_student_and_labeler(paper):
+    run = _run(paper, "tgt-gradient-pool")
+    data = teacher_and_data(run, Costs())
+    student = seeded(lambda: paper.student(30), 0)
+    for network in (student, data.teacher.label):
+        latents = data.latents[:4].clone().requires_grad_()
+        decoded = data.teacher.decode(latents)
+        (network(decoded).square().sum()).backward()
+        assert latents.grad.abs().sum(1).min() > 0
+    assert all(parameter.grad is None for parameter in data.teacher.labeler.parameters())
+
+
+def test_given_networks_are_known_by_content_and_never_copied(paper, given, tmp_path, monkeypatch):
+    import shutil
+
+    run = _run(paper, "distillation")
+    saved = load_file(run.recipes["generator"].path)
+    assert not any(name.startswith(("encoder", "passages")) for name in saved)
+    assert load_file(run.recipes["labeler"].path) == {}
+    assert handover.pickled()  # for other processes
+    known = run.key
+    moved = shutil.copytree(given, tmp_path / "moved")
+    monkeypatch.setenv("TGT_DATA", str(moved))
+    own.MADE.clear()
+    tasks_module._LOADED.pop("nq")
+    _forget()
+    again = _run(paper, "distillation")
+    assert again.key == known
+    latents = torch.randn(3, 32, generator=rng())
+    made = [store.load(one.task, *one.recipes.values())["generator"].decode(latents) for one in (run, again)]
+    assert made[0].equal(made[1])
+
+
+def test_a_folder_in_the_format_of_beir_is_a_task(tmp_path, capsys):
+    folder = tmp_path / "fiqa"
+    (folder / "qrels").mkdir(parents=True)
+    with (folder / "corpus.jsonl").open("w") as file:
+        for i in range(30):
+            one = {
+                "_id": f"d{i}",
+                "title": "" if i % 2 else f"about {i}",
+                "text": f"passage of {WORDS[i]}",
+                "metadata": {},
+            }
+            file.write(json.dumps(one) + "\n")
+    with (folder / "queries.jsonl").open("w") as file:
+        for i in range(20):
+            file.write(json.dumps({"_id": f"q{i}", "text": f"where is {WORDS[i]}", "metadata": {}}) + "\n")
+    for side, wanted in (("train", range(14)), ("dev", range(14, 16)), ("test", range(16, 20))):
+        lines = [f"q{i}\td{i}\t1\nq{i}\td{29 - i}\t0\n" for i in wanted]
+        (folder / "qrels" / f"{side}.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
+    with (folder / "qrels" / "test.tsv").open("a") as file:
+        file.write("q16\td29\t2\nq99\td1\t1\n")
+
+    class Fiqa(RetrievalData):
+        name = "fiqa"
+        path = str(folder)
+
+    found = Fiqa().data()
+    assert (len(found.passage_texts), len(found.pool_labels), len(found.test_labels)) == (30, 16, 4)
+    assert found.validation.tolist() == [0, 1]  # files are read by name
+    assert {found.passage_texts[i] for i in found.test_labels[0]} == {
+        "about 16. passage of " + WORDS[16],
+        "passage of " + WORDS[29],
+    }
+    assert "1 judgements of queries or passages that are not there" in capsys.readouterr().err
+    (folder / "qrels" / "dev.tsv").write_text("query-id\tcorpus-id\tscore\nq1 d1 1\n")
+    with pytest.raises(BadInput, match=r"dev\.tsv: line 2 is no query-id"):
+        Fiqa().data()
