@@ -23,6 +23,8 @@ NUMBERS = {
     "save-every": (1, 86_400), "dry-run": (1, 1000),
     "seed": (0, 2**32 - 1), "search-seed": (0, 2**32 - 1),
 }  # fmt: skip
+#: Exit status of a target of the paper's size where something that it needs is missing.
+CANNOT = 3
 #: Replications of students and draws of teachers are crossed: so many runs of a method on a cell at most.
 MOST_CROSSED = 1000
 #: A number of labelled samples, and how many numbers of them one call takes.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from benchmarks.commands import contract
+from benchmarks.commands.bounds import CANNOT
 from benchmarks.commands.options import (
     Cells,
     Computing,
@@ -64,6 +65,11 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         return paper.plan(target, choice, console)
     folder = folder_of(options)
     runs, absent = available([target], choice, console)
+    if absent and not runs and choice.size == "paper":
+        console.print(
+            f"nothing can run; ./reproduce.sh {target} --size paper --plan tells what is needed", markup=False
+        )
+        return CANNOT
     if left_out := _left_out(target, choice):
         console.print(f"left out for the time they take (--methods all): {', '.join(left_out)}", markup=False)
 

@@ -21,7 +21,8 @@ from benchmarks.registry.targets import ALL, TARGETS
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status: 0 all is well, 1 something failed or is wrong, 2 bad input, 130 interrupted."""
+    """The exit status: 0 all is well, 1 something failed or is wrong, 2 bad input, 3 nothing can run for want of files
+    that the user has to bring, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         return _run(arguments) if processes() == 1 else _run_joined(arguments)

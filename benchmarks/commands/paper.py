@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
+from benchmarks.commands.bounds import CANNOT
 from benchmarks.data.asset import Unavailable, nothing_fetched
 from benchmarks.data.given import Given
 from benchmarks.registry import tasks
@@ -16,8 +17,6 @@ from benchmarks.runs import prior
 from benchmarks.runs.fill import Execution, fill
 from benchmarks.runs.grid import grid, rerun_of
 from benchmarks.task import Task
-
-CANNOT = 3  # the exit status where something is missing
 
 
 def plan(target: str, choice: Choice, console: Console) -> int:

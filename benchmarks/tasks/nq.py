@@ -83,6 +83,7 @@ class Nq(RetrievalTask):
         "with over all. The student embeds queries alone: passages keep the teacher's vectors"
     )
     version = 1
+    stand_in = "nq-wiki"
     scale = "paper"
     also = ("success_1", "success_100", "mrr_10")
     references = {"teacher": "test"}

@@ -8,7 +8,7 @@ from benchmarks.data.questions import ANSWERED
 from benchmarks.data.splits import sides
 from benchmarks.data.texts import unpack
 from benchmarks.task import Examples, Size
-from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, padded, retrieval_examples
+from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, examples_over, padded, summaries
 
 SECOND_TEST = 1000  # questions of the second test set
 
@@ -61,8 +61,8 @@ class NqWiki(RetrievalTask):
         pool = np.arange(len(trained) + len(validated))
         tested = np.arange(len(pool), len(order))
         texts = [text.removesuffix("?") for text in unpack(arrays["question"])]  # as DPR does: one source has none
-        return retrieval_examples(
-            searched,
+        return examples_over(
+            *summaries(searched),
             [texts[i] for i in order],
             label,
             relevant,

@@ -157,26 +157,10 @@ def padded(lists: list[np.ndarray]) -> np.ndarray:
     return found
 
 
-def retrieval_examples(
-    searched: int | None,
-    texts: list[str],
-    labels: np.ndarray,
-    relevant: np.ndarray,
-    pool: np.ndarray,
-    validation: np.ndarray,
-    tests: dict[str, np.ndarray],
-    free: Sequence[str] = (),
-) -> RetrievalExamples:
-    """Examples of queries over the first `searched` summaries, or all.
-
-    Args:
-        texts: queries (N,) with the passage that each is trained on, `labels` (N,), and all relevant ones (N, R).
-        pool: indices of the queries to train on; `validation`: which of these are for validation.
-        tests: indices by test set, "test" among them. free: further queries, for the generator.
-    """
+def summaries(count: int | None) -> tuple[list[str], list[str]]:
+    """The first `count` articles, or all, and their titles."""
     articles = SUMMARIES.load()
-    found, names = passages_of(articles)[:searched], unpack(articles["title"])[:searched]
-    return examples_over(found, names, texts, labels, relevant, pool, validation, tests, free)
+    return passages_of(articles)[:count], unpack(articles["title"])[:count]
 
 
 def examples_over(
@@ -190,7 +174,13 @@ def examples_over(
     tests: dict[str, np.ndarray],
     free: Sequence[str] = (),
 ) -> RetrievalExamples:
-    """Examples of queries over passages, each with a name; the rest as in `retrieval_examples`."""
+    """Examples of queries over passages, each with a name.
+
+    Args:
+        texts: queries (N,) with the passage that each is trained on, `labels` (N,), and all relevant ones (N, R).
+        pool: indices of the queries to train on; `validation`: which of these are for validation.
+        tests: indices by test set, "test" among them. free: further queries, for the generator.
+    """
     passages = word_pieces(list(passage_texts), PASSAGE_LENGTH)
     queries, unanswered = word_pieces(texts, LENGTH), word_pieces(list(free), LENGTH)
     read = passages, queries[pool[~validation]], unanswered

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.data.splits import linked, sides
 from benchmarks.data.texts import SUMMARIES, normal, unpack
 from benchmarks.task import Examples, Size
-from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, padded, retrieval_examples
+from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, examples_over, padded, summaries
 
 
 class WikiTitles(RetrievalTask):
@@ -48,4 +48,4 @@ class WikiTitles(RetrievalTask):
         first = np.isin(np.arange(len(query)), np.unique(query, return_index=True)[1])
         keep = (side == 0) | first
         pool, test = np.flatnonzero(keep & (side < 2)), np.flatnonzero(keep & (side == 2))
-        return retrieval_examples(searched, texts, articles, relevant, pool, side[pool] == 1, {"test": test})
+        return examples_over(*summaries(searched), texts, articles, relevant, pool, side[pool] == 1, {"test": test})
