@@ -97,5 +97,5 @@ class BalancedDistillation(Distillation):
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
         extra = self.data.balanced_indices(batch.num_generated, self.rng)
-        both = Batch(self.data, torch.cat([batch.indices, extra]))
+        both = Batch(self.data, torch.cat([batch.indices, extra]), progress=batch.progress)
         return super().loss(student, both)

@@ -30,6 +30,7 @@ class UnlabelledDistillation(TGT):
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         pool = self.data.unlabelled
         inputs = pool[torch.randint(len(pool), (batch.num_generated,), generator=self.rng, device=pool.device)]
+        inputs = self.data.shown(inputs, self.rng)
         return inputs, self.teacher.label(inputs)
 
 

@@ -60,7 +60,7 @@ class FeatureMatching(Distillation):
 
     def loss(self, student: nn.Module, batch: Batch) -> dict[str, Tensor]:
         found, logits = features(student, batch.inputs)
-        pair = (found, self.data.labeler_features[batch.indices])
+        pair = (found, batch.labeler_features)
         ours, theirs = (F.normalize(layer(part)) for layer, part in zip(self.layers(student), pair, strict=True))
         return {
             **self.terms(logits, batch.labels, batch.labeler_logits),

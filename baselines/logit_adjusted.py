@@ -29,6 +29,16 @@ class LogitAdjusted(Method):
             "order": 20,
             "colour": "#555555",
         },
+        "balanced-softmax": {
+            "about": "plain training by balanced softmax (Ren et al. 2020): logit-adjusted with tau 1",
+            "fixed": {"tau": 1.0},
+            "search": {"tau": []},
+            "tables": ["image"],
+            "long_tail": True,
+            "extra": True,
+            "order": 21,
+            "colour": "#7f7f7f",
+        },
     }
     config: LogitAdjustedConfig
 

@@ -260,6 +260,9 @@ class Task:
 
     #: (inputs (B, ...), torch.Generator) -> inputs changed at random, their labels kept; None where there is no way.
     augment: Callable[..., Any] | None = None
+    #: As `augment`: what the students of all rows are shown in place of the samples; None: the samples themselves.
+    view: Callable[..., Any] | None = None
+    fresh_labels: bool = True  # of views of real samples; else the labeler's answers to the samples are kept
 
     #: (module, inputs (N, ...)) -> passage numbers (N, K), the best first: what `judge` and `hits` are given in place
     #: of logits (N, L) where these would be too many. None where logits it is.

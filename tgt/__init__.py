@@ -5,7 +5,7 @@ from tgt.explore import ascend, isotropic, project
 from tgt.features import features, head, start_anew
 from tgt.guided import TGT, TGTConfig
 from tgt.losses import DISTANCES, kl, mse, soft_cross_entropy
-from tgt.method import DISTILLATION_SEARCH, LEARNING_RATES, Batch, Method, MethodConfig, TrainingData
+from tgt.method import DISTILLATION_SEARCH, LEARNING_RATES, Batch, Method, MethodConfig, TrainingData, View
 from tgt.pooled import Pool, PoolConfig, PooledTGT, PooledTGTConfig
 from tgt.teacher import Generator, Teacher, freeze
 from tgt.vocabulary import Vocabulary, one_hot
@@ -27,6 +27,7 @@ __all__ = [
     "TGTConfig",
     "Teacher",
     "TrainingData",
+    "View",
     "Vocabulary",
     "ascend",
     "features",

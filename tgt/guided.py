@@ -105,7 +105,7 @@ class TGT(Method):
         latents = isotropic(start, self.config.sigma, self.rng) if self.config.start != "prior" else start
         if self.config.explore == "gradient":
             latents = self.ascent(student, latents, start)
-        generated = self.teacher.decode(latents)
+        generated = self.data.shown(self.teacher.decode(latents), self.rng)
         return generated, self.teacher.label(generated)
 
     def starting_points(self, batch: Batch) -> Tensor:

@@ -7,6 +7,10 @@ here is imported before it is asked for: transformers comes with sentence-transf
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import io
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_WEIGHTS = "model.safetensors"
 
 
 class ImageLabeler(nn.Module):
@@ -73,25 +79,125 @@ class TextLabeler(nn.Module):
         return logits if self.order is None else logits[:, self.order]
 
 
-class LatentDiffusionVAE(nn.Module):
-    """diffusers' AutoencoderKL as a generator: images (B, 3, H, W) in [0, 1] <-> latents of about unit variance.
+class ImageGenerator(nn.Module):
+    """An autoencoder of images behind a generator's doors: images (B, 3, H, W) in [0, 1] <-> latents (B, ...).
+
+    Latents are in units of their standard deviation over data, once `measure` has seen some; decoded images have the
+    student's size and stay in [0, 1]. A subclass has `sample_prior` only if its decoder was trained for one prior.
 
     Args:
-        latent_shape: (channels, height, width) of one latent, which `sample_prior` draws from N(0, I).
+        size: height and width of decoded images.
     """
 
-    def __init__(self, model: Any, latent_shape: tuple[int, ...]) -> None:
+    unit: Tensor
+
+    def __init__(self, model: Any, size: int) -> None:
         super().__init__()
-        self.model, self.latent_shape = model, latent_shape
+        self.model, self.size = model, size
+        self.register_buffer("unit", torch.ones(()))
+
+    @torch.no_grad()
+    def measure(self, images: Tensor) -> ImageGenerator:
+        """Take the latents' standard deviation over images (B, 3, H, W), one for all dimensions, as the unit.
+
+        Three digits of it: the others differ between machines, and a teacher is known by all numbers that it holds.
+        """
+        probe = copy.deepcopy(self)  # what transformers puts into a model at its first use cannot be pickled
+        latents = torch.cat([probe.encode(part) for part in images.split(8)]) * self.unit
+        self.unit.fill_(float(f"{latents.var(0).mean().sqrt().item():.3g}"))
+        return self
 
     def encode(self, images: Tensor) -> Tensor:
-        return self.model.encode(2 * images - 1).latent_dist.mean * self.model.config.scaling_factor
+        return self._latents(images) / self.unit
 
     def decode(self, latents: Tensor) -> Tensor:
-        return (self.model.decode(latents / self.model.config.scaling_factor).sample + 1) / 2
+        images = self._images(latents * self.unit)
+        if images.shape[-1] != self.size:
+            images = F.interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
+        return images.clamp(0, 1)
+
+    def _latents(self, images: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _images(self, latents: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class LatentDiffusionVAE(ImageGenerator):
+    """diffusers' AutoencoderKL. It has no prior: its KL term hardly weighs, and latents are far from N(0, I)."""
+
+    def __init__(self, model: Any, size: int) -> None:
+        super().__init__(model, size)
+        self.unit.fill_(1 / model.config.scaling_factor)  # that of the data it was trained on
+
+    def _latents(self, images: Tensor) -> Tensor:
+        return self.model.encode(2 * images - 1).latent_dist.mean
+
+    def _images(self, latents: Tensor) -> Tensor:
+        return (self.model.decode(latents).sample + 1) / 2
+
+
+class RepresentationAutoencoder(ImageGenerator):
+    """diffusers' AutoencoderRAE (Zheng et al. 2025, arXiv 2510.11690): latents are a frozen encoder's; no prior."""
+
+    def _latents(self, images: Tensor) -> Tensor:
+        return self.model.encode(images).latent
+
+    def _images(self, latents: Tensor) -> Tensor:
+        return self.model.decode(latents).sample
+
+
+class ExportedGenerator(ImageGenerator):
+    """Encoder and decoder of any other code, such as BigBiGAN's (Donahue & Simonyan 2019), from a folder of theirs.
+
+    It holds two TorchScript programs, for images from -1 to 1, and `generator.json`. Where the models are at hand:
+
+        torch.jit.trace(encoder.eval(), torch.zeros(2, 3, 256, 256)).save("encoder.pt")  # -> means (B, 120)
+        torch.jit.trace(decoder.eval(), torch.zeros(2, 120)).save("decoder.pt")  # -> images (B, 3, 128, 128)
+        json.dump({"size": 256, "latent": [120], "normal_prior": True}, open("generator.json", "w"))
+
+    `size` is what the encoder takes; `normal_prior`: whether N(0, I) is the decoder's prior. TorchScript, though
+    PyTorch no longer develops it, because reading it runs no pickle, which `torch.export.load` does (PyTorch 2.14).
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any], size: int) -> None:
+        programs = {name: _Program((folder / f"{name}.pt").read_bytes()) for name in ("encoder", "decoder")}
+        super().__init__(nn.ModuleDict(programs), size)
+        self.taken, self.latent = int(about["size"]), tuple(about["latent"])
+
+    def _latents(self, images: Tensor) -> Tensor:
+        if images.shape[-1] != self.taken:
+            images = F.interpolate(images, (self.taken, self.taken), mode="bilinear", antialias=True)
+        return self.model["encoder"](2 * images - 1)
+
+    def _images(self, latents: Tensor) -> Tensor:
+        return (self.model["decoder"](latents) + 1) / 2
+
+
+class ExportedWithPrior(ExportedGenerator):
+    """One whose decoder was trained for latents from N(0, I)."""
 
     def sample_prior(self, count: int, rng: torch.Generator) -> Tensor:
-        return torch.randn(count, *self.latent_shape, generator=rng, device=rng.device)
+        return torch.randn(count, *self.latent, generator=rng, device=rng.device) / self.unit
+
+
+class _Program(nn.Module):
+    """A TorchScript program, by the bytes of its file: it can be copied and handed to another process."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__()
+        self.raw, self.sha256 = raw, hashlib.sha256(raw).hexdigest()
+        self.program = torch.jit.load(io.BytesIO(raw), "cpu")
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.program(inputs)
+
+    def __reduce__(self) -> tuple:
+        return _Program._again, (self.raw, self.training)
+
+    @staticmethod
+    def _again(raw: bytes, training: bool) -> _Program:
+        return _Program(raw).train(training)
 
 
 def transformers_labeler(name: str) -> nn.Module:
@@ -115,23 +221,49 @@ def transformers_labeler(name: str) -> nn.Module:
     return TextLabeler(model, config.pad_token_id or 0)
 
 
-def timm_labeler(name: str, **options: Any) -> nn.Module:
-    """An image classifier of timm by its name; `local-dir:FOLDER` and `hf-hub:ID` name other sources."""
+def timm_labeler(name: str, pretrained: bool = True, resize: bool = True, **options: Any) -> nn.Module:
+    """An image classifier of timm by its name, from a folder, or as ID@REVISION from the hub. Safetensors only.
+
+    Raises:
+        ValueError: a folder without `model.safetensors`.
+    """
     import timm
 
-    model = timm.create_model(name, pretrained=True, **options)
+    folder = Path(name.removeprefix("local-dir:"))
+    if folder.is_dir():
+        if pretrained and not (folder / _WEIGHTS).exists():
+            raise ValueError(f"{folder} has no {_WEIGHTS}")
+        name = f"local-dir:{folder}"
+    elif "@" in name:
+        name = f"hf-hub:{name}"
+    model = timm.create_model(name, pretrained, pretrained_cfg_overlay={"hf_hub_filename": _WEIGHTS}, **options)
     config = timm.data.resolve_model_data_config(model)
-    return ImageLabeler(model, config["mean"], config["std"], tuple(config["input_size"][1:]))
+    return ImageLabeler(model, config["mean"], config["std"], tuple(config["input_size"][1:]) if resize else None)
 
 
-def diffusers_generator(name: str, image_size: int) -> nn.Module:
-    """An AutoencoderKL of diffusers from a folder or a hub id, for images of image_size x image_size."""
-    from diffusers import AutoencoderKL
+def diffusers_generator(name: str, image_size: int) -> ImageGenerator:
+    """An AutoencoderKL or AutoencoderRAE from a folder, a hub id, or ID@REVISION; decoded images have image_size.
 
-    model = AutoencoderKL.from_pretrained(name)
-    with torch.no_grad():
-        shape = model.encode(torch.zeros(1, 3, image_size, image_size)).latent_dist.mean.shape
-    return LatentDiffusionVAE(model, tuple(shape[1:]))
+    Safetensors only. Raises ValueError for a model of another class.
+    """
+    import diffusers
+
+    name, _, revision = (name, "", "") if Path(name).is_dir() else name.partition("@")
+    more: dict[str, Any] = {"revision": revision} if revision else {}
+    kind = diffusers.AutoencoderKL.load_config(name, **more)["_class_name"]
+    kinds = {"AutoencoderKL": LatentDiffusionVAE, "AutoencoderRAE": RepresentationAutoencoder}
+    if kind not in kinds:
+        raise ValueError(f"{name} is of class {kind}; {' and '.join(kinds)} are known")
+    return kinds[kind](getattr(diffusers, kind).from_pretrained(name, use_safetensors=True, **more), image_size)
+
+
+def image_generator(name: str, image_size: int) -> ImageGenerator:
+    """A generator of images from the folder of an exported one, or as `diffusers_generator`."""
+    about = Path(name) / "generator.json"
+    if not about.exists():
+        return diffusers_generator(name, image_size)
+    told = json.loads(about.read_text())
+    return (ExportedWithPrior if told["normal_prior"] else ExportedGenerator)(Path(name), told, image_size)
 
 
 def sentence_transformer(name: str, revision: str = "") -> Any:

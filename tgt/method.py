@@ -16,6 +16,28 @@ from tgt.vocabulary import Vocabulary
 CHUNK = 256  # samples a call when the whole training set passes through a frozen network once
 
 
+@dataclass(frozen=True)
+class View:
+    """A random change, such as crop and flip, of each real or decoded sample that a student is shown by any method.
+
+    Attributes:
+        change: inputs (B, ...), generator -> inputs of the same shape.
+        seed: of the run; in a step all methods draw the same views of the same real samples.
+        fresh: the labeler is asked about the view of a real sample, each time; else it is asked once about the sample.
+    """
+
+    change: Callable[[Tensor, torch.Generator], Tensor]
+    seed: int
+    fresh: bool = True
+
+    def of_step(self, inputs: Tensor, progress: float) -> Tensor:
+        if not len(inputs):
+            return inputs
+        # On the CPU a seed's lower 32 bits alone count.
+        rng = torch.Generator(inputs.device).manual_seed((self.seed + round(progress * 2**32)) % 2**63)
+        return self.change(inputs, rng)
+
+
 class TrainingData:
     """The labelled samples of one run, with what the teacher says of them computed on first use and kept.
 
@@ -27,6 +49,7 @@ class TrainingData:
         augment: inputs (B, ...), generator -> augmented inputs; None where the domain has no augmentation.
         unlabelled: loads the inputs (M, ...) that the generator was trained on; None where they cannot be had.
         vocabulary: of texts, what their tokens are.
+        view: what students are shown in place of the samples; None for the samples themselves.
     """
 
     def __init__(
@@ -38,9 +61,10 @@ class TrainingData:
         augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
         unlabelled: Callable[[], Tensor] | None = None,
         vocabulary: Vocabulary | None = None,
+        view: View | None = None,
     ) -> None:
         self.inputs, self.labels, self.num_classes, self.teacher = inputs, labels, num_classes, teacher
-        self._augment, self._unlabelled = augment, unlabelled
+        self._augment, self._unlabelled, self.view = augment, unlabelled, view
         self.vocabulary = vocabulary or Vocabulary()
 
     def __len__(self) -> int:
@@ -87,6 +111,10 @@ class TrainingData:
             raise ValueError("this task defines no augmentation")
         return self._augment(inputs, rng)
 
+    def shown(self, inputs: Tensor, rng: torch.Generator) -> Tensor:
+        """Samples (B, ...) that are not the batch's as a student is to be shown them."""
+        return inputs if self.view is None else self.view.change(inputs, rng)
+
 
 @dataclass
 class Batch:
@@ -99,7 +127,12 @@ class Batch:
 
     @cached_property
     def inputs(self) -> Tensor:
-        return self.data.inputs[self.indices]
+        found, view = self.data.inputs[self.indices], self.data.view
+        return found if view is None else view.of_step(found, self.progress)
+
+    @property
+    def _asks_anew(self) -> bool:
+        return self.data.view is not None and self.data.view.fresh
 
     @property
     def labels(self) -> Tensor:
@@ -107,7 +140,12 @@ class Batch:
 
     @cached_property
     def labeler_logits(self) -> Tensor:
-        return self.data.labeler_logits[self.indices]
+        return self.data.teacher.label(self.inputs) if self._asks_anew else self.data.labeler_logits[self.indices]
+
+    @cached_property
+    def labeler_features(self) -> Tensor:
+        asked = self.data.teacher.features
+        return asked(self.inputs)[0] if self._asks_anew else self.data.labeler_features[self.indices]
 
 
 #: Learning rates that every method's search tries alike: no setting decides more, so none may have a better choice.

@@ -22,12 +22,15 @@ def digest(value: Any) -> str:
 def array_digest(arrays: Mapping[str, Any]) -> str:
     """SHA-256 over names, types, shapes and bytes of arrays, in the order of their names.
 
-    What comes in parts (`data.stored.Stored`) has the hash that it has as one array.
+    What comes in parts (`data.stored.Stored`) has the hash that it has as one array, unless its content has a name.
     """
     state = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name] if hasattr(arrays[name], "parts") else np.ascontiguousarray(arrays[name])
         state.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
+        if known := getattr(array, "identity", ""):
+            state.update(known.encode())
+            continue
         for part in array.parts() if hasattr(array, "parts") else [array]:
             state.update(np.ascontiguousarray(part).data if part.size else b"")
     return state.hexdigest()

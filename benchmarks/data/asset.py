@@ -52,6 +52,11 @@ def nothing_fetched() -> Iterator[None]:
         _FETCHING.reset(token)
 
 
+def fetching() -> bool:
+    """Whether data that are not here may be fetched, or made from others."""
+    return _FETCHING.get()
+
+
 @dataclass(frozen=True)
 class Asset:
     """One data set. `sources` are tried in order; each returns the decoded arrays, whose hash must be `sha256`."""
@@ -80,7 +85,7 @@ class Asset:
 
 def _fetched(asset: Asset, path: Path) -> Arrays:
     """Fetch an asset that is not there or is damaged. Two processes that ask at once fetch it once."""
-    if not _FETCHING.get():
+    if not fetching():
         raise Unavailable(f"{asset.name} is not in {path.parent}, and a plan fetches nothing; `data` fetches it")
     kept.check_can_be_made(path, _MEGABYTES)
     with FileLock(path.with_suffix(".lock")):

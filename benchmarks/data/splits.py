@@ -24,6 +24,7 @@ from benchmarks.core.fingerprint import array_digest, seed_of
 class Profile:
     """How a budget is spread over classes: `balanced`, `exponential` (with its imbalance ratio) or `natural`.
 
+    `published` is natural without the validation samples: the largest budget is a published training list.
     `uniform` asks nothing of the classes, for there are more of them than samples: any samples, drawn evenly.
     """
 
@@ -41,7 +42,7 @@ class Profile:
         elif self.kind == "exponential":
             n_max = _largest(lambda n: int(exponential(len(available), n, self.ratio).sum()), budget)
             counts = exponential(len(available), n_max, self.ratio)
-        elif self.kind == "natural":
+        elif self.kind in ("natural", "published"):
             thousandths = _largest(lambda n: int(_natural(available, n).sum()), budget)
             counts = _natural(available, thousandths)
         else:
@@ -133,10 +134,11 @@ def draw(
     rng = np.random.default_rng(seed_of("split", task, seed))
     if profile.kind == "uniform":
         labels, classes = np.zeros_like(labels), 1
-    counts = profile.counts(np.bincount(labels, minlength=classes), budget)
     is_last = np.zeros(len(labels), bool)
     if last is not None:
         is_last[last] = True
+    offered = labels[~is_last] if profile.kind == "published" else labels
+    counts = profile.counts(np.bincount(offered, minlength=classes), budget)
     chosen = []
     for label, count in enumerate(counts):
         members = np.flatnonzero(labels == label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ class Stored:
 
     Args:
         read: numbers (B,) of samples -> these samples (B, ...); other processes call it too. shape, dtype: of all.
+        known: the name of their content, for hashes, where to read all of it would take hours.
     """
 
     def __init__(
@@ -33,13 +35,19 @@ class Stored:
         shape: Sequence[int],
         dtype: Any,
         chosen: np.ndarray | None = None,
+        known: str = "",
     ) -> None:
-        self._read, self.dtype = read, np.dtype(dtype)
+        self._read, self.dtype, self._known = read, np.dtype(dtype), known
         self._chosen = np.arange(shape[0]) if chosen is None else chosen
         self.shape, self.ndim = (len(self._chosen), *shape[1:]), len(shape)
 
     def __len__(self) -> int:
         return len(self._chosen)
+
+    @property
+    def identity(self) -> str:
+        """What stands for the bytes of these samples in a hash; "" where only they themselves do."""
+        return self._known and f"{self._known} {hashlib.sha256(self._chosen.tobytes()).hexdigest()}"
 
     @property
     def nbytes(self) -> int:
@@ -53,7 +61,7 @@ class Stored:
         chosen = self._chosen[index]
         if chosen.ndim == 0:
             return self._read(chosen[None])[0]
-        found = Stored(self._read, self.shape, self.dtype, chosen)
+        found = Stored(self._read, self.shape, self.dtype, chosen, self._known)
         return found if found.nbytes > SMALL else found.read()
 
     def read(self, index: Any = slice(None)) -> np.ndarray:

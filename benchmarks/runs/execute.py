@@ -31,7 +31,7 @@ from benchmarks.teachers.answer_cache import LentData, RunData
 from benchmarks.teachers.recipe import unlabelled
 from benchmarks.teachers.remembering import RememberingTeacher
 from benchmarks.teachers.training import answers_of
-from tgt import Costs, Method, Teacher, TrainingData
+from tgt import Costs, Method, Teacher, TrainingData, View
 
 _NOT_PAID = ("evaluate", "untracked")  # phases whose seconds a method does not pay
 COUNTED = ("student_samples", "labeler_queries", "encodes", "decodes", "gradient_evaluations")
@@ -225,6 +225,7 @@ def teacher_and_data(run: Run, costs: Costs) -> RunData:
         "augment": task.augment,
         "unlabelled": lambda: tensor(unlabelled(examples, run.spec.teacher, run.split)),
         "vocabulary": task.tokens(),
+        "view": task.view and View(task.view, _seed("view", run.spec), task.fresh_labels),
         "passages": None if examples.passages is None else tensor(examples.passages),
     }
     if task.size.keep_answers and run.spec.teacher == "full":

@@ -98,7 +98,7 @@ def _batches(
     for step, (chosen, read) in enumerate(ahead, done):
         batch = Batch(data, chosen.to(data.labels.device), generated, step / schedule.steps)
         if read is not None:
-            batch.inputs = read
+            batch.inputs = read if data.view is None else data.view.of_step(read, batch.progress)
         yield batch
 
 

@@ -110,6 +110,8 @@ class Run:
         }
         if self.task.training:
             found["training"] = self.task.training
+        if self.task.view is not None:
+            found["view"] = "fresh labels" if self.task.fresh_labels else "kept labels"
         if row.packages:
             found["method_sha256"] = modules_digest(row.module, row.packages)
         if self.task.code:

@@ -49,6 +49,19 @@ def _moved(images: torch.Tensor, columns: torch.Tensor, rng: torch.Generator, pa
     return taken.permute(0, 3, 1, 2)  # channels last in memory, as the inputs
 
 
+def crop_and_flip(images: torch.Tensor, rng: torch.Generator, smallest: float = 0.25) -> torch.Tensor:
+    """A square of each image, of `smallest` to all of its area, enlarged to the whole; every second is mirrored."""
+    import torch
+    from torch.nn import functional as F
+
+    area, across, down, flip = torch.rand(4, len(images), generator=rng, device=images.device)
+    side = (smallest + (1 - smallest) * area).sqrt()
+    none, mirror = torch.zeros_like(side), 1 - 2 * (flip < 0.5).float()
+    rows = [side * mirror, none, (1 - side) * (2 * across - 1), none, side, (1 - side) * (2 * down - 1)]
+    grid = F.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
 class ImageTask(Task):
     """Images as bytes (N, C, H, W).
 
@@ -64,7 +77,7 @@ class ImageTask(Task):
     beta = 0.1
     perception = 20.0
     lr = (2e-3, 4e-3)
-    augment = staticmethod(flip_and_shift)
+    augment: Callable[..., Any] = staticmethod(flip_and_shift)
 
     def fits(self) -> dict[str, Callable[..., dict[str, Any]]]:
         from benchmarks.teachers.image import fit_classifier, fit_vae

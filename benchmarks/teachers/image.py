@@ -122,11 +122,12 @@ def _descend_classifier(
     labels = torch.from_numpy(examples.pool_labels[indices])
     counts = torch.bincount(labels, minlength=examples.classes).clamp_min(1).float()
     adjustment = (counts / counts.sum()).log()
-    augment = task.augment
+    augment, device = task.augment, next(module.parameters()).device
     assert augment is not None
+    labels, adjustment = labels.to(device), adjustment.to(device)
 
     def loss(index: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(module(augment(inputs[index], rng)) + adjustment, labels[index])
+        return F.cross_entropy(module(augment(inputs[index], rng).to(device)) + adjustment, labels[index.to(device)])
 
     average = max(1 - _AVERAGED / recipe.steps, 0.0)
     descend(module, recipe, batches(len(inputs), recipe.steps, rng), loss, average=average, weight_decay=0.05)

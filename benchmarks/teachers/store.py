@@ -100,6 +100,8 @@ def train(task: Task, recipe: Recipe, split: Split, anew: bool = False) -> dict[
     def make() -> bytes:
         start = time.perf_counter()
         module = networks_of(task, recipe.draw)[recipe.part]
+        if task.scale == "paper" and recipe.part == "labeler" and torch.cuda.is_available():
+            module.cuda()
         fits: dict[str, Fit] = {"generator": as_given, "labeler": judged, **task.fits()}
         metrics = fits[recipe.part](module, task, task.examples(), recipe, split)
         # Copies: a file cannot hold two names of one tensor, which a custom network may have.
