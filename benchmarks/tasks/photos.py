@@ -43,6 +43,7 @@ class Photos(ImageTask):
     """
 
     scale = "paper"
+    stand_in = "glyph-lt"
     images: str = ""
     generator_model: str = "models/rae"
     labeler_model: str = "models/efficientnet_b3"
@@ -224,6 +225,7 @@ class ImageNet(Photos):
     title = "ImageNet"
     note = "ImageNet (ILSVRC2012), fractions of its training images; its own 50,000 validation images for testing"
     images = "imagenet"
+    stand_in = "fashion"
     profile = Profile("natural")
     metric = "accuracy"
     also = ()
