@@ -175,7 +175,7 @@ def test_fashion_through_a_pack_gives_the_record_that_the_array_gives(name, tmp_
 
 
 _LARGE = """
-import sys, numpy, torch
+import sys, numpy, torch, torch._dynamo  # which the first optimiser imports, and has 80 MB
 from pathlib import Path
 from benchmarks.data.reading import Inputs
 from benchmarks.data.stored import Pack, Stored, pack
