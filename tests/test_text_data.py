@@ -10,7 +10,7 @@ from benchmarks.data.texts import MOVIES, near_duplicates, normal, pack, unpack
 from benchmarks.data.wordpieces import CLS, MIN_COUNT, SPECIAL, UNKNOWN, words_of
 from benchmarks.registry import tasks
 
-TASKS = [name for name, task in tasks.TASKS.items() if task.domain == "text"]
+TASKS = [name for name, task in tasks.TASKS.items() if task.domain == "text" and "small" in task.sizes]
 
 
 def groups_of(numbers: np.ndarray) -> set[frozenset[int]]:
