@@ -287,7 +287,7 @@ def test_a_given_encoder_is_the_model_itself_and_soft_tokens_are_the_hard_ones(p
 def test_only_safetensors_of_a_known_revision_without_prompts_or_code_are_read(given, tmp_path):
     import shutil
 
-    with pytest.raises(ValueError, match="give the revision"):
+    with pytest.raises(ValueError, match="the revision must be given"):
         hub.sentence_transformer("sentence-transformers/multi-qa-mpnet-base-cos-v1", "main")
     folder = shutil.copytree(given / "nq" / "teacher", tmp_path / "teacher")
     own_code = json.loads((folder / "modules.json").read_text())

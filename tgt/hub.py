@@ -266,7 +266,16 @@ def image_generator(name: str, image_size: int) -> ImageGenerator:
     return (ExportedWithPrior if told["normal_prior"] else ExportedGenerator)(Path(name), told, image_size)
 
 
-def sentence_transformer(name: str, revision: str = "") -> Any:
+def pinned(name: str, revision: str | None) -> dict[str, Any]:
+    """Of a folder its files alone, of a hub one revision; never code. The hub's token is left to the environment."""
+    if Path(name).is_dir():
+        return {"trust_remote_code": False, "local_files_only": True}
+    if revision is None or not re.fullmatch("[0-9a-f]{40}", revision):
+        raise ValueError(f"{name} is no folder; of a hub's id the revision must be given, all 40 digits")
+    return {"trust_remote_code": False, "revision": revision}
+
+
+def sentence_transformer(name: str, revision: str | None = None) -> Any:
     """A model of sentence-transformers from a folder, or from the hub at a revision (a commit, 40 hex digits).
 
     Raises:
@@ -276,12 +285,9 @@ def sentence_transformer(name: str, revision: str = "") -> Any:
     from huggingface_hub import snapshot_download
     from sentence_transformers import SentenceTransformer
 
-    if not Path(name).is_dir():
-        if not re.fullmatch("[0-9a-f]{40}", revision):
-            raise ValueError(f"{name} is no folder; of a model of the hub give the revision, a commit's 40 digits")
-        name = snapshot_download(
-            name, revision=revision, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model"]
-        )
+    if "revision" in (told := pinned(name, revision)):
+        files = ["*.safetensors", "*.json", "*.txt", "*.model"]
+        name = snapshot_download(name, revision=told["revision"], allow_patterns=files)
     if unsafe := [path for path in Path(name).rglob("*.bin") if not path.with_name("model.safetensors").exists()]:
         raise ValueError(f"{unsafe[0]}: there is no model.safetensors beside it, and nothing else is read")
     model = SentenceTransformer(

@@ -5,16 +5,14 @@ BART is Lewis et al. 2020 (arXiv 1910.13461); one-hot rows with the distribution
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tgt.hub import TextLabeler
+from tgt.hub import TextLabeler, pinned
 from tgt.vocabulary import Vocabulary, one_hot
 
 _HEAD = ("classifier.", "pre_classifier.", "score.")  # names of a classifier's last layers
@@ -137,7 +135,7 @@ def text_classifier(
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     more = {"num_labels": len(classes)} if new_head or random else {}
-    config = AutoConfig.from_pretrained(name, **_pinned(name, revision), **more)
+    config = AutoConfig.from_pretrained(name, **pinned(name, revision), **more)
     if random:
         model = AutoModelForSequenceClassification.from_config(config)
     else:
@@ -164,7 +162,7 @@ def _loaded(kind: Any, name: str, revision: str | None, new: tuple[str, ...] = (
     """
     from transformers import logging
 
-    more |= {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True, **_pinned(name, revision)}
+    more |= {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True, **pinned(name, revision)}
     shown = logging.get_verbosity()
     logging.set_verbosity_error()  # a table of what was left over, where what is missing is all that matters
     try:
@@ -177,12 +175,3 @@ def _loaded(kind: Any, name: str, revision: str | None, new: tuple[str, ...] = (
         if hasattr(part, "name_or_path"):
             part.name_or_path = ""
     return model
-
-
-def _pinned(name: str, revision: str | None) -> dict[str, Any]:
-    """Of a folder its files alone, of a hub one revision; never code. The hub's token is left to the environment."""
-    if Path(name).is_dir():
-        return {"trust_remote_code": False, "local_files_only": True}
-    if revision is None or not re.fullmatch("[0-9a-f]{40}", revision):
-        raise ValueError(f"{name} is no folder; of a hub's id the revision must be given, all 40 digits")
-    return {"trust_remote_code": False, "revision": revision}
