@@ -310,6 +310,19 @@ _LOADED: dict[str, Examples] = {}
 _CHECKED: dict[int, Examples] = {}
 
 
+def sided(inputs: Samples, labels: np.ndarray, side: np.ndarray, names: tuple[str, ...]) -> Examples:
+    """Examples of samples (N, ...) with their labels (N,) and sides (N,): 0 training, 1 validation, 2 test."""
+    pool, test = np.flatnonzero(side < 2), np.flatnonzero(side == 2)
+    return Examples(
+        pool_inputs=inputs[pool],
+        pool_labels=labels[pool],
+        validation=np.flatnonzero(side[pool] == 1),
+        test_inputs=inputs[test],
+        test_labels=labels[test],
+        class_names=names,
+    )
+
+
 def examples_of(given: dict[str, Any], name: str) -> Examples:
     """Examples from a task's arrays (see `Task.data`). Raises ValueError naming what is missing or does not fit."""
     arrays = checks.arrays_of(given, name)

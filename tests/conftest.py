@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
 import torch
+from prepared import prepared
 from torch import nn
 
-from benchmarks.records.record import Spec, Store
+from benchmarks.records.record import Store
 from benchmarks.runs import scheduler
 from benchmarks.runs.execute import execute
-from benchmarks.runs.run import Run
 from benchmarks.teachers import store as teachers
 from benchmarks.validation import toys
 from tgt import TrainingData
@@ -47,13 +48,7 @@ def student(modality) -> nn.Module:
 def smoke():
     """The smoke run of a method on fashion-lt, its teachers trained."""
 
-    def made(method):
-        run = Run(Spec(task="fashion-lt", size="smoke", teacher="full", budget=120, seed=0, method=method))
-        for recipe in run.recipes.values():
-            teachers.train(run.task, recipe, run.split)
-        return run
-
-    return made
+    return partial(prepared, "fashion-lt", "smoke", 120)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from prepared import prepared
 from torch import nn
 
 from benchmarks import task as tasks_module
@@ -20,19 +21,16 @@ from benchmarks.core.fingerprint import array_digest
 from benchmarks.data.asset import Unavailable, nothing_fetched
 from benchmarks.data.listed import Manifest, Photographs, Published, folders
 from benchmarks.data.splits import Profile, draw
-from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.registry.methods import METHODS
 from benchmarks.runs import diagnose, prior
 from benchmarks.runs.execute import execute, teacher_and_data
 from benchmarks.runs.grid import grid
-from benchmarks.runs.run import Run
 from benchmarks.task import Size
 from benchmarks.tasks.images import crop_and_flip
 from benchmarks.tasks.photos import ImageNet, LongTail
 from benchmarks.teachers import own, recipe
-from benchmarks.teachers import store as teachers
 from benchmarks.validation.toys import rng, seeded
 from tgt import Costs, Teacher, isotropic, kl
 from tgt.hub import diffusers_generator, image_generator, timm_labeler
@@ -116,13 +114,6 @@ def made(given, monkeypatch):
         return found
 
     return task
-
-
-def run_of(task, method):
-    run = Run(Spec(task=task.name, size="paper", teacher="full", budget=9, seed=0, method=method))
-    for one in run.recipes.values():
-        teachers.train(run.task, one, run.split)
-    return run
 
 
 # --- lists and files
@@ -257,7 +248,7 @@ def test_every_row_takes_three_steps_and_leaves_a_complete_record(made, capsys):
     for run in runs:
         if run.row.schedule > 1:
             continue
-        record = execute(run_of(task, run.spec.method))
+        record = execute(prepared(task.name, "paper", 9, run.spec.method))
         assert record.status == "ok", (run.spec.method, record.reason)
         assert record.identity["view"] == "fresh labels"
         assert np.isfinite([value for value in record.metrics.values() if value is not None]).all()
@@ -272,7 +263,7 @@ def test_every_row_takes_three_steps_and_leaves_a_complete_record(made, capsys):
 def test_views_are_paired_and_their_labels_fresh_or_kept(made):
     queries = {}
     for fresh in (True, False):
-        run = run_of(made(fresh_labels=fresh, name=f"tiny-{fresh}"), "distillation")
+        run = prepared(made(fresh_labels=fresh, name=f"tiny-{fresh}").name, "paper", 9, "distillation")
         data = teacher_and_data(run, Costs())
         view = data.view
         plain = data.inputs[torch.arange(4)]
@@ -289,7 +280,7 @@ def test_a_labeler_of_other_classes_is_trained_on_the_task(made):
     task = made(base=tasks.TASKS["places-lt"].__class__, images="imagenet", lists_in="imagenet-lt",
                 lists=tasks.TASKS["imagenet-lt"].lists, needs=(), generator_model="models/exported")  # fmt: skip
     assert isinstance(task, LongTail)
-    run = run_of(task, "prior-sampling")
+    run = prepared(task.name, "paper", 9, "prior-sampling")
     assert run.recipes["labeler"].cached.stat().st_size > run.recipes["generator"].cached.stat().st_size
     assert execute(run).status == "ok"
 

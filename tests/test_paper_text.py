@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Value
+from prepared import prepared
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from benchmarks import task as loaded
 from benchmarks.core.errors import BadInput
 from benchmarks.data.asset import Unavailable
-from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.runs import prior
 from benchmarks.runs.execute import execute
-from benchmarks.runs.run import Run
 from benchmarks.tasks.paper_texts import DATA, MODELS
 from benchmarks.tasks.texts import drop_words
 from benchmarks.teachers import own, store
@@ -155,11 +154,7 @@ def separated(text):
 def run_of(name, method, seed=0):
     of_it = METHODS[method].load()
     more = {key: value for key, value in SMALL.items() if hasattr(of_it.Config, key)}
-    spec = Spec(task=name, size="paper", teacher="full", budget=12, seed=seed, method=method, steps=3)
-    run = Run(spec, tuple(more.items()))
-    for recipe in run.recipes.values():
-        store.train(run.task, recipe, run.split)
-    return run
+    return prepared(name, "paper", 12, method, tuple(more.items()), seed=seed, steps=3)
 
 
 @pytest.mark.parametrize("name", NAMES)

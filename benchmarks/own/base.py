@@ -6,14 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.core.errors import BadInput
 from benchmarks.data.splits import Profile
-from benchmarks.data.stored import Samples
 from benchmarks.own import table
-from benchmarks.task import Examples, Task
+from benchmarks.task import Task
 
 
 class OwnData(Task):
@@ -58,16 +56,3 @@ class OwnData(Task):
     def told(self) -> str:
         """The data's place as messages name it."""
         return Path(self.path).name or self.name
-
-
-def examples(inputs: Samples, labels: np.ndarray, side: np.ndarray, names: tuple[str, ...]) -> Examples:
-    """Examples of samples (N, ...) with their labels (N,) and sides (N,): 0 training, 1 validation, 2 test."""
-    pool, test = np.flatnonzero(side < 2), np.flatnonzero(side == 2)
-    return Examples(
-        pool_inputs=inputs[pool],
-        pool_labels=labels[pool],
-        validation=np.flatnonzero(side[pool] == 1),
-        test_inputs=inputs[test],
-        test_labels=labels[test],
-        class_names=names,
-    )

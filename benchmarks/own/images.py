@@ -11,8 +11,8 @@ from benchmarks.core.errors import BadInput, tell
 from benchmarks.data.checks import contents
 from benchmarks.data.stored import Pack, Samples, Stored
 from benchmarks.own import table
-from benchmarks.own.base import OwnData, examples
-from benchmarks.task import Examples, Size
+from benchmarks.own.base import OwnData
+from benchmarks.task import Examples, Size, sided
 from benchmarks.tasks.images import SMOKE, ImageTask
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ImageData(OwnData, ImageTask):
     }
 
     def data(self) -> Examples:
-        return examples(*self.samples())
+        return sided(*self.samples())
 
     def samples(self) -> tuple[Samples, np.ndarray, np.ndarray, tuple[str, ...]]:
         """Images (N, C, H, W), their labels (N,), sides (N,) and the names of the classes. Raises BadInput."""

@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.core.errors import BadInput
 from benchmarks.data.checks import listed
 from benchmarks.own import table
-from benchmarks.own.base import OwnData, examples
-from benchmarks.task import Examples, Size
+from benchmarks.own.base import OwnData
+from benchmarks.task import Examples, Size, sided
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ class VectorData(OwnData):
         side = table.sides(np.arange(len(inputs)), labels, names, self.name, side)
         spread = inputs[side == 0].std(0)
         scaled = (inputs - inputs[side == 0].mean(0)) / np.where(spread > 0, spread, 1)
-        return examples(scaled.astype(np.float32), labels, side, names)
+        return sided(scaled.astype(np.float32), labels, side, names)
 
     def _width(self) -> int:
         return self.examples().pool_inputs.shape[1]

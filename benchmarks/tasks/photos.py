@@ -19,7 +19,7 @@ from benchmarks.data.asset import Unavailable
 from benchmarks.data.given import Given
 from benchmarks.data.listed import Manifest, Photographs, Published, folders, lines_of
 from benchmarks.data.splits import Profile
-from benchmarks.task import Examples, Size
+from benchmarks.task import Examples, Size, sided
 from benchmarks.tasks.images import ImageTask, crop_and_flip
 
 if TYPE_CHECKING:
@@ -91,16 +91,8 @@ class Photos(ImageTask):
 
     def data(self) -> Examples:
         photographs = self.photographs()
-        images, labels, side = photographs.images(self.packed), photographs.manifest.labels, photographs.manifest.side
-        pool, test = np.flatnonzero(side < 2), np.flatnonzero(side == 2)
-        return Examples(
-            pool_inputs=images[pool],
-            pool_labels=labels[pool],
-            validation=np.flatnonzero(side[pool] == 1),
-            test_inputs=images[test],
-            test_labels=labels[test],
-            class_names=photographs.manifest.names,
-        )
+        images, manifest = photographs.images(self.packed), photographs.manifest
+        return sided(images, manifest.labels, manifest.side, manifest.names)
 
     def student(self, classes: int) -> nn.Module:
         from tgt.hub import timm_labeler
