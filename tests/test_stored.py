@@ -31,6 +31,7 @@ from benchmarks.teachers import answer_cache
 from benchmarks.teachers import store as teachers
 from benchmarks.teachers.answer_cache import RunData
 from benchmarks.validation import toys
+from tgt.stored import in_memory
 
 
 def packed(path, images, labels=None, side=None):
@@ -111,7 +112,8 @@ def trained(name, inputs, monkeypatch, keep=True):
     """A student after a few steps on toy images that are given as `inputs`, and what it took."""
     monkeypatch.setattr(answer_cache, "KEPT", 2**28 if keep else 0)
     toy, student = toys.data("image"), toys.student("image")
-    data = RunData(inputs, toy.labels, toy.num_classes, toy.teacher, flip_and_shift, lambda: toy.inputs)
+    more = {"unlabelled": lambda: toy.inputs, "neighbours": in_memory}
+    data = RunData(inputs, toy.labels, toy.num_classes, toy.teacher, flip_and_shift, **more)
     row = METHODS[name]
     mine = row.load()(row.load().Config(**{**row.defaults, **row.fixed}), data, toys.rng(5))
     loop.train(student, mine, data, loop.Schedule(4, 8), toys.rng(7), data.teacher.costs, lambda step: None)
@@ -180,6 +182,7 @@ from pathlib import Path
 from benchmarks.data.reading import Inputs
 from benchmarks.data.stored import Pack, Stored, pack
 from benchmarks.validation import toys
+from tgt.stored import in_memory
 from benchmarks.runs import loop
 from benchmarks.runs.memory import peak_memory_mb, reset_peak_memory
 from benchmarks.registry.methods import METHODS

@@ -65,7 +65,7 @@ def test_importing_tgt_is_light():
 def test_tgt_stays_compact():
     """All but the wrappers of other libraries' models."""
     own = [path for path in (paths.ROOT / "tgt").glob("*.py") if path.stem not in ("hub", "hub_text")]
-    assert sum(len(path.read_text().splitlines()) for path in own) < 880
+    assert sum(len(path.read_text().splitlines()) for path in own) < 970
 
 
 def test_no_unconfirmed_number_is_printed_as_the_papers():

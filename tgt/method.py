@@ -50,6 +50,7 @@ class TrainingData:
         unlabelled: loads the inputs (M, ...) that the generator was trained on; None where they cannot be had.
         vocabulary: of texts, what their tokens are.
         view: what students are shown in place of the samples; None for the samples themselves.
+        neighbours: these data, sigma, copies -> what `neighbours` gives; asked once of each.
     """
 
     def __init__(
@@ -62,10 +63,12 @@ class TrainingData:
         unlabelled: Callable[[], Tensor] | None = None,
         vocabulary: Vocabulary | None = None,
         view: View | None = None,
+        neighbours: Callable[[TrainingData, float, int], tuple[Tensor, Tensor]] | None = None,
     ) -> None:
         self.inputs, self.labels, self.num_classes, self.teacher = inputs, labels, num_classes, teacher
         self._augment, self._unlabelled, self.view = augment, unlabelled, view
         self.vocabulary = vocabulary or Vocabulary()
+        self._neighbours, self._kept = neighbours, dict[tuple[float, int], tuple[Tensor, Tensor]]()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -87,6 +90,17 @@ class TrainingData:
 
     def _said(self, ask: Callable[[Tensor], Tensor]) -> Tensor:
         return torch.cat([ask(chunk) for chunk in self.inputs.split(CHUNK)])
+
+    def neighbours(self, sigma: float, copies: int) -> tuple[Tensor, Tensor]:
+        """Decoded neighbours (N * copies, ...), those of a sample together, and the labeler's logits of them.
+
+        Raises ValueError where the loop keeps none.
+        """
+        if self._neighbours is None:
+            raise ValueError("this loop keeps no neighbours; tgt.stored.in_memory does")
+        if (sigma, copies) not in self._kept:
+            self._kept[sigma, copies] = self._neighbours(self, sigma, copies)
+        return self._kept[sigma, copies]
 
     @cached_property
     def unlabelled(self) -> Tensor:

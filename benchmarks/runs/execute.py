@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.core.environment import code_sha256, environment
 from benchmarks.core.errors import in_a_line, of_the_machine
-from benchmarks.core.fingerprint import seed_of
+from benchmarks.core.fingerprint import array_digest, seed_of
 from benchmarks.data.stored import Samples
 from benchmarks.records.record import Checkpoint, Record, Spec, pack
 from benchmarks.registry.custom import blamed, place
@@ -28,7 +28,8 @@ from benchmarks.runs.memory import peak_memory_mb, reset_peak_memory
 from benchmarks.runs.run import Run
 from benchmarks.teachers import store
 from benchmarks.teachers.answer_cache import LentData, RunData
-from benchmarks.teachers.recipe import unlabelled
+from benchmarks.teachers.neighbours import Neighbours
+from benchmarks.teachers.recipe import PARTS, unlabelled
 from benchmarks.teachers.remembering import RememberingTeacher
 from benchmarks.teachers.training import answers_of
 from tgt import Costs, Method, Teacher, TrainingData, View
@@ -226,11 +227,24 @@ def teacher_and_data(run: Run, costs: Costs) -> RunData:
         "unlabelled": lambda: tensor(unlabelled(examples, run.spec.teacher, run.split)),
         "vocabulary": task.tokens(),
         "view": task.view and View(task.view, _seed("view", run.spec), task.fresh_labels),
+        "neighbours": partial(_neighbours, run),
         "passages": None if examples.passages is None else tensor(examples.passages),
     }
     if task.size.keep_answers and run.spec.teacher == "full":
         return LentData(task=task, recipes=run.recipes, indices=indices, **given)
     return RunData(**given)
+
+
+def _neighbours(run: Run, data: RunData, sigma: float, copies: int) -> tuple[Any, ...]:
+    """Decoded neighbours of the run's samples and their logits, from disk; counted as if made for it alone."""
+    inputs, costs = run.task.examples().pool_inputs[run.split.indices], data.teacher.costs
+    hashes = [run.teachers[part]["sha256"] for part in PARTS]
+    known = [*hashes, array_digest({"inputs": inputs}), run.spec.device, run.spec.precision]
+    with costs.phase("untracked"), joined.undivided():
+        found = Neighbours(data.teacher, data.inputs, known, sigma, copies, inputs.dtype == np.uint8).all()
+    for name, each in {"encodes": 1, "decodes": copies, "labeler_queries": copies}.items():
+        costs.add(name, each * len(data))
+    return tuple(run.device.tensor(run.task.tensor(part[:])) for part in found)
 
 
 def _teacher(run: Run, parts: dict[str, torch.nn.Module], costs: Costs) -> Teacher:

@@ -20,6 +20,7 @@ from benchmarks.tasks.images import flip_and_shift
 from benchmarks.tasks.texts import drop_words
 from benchmarks.teachers.answer_cache import RunData
 from tgt import Teacher, TrainingData
+from tgt.stored import in_memory
 
 MODALITIES = ("image", "text", "retrieval")
 CLASSES = 4
@@ -96,7 +97,7 @@ def data(modality: str) -> TrainingData:
     if modality == "image":
         images = torch.rand(40, 1, 8, 8, generator=rng()) * 0.3 + 0.2 * LABELS[:, None, None, None]
         more = torch.rand(50, 1, 8, 8, generator=rng(2))
-        return TrainingData(images, labels, CLASSES, teacher, flip_and_shift, lambda: more)
+        return TrainingData(images, labels, CLASSES, teacher, flip_and_shift, lambda: more, neighbours=in_memory)
     texts = sentences()
     if modality == "text":
         return TrainingData(texts, labels, CLASSES, teacher, drop_words, lambda: texts.flip(1))
