@@ -23,7 +23,7 @@ class Options(experiment.Options):
 
 def refuse(target: str, options: Options) -> None:
     ablation, choice = ABLATIONS[target], choice_of(options, TASKS)
-    contract.breaches(choice.methods, choice.tasks or TASKS, options.unchecked)
+    contract.breaches(choice.methods, choice.tasks or TASKS, options.unchecked, options.jobs)
     if ablation.name == "teacher" and options.teacher != "full":
         raise BadInput(f"{target} sets --teacher itself")
     if ablation.name in settings.parse(choice.settings):

@@ -78,7 +78,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].domain, "fashion-lt"),)
     for name in (ours, *against):
         fits_all(name, chosen_tasks, options.size)
-    breaches = contract.breaches((ours, *against), chosen_tasks, options.unchecked)
+    breaches = contract.breaches((ours, *against), chosen_tasks, options.unchecked, options.jobs)
     status, cells = 0, []
     for task_name in chosen_tasks:
         one = replace(choice, tasks=(task_name,))

@@ -47,7 +47,7 @@ def refuse(target: str, options: Options) -> None:
     for task in choice.tasks:
         if experiment.figure == "slopes" and task not in experiment.tasks:
             raise BadInput(f"{target} is of manifolds whose dimensions are known; {task} is none")
-    contract.breaches(choice.methods, choice.tasks or experiment.at(choice.size), options.unchecked)
+    contract.breaches(choice.methods, choice.tasks or experiment.at(choice.size), options.unchecked, options.jobs)
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:
@@ -81,7 +81,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
         return status
     own = folder.resolve() == (REFERENCE / options.size).resolve()
     reference = {} if own else Results.load(REFERENCE / options.size).groups()
-    breaches = contract.breaches(choice.methods, choice.tasks or EXPERIMENTS[target].at(choice.size), options.unchecked)
+    breaches = contract.breaches(
+        choice.methods, choice.tasks or EXPERIMENTS[target].at(choice.size), options.unchecked, options.jobs
+    )
     pairs = [(run.spec, plan.record(run)) for run in plan.runs]
     told = [*(f"Task {task} is unavailable: {reason}" for task, reason in absent.items()), *breaches]
     made = artefacts.of_experiment(target, pairs, told, reference, Orders.of(folder))

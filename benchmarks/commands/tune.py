@@ -32,7 +32,7 @@ def refuse(target: str, options: Options) -> None:
     for name in choice.tasks:
         if (other := tasks.get(name).tuned_on) != name:
             raise BadInput(f"tune: {name} takes what {other} chose; a search of its own would be read nowhere")
-    contract.breaches(choice.methods, choice.tasks or tasks.TASKS, options.unchecked)
+    contract.breaches(choice.methods, choice.tasks or tasks.TASKS, options.unchecked, options.jobs)
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:

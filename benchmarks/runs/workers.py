@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
 
 from benchmarks.core.errors import BadInput
 from benchmarks.runs import handover
@@ -76,15 +76,19 @@ def each(
             suspects = pool.under_way() or list(waiting)[:1]
             for number in suspects if jobs > 1 else list(waiting):
                 if number in waiting:
-                    yield from ended(number, pool.alone(number, waiting[number], tries=1 if jobs > 1 else 2))
+                    tries = 1 if jobs > 1 else 2
+                    yield from ended(number, pool.alone(number, waiting[number], tries, jobs))
     if raised:
         raise raised[0]
 
 
-def apart(work: Callable[..., Any], *call: Any) -> Any | Died:
-    """What `work` gives for one call, made in another process, which may die of it; what it raises is raised here."""
+def apart(work: Callable[..., Any], *call: Any, jobs: int = 1) -> Any | Died:
+    """What `work` gives for one call, made in another process, which may die of it; what it raises is raised here.
+
+    jobs: of what follows, which then finds its processes started.
+    """
     with TemporaryDirectory(prefix="tgt-marks-") as folder, handover.prepared(1) as made:
-        outcome = _Pool(work, made, Path(folder), patience=0).alone(0, call, tries=1)
+        outcome = _Pool(work, made, Path(folder), patience=0).alone(0, call, 1, jobs)
     if isinstance(outcome, _Raised):
         raise outcome.error
     return outcome
@@ -113,18 +117,22 @@ class _Pool:
             tasks = [delayed(_work)(self.made, self.folder / f"{n}", self.work, call) for n, call in calls.items()]
             yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="all")(tasks)
 
-    def alone(self, number: int, call: tuple, tries: int) -> Any:
-        """The outcome of one call, in a process that has no other."""
+    def alone(self, number: int, call: tuple, tries: int, jobs: int) -> Any:
+        """The outcome of one call, in a process that has no other; with one job it is the same for all calls."""
         for _ in range(tries):
             self.hung.discard(number)
             try:
-                ((_, outcome),) = self.all(2, {number: call})
+                ((_, outcome),) = self.all(jobs, {number: call}) if jobs > 1 else [self._by_the_one(number, call)]
             except TerminatedWorkerError as error:
                 found = f"no step in {self.patience:g} seconds" if number in self.hung else _signal_of(error)
                 outcome = Died(f"worker died: {found}" if number not in self.hung else f"hung: {found}, twice")
             else:
                 return outcome
         return outcome
+
+    def _by_the_one(self, number: int, call: tuple) -> tuple[int, Any]:
+        with self._watched():
+            return _one_process().submit(_work, self.made, self.folder / f"{number}", self.work, call).result()
 
     def under_way(self) -> list[int]:
         return sorted(int(mark.name) for mark in self.folder.iterdir())
@@ -153,6 +161,17 @@ class _Pool:
                 if pid and silent > self.patience:
                     self.hung.add(int(mark.name))
                     os.kill(pid, signal.SIGKILL)
+
+
+_ONE: list[ProcessPoolExecutor] = []
+
+
+def _one_process() -> ProcessPoolExecutor:
+    """One process beside this one, which starts again only when it died. Joblib has none below two."""
+    if not _ONE or _ONE[0]._flags.broken:
+        threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
+        _ONE[:] = [ProcessPoolExecutor(1, env=threads)]
+    return _ONE[0]
 
 
 def _signal_of(error: TerminatedWorkerError) -> str:
