@@ -17,7 +17,7 @@ from benchmarks.teachers.recipe import recipe
 from benchmarks.teachers.training import descend
 
 
-@pytest.mark.parametrize("name", ["fashion", "emoji-lt"])
+@pytest.mark.parametrize("name", ["fashion", "glyph-lt"])
 def test_every_corruption_changes_test_images_and_keeps_what_they_are(name):
     examples = tasks.get(name).examples()
     images, labels = examples.other_tests["corrupted"]

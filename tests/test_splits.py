@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from benchmarks.data.splits import Profile, draw, exponential
-from benchmarks.registry import tasks
 
 LABELS = np.repeat(np.arange(10), 200)
 
@@ -77,29 +76,3 @@ def test_manifest_is_kept_and_a_changed_one_set_aside(tmp_path, monkeypatch, cap
     path.write_text(whole.replace('"indices": [', '"indices": [1999, '))
     assert split.write().read_text() == whole
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_the_emoji_note_tells_the_truth():
-    task = tasks.get("emoji-lt")
-    examples = task.examples()
-    validation, test = len(examples.validation), len(examples.test_labels)
-    train = len(examples.pool_labels) - validation
-    majority = np.bincount(examples.test_labels).max() / test
-    for fact in (
-        f"{train + validation + test:,} images of the {examples.classes} sub-categories",
-        f"{train:,} to train on, {validation} for validation, {test:,} for testing",
-        f"{100 * majority:.1f} % of the test images",
-    ):
-        assert fact in task.note
-
-
-def test_tasks_do_not_leak():
-    """Train, validation and test of emoji share no drawing: the same image never stands on two sides."""
-    from benchmarks.registry.tasks import TASKS
-
-    examples = TASKS["emoji-lt"].examples()
-    train = np.setdiff1d(np.arange(len(examples.pool_labels)), examples.validation)
-    sides = [examples.pool_inputs[train], examples.pool_inputs[examples.validation], examples.test_inputs]
-    hashes = [{image.tobytes() for image in side} for side in sides]
-    assert len(hashes[0] & hashes[2]) == 0
-    assert len(hashes[1] & hashes[2]) == 0

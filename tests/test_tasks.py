@@ -58,8 +58,8 @@ def test_another_imbalance_ratio_is_another_task_of_the_same_family():
     assert (task.name, task.family, task.profile.ratio) == ("fashion-lt-r50", "fashion-lt", 50)
     assert tasks.with_ratio("fashion-lt-r50", 100) == "fashion-lt"
     assert task.examples() is tasks.get("fashion-lt").examples()
-    with pytest.raises(ValueError, match="has no imbalance ratio to set: its classes are natural"):
-        tasks.with_ratio("emoji-lt", 50)
+    with pytest.raises(ValueError, match="has no imbalance ratio to set: its classes are balanced"):
+        tasks.with_ratio("fashion", 50)
     with pytest.raises(ValueError, match="unknown task 'mnist'"):
         tasks.get("mnist")
 

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from benchmarks.core.errors import BadInput, MachineFailure
 from benchmarks.data.fonts import GLYPHS
-from benchmarks.data.images import EMOJI, FASHION
+from benchmarks.data.images import FASHION
 from benchmarks.data.questions import ANSWERED
 from benchmarks.data.texts import FOODS, MINILM, MOVIES, QUESTIONS, SUMMARIES
 
-ASSETS = (FASHION, EMOJI, GLYPHS, MOVIES, QUESTIONS, SUMMARIES, FOODS, MINILM, ANSWERED)
+ASSETS = (FASHION, GLYPHS, MOVIES, QUESTIONS, SUMMARIES, FOODS, MINILM, ANSWERED)
 
 
 @dataclass

@@ -5,7 +5,6 @@ Archives are read in memory, member by member; nothing is ever unpacked under a 
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import shutil
@@ -212,14 +211,6 @@ def _tar_of(archive: Path) -> bytes:
     if running.returncode:
         raise Unavailable(f"dpkg-deb cannot read {archive.name}")
     return content
-
-
-def npm(package: str, folder: Path) -> tarfile.TarFile:
-    """Contents of an npm package."""
-    run_client(["npm", "pack", "--silent", "--ignore-scripts", package], folder)
-    path = next(folder.glob("*.tgz"))
-    with gzip.open(path) as file:
-        return tarfile.open(fileobj=io.BytesIO(limited(file, path.name)))
 
 
 def member(archive: tarfile.TarFile, name: str) -> bytes:

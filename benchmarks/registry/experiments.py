@@ -63,7 +63,6 @@ EXPERIMENTS = {
         ("fashion-lt", "glyph-lt"),
         ("imagenet-lt", "places-lt", "sun-lt"),
         680,
-        also=("emoji-lt",),
     ),
     "table2": Experiment(
         "Text classification",
