@@ -126,7 +126,8 @@ class Task:
         code: of a custom task, the modules that hold it: their digest is part of its runs' keys.
         own: of a custom task, which of "data", "generator", "labeler" and "training" are the user's.
         needs: files that only the user can bring (see `data.given`): of the tasks of the paper's size.
-        stand_in: of these, the task at hand that is most like it.
+        stand_in: of these, the task at hand that is most like it. kept: what is made of the files once, and
+            its gigabytes.
     """
 
     name: str = ""
@@ -161,6 +162,7 @@ class Task:
     own: frozenset[str] = frozenset()
     needs: tuple[Given, ...] = ()
     stand_in: str = ""
+    kept: tuple[str, float] = ("", 0.0)
     dataset: str = ""
     family: str = ""  # the task that this one is a variation of, else its own name
     scale: str = "small"  # the size that this instance is at

@@ -15,6 +15,7 @@ from prepared import prepared
 from torch import nn
 
 from benchmarks import task as tasks_module
+from benchmarks.commands.main import main
 from benchmarks.core import errors
 from benchmarks.core.errors import BadInput
 from benchmarks.core.fingerprint import array_digest
@@ -258,6 +259,20 @@ def test_every_row_takes_three_steps_and_leaves_a_complete_record(made, capsys):
             assert record.costs["gradient_evaluations"] > 0
         if run.spec.method == "distillation":
             assert record.costs["labeler_queries"] == 3 * 8  # each view is asked about
+
+
+def test_with_half_of_the_files_a_plan_says_so_and_a_dry_run_takes_these(made, tmp_path, capsys):
+    assert main(["fig2", "--size", "paper", "--plan"]) == 0
+    assert main(["table1", "--size", "paper", "--plan"]) == 3
+    told = " ".join(capsys.readouterr().out.split())
+    assert "cannot run: 4 of 8 files and folders are missing" in told
+    words = ["--methods", "distillation,tgt-random-stored", "--budgets", "9", "--jobs", "1"]
+    words += ["--tasks", made().name, "--results", str(tmp_path / "r")]
+    assert main(["table1", "--size", "paper", "--dry-run", "2", *words]) == 0
+    told = capsys.readouterr().out
+    assert "stands in" not in told
+    assert "2 cells of 2 steps" in told
+    assert not (tmp_path / "r").exists()
 
 
 def test_views_are_paired_and_their_labels_fresh_or_kept(made):

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from benchmarks import task as tasks_module
+from benchmarks.commands.main import main
 from benchmarks.core.errors import BadInput
 from benchmarks.data import dpr
 from benchmarks.data.answer_matching import has_answer, holding
@@ -275,6 +276,21 @@ def test_every_row_takes_three_steps(paper):
         assert record.teachers["labeler"]["metrics"]["test"].keys() == record.metrics.keys()
     assert set(rows_of(paper)) >= {"one-hot", "distillation", "tgt-random-pool", "tgt-gradient-pool"}
     assert "tgt-gradient-pool" in EXPERIMENTS["table3"].methods(paper)
+
+
+def test_with_all_files_a_plan_is_good_and_a_dry_run_takes_them(paper, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert main(["table3", "--size", "paper", "--plan"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "cannot run" not in told
+    assert "vectors" in told
+    words = ["--methods", "distillation,tgt-gradient-pool", "--budgets", "12", "--jobs", "1"]
+    assert main(["table3", "--size", "paper", "--dry-run", "2", "--results", str(tmp_path / "r"), *words]) == 0
+    told = capsys.readouterr().out
+    assert "2 cells of 2 steps" in told
+    assert "stands in" not in told
+    assert "hf_secret" not in told + "".join(p.read_text() for p in (tmp_path / "cache").rglob("*.json"))
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_gradient_reaches_the_latent_through_student_and_labeler(paper):

@@ -12,6 +12,7 @@ from prepared import prepared
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from benchmarks import task as loaded
+from benchmarks.commands.main import main
 from benchmarks.core.errors import BadInput
 from benchmarks.data.asset import Unavailable
 from benchmarks.registry import tasks
@@ -196,6 +197,17 @@ def test_every_row_that_fits_takes_three_steps(folder, name):
         assert (record.costs["gradient_evaluations"] > 0) == (row == "tgt-gradient-pool"), row
         assert run.identity["student"] == task.students[METHODS[row].student]
         assert str(folder) not in record.model_dump_json()
+
+
+def test_with_all_files_a_plan_is_good_and_a_dry_run_takes_them(folder, tmp_path, capsys):
+    assert main(["table2", "--size", "paper", "--plan"]) == 0
+    assert "cannot run" not in capsys.readouterr().out
+    words = ["--tasks", "mnli,imdb", "--methods", "distillation", "--budgets", "12", "--jobs", "1"]
+    assert main(["table2", "--size", "paper", "--dry-run", "2", "--results", str(tmp_path / "r"), *words]) == 0
+    told = capsys.readouterr().out
+    assert "2 cells of 2 steps" in told
+    assert "stands in" not in told
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_gradient_reaches_the_latent_through_the_words_alone(mnli):

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from benchmarks.commands.bounds import CANNOT
+from benchmarks.core import paths
 from benchmarks.data.asset import Unavailable, nothing_fetched
 from benchmarks.data.given import Given
 from benchmarks.registry import tasks
@@ -22,6 +23,7 @@ from benchmarks.task import Task
 def plan(target: str, choice: Choice, console: Console) -> int:
     """Print the grid, its GPU hours, and each file or folder that is needed: 0 where all are there, else 3."""
     experiment, cells, of_all, needs = EXPERIMENTS[target], 0, 0, dict[str, Given]()
+    made: dict[str, float] = {}
     for name in choice.tasks or experiment.at("paper"):
         task = tasks.get(name).at("paper")
         rows = choice.methods or _fitting(experiment.methods(task, choice.extra), task)
@@ -33,6 +35,8 @@ def plan(target: str, choice: Choice, console: Console) -> int:
         console.print(f"  {', '.join(rows)}", markup=False)
         cells += count
         needs |= {need.path: need for need in task.needs}
+        if task.kept[0]:
+            made[task.kept[0]] = task.kept[1]
     for name in experiment.at("paper"):
         task = tasks.get(name).at("paper")
         of_all += len(experiment.methods(task)) * len(experiment.budgets(task.size)) * experiment.seeds
@@ -40,6 +44,8 @@ def plan(target: str, choice: Choice, console: Console) -> int:
     for need in needs.values():
         there = "missing" if need in missing else "there"
         console.print(f"{there}: {need.where} ({need.gigabytes:g} GB), from {need.source}; {need.terms}", markup=False)
+    for what, gigabytes in made.items():
+        console.print(f"made once, in {paths.cache()}: {what} ({gigabytes:g} GB, by arithmetic)", markup=False)
     console.print(
         f"{cells} cells; about {experiment.paper_hours * cells / of_all:,.0f} GPU hours without searches, estimated "
         f"on paper for an A100 in bf16 and never measured; {sum(need.gigabytes for need in needs.values()):,.0f} GB "

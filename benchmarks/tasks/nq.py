@@ -92,6 +92,7 @@ class Nq(RetrievalTask):
     own = frozenset({"generator", "labeler"})  # known by what they hold
     pca = tied = False
     collection: Given = PASSAGES
+    kept = ("vectors of 21 million passages", 32.0)
     needs = (PASSAGES, TRAIN, DEV, TEST, TEACHER)
     sizes = {
         "paper": Size(
@@ -239,6 +240,7 @@ class NqSeen(Nq):
         "passage is not among them are left out of training and validation; all 3,610 are tested"
     )
     collection = SEEN
+    kept = ("vectors of 1.6 million passages", 2.5)
     needs = (SEEN, TRAIN, DEV, TEST, TEACHER)
 
 

@@ -154,6 +154,7 @@ def _lists(folder: str, source: str) -> Given:
 
 class ImageNetLT(LongTail):
     name = "imagenet-lt"
+    kept = ("a pack of imagenet-lt", 28.0)
     title = "ImageNet-LT"
     note = (
         "ImageNet's long tail of Liu et al. 2019: 115,846 images of 1,000 classes, 1,280 to 5 each; balanced test "
@@ -172,6 +173,7 @@ class ImageNetLT(LongTail):
 
 class PlacesLT(LongTail):
     name = "places-lt"
+    kept = ("a pack of places-lt", 16.0)
     title = "Places-LT"
     note = (
         "Places' long tail of Liu et al. 2019: 62,500 images of 365 classes, 4,980 to 5 each; balanced test set of "
@@ -194,6 +196,7 @@ class PlacesLT(LongTail):
 
 class SunLT(LongTail):
     name = "sun-lt"
+    kept = ("a pack of sun-lt", 9.0)
     title = "SUN-LT"
     note = (
         "SUN397's long tail: 397 classes; neither length nor hash of its lists is known here: they are taken as "
@@ -214,6 +217,7 @@ class ImageNet(Photos):
     """Fractions of the training images, nested; 20 of each class are for validation: only the full budget uses them."""
 
     name = "imagenet"
+    kept = ("a pack of imagenet", 200.0)
     title = "ImageNet"
     note = "ImageNet (ILSVRC2012), fractions of its training images; its own 50,000 validation images for testing"
     images = "imagenet"
