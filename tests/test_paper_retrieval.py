@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -19,12 +20,12 @@ from benchmarks.core.errors import BadInput
 from benchmarks.data import dpr
 from benchmarks.data.answer_matching import has_answer, holding
 from benchmarks.data.asset import Unavailable
-from benchmarks.networks.given_encoder import GivenEncoder
+from benchmarks.networks.given_encoder import GivenEncoder, framed
 from benchmarks.networks.text import present
 from benchmarks.own import RetrievalData
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import rows_of
-from benchmarks.runs import handover
+from benchmarks.runs import handover, prior
 from benchmarks.runs.execute import execute, teacher_and_data
 from benchmarks.tasks import nq
 from benchmarks.teachers import own, store
@@ -135,7 +136,7 @@ def paper(given, tmp_path, monkeypatch):
     monkeypatch.setenv("TGT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(nq, "SHARD", 16)
     monkeypatch.setattr(nq, "TAUGHT", 30)
-    forgotten = {"nq", "nq-seen"}
+    forgotten = {"nq", "nq-seen", "nq-bart"}
     tiny = nq.Nq.sizes["paper"]
     tiny = replace(
         tiny, budget=12, budgets=(12,), steps=3, batch=4, generator_steps=3, defaults={"pool": 8, "renew": 2}
@@ -217,8 +218,6 @@ def test_a_given_encoder_is_the_model_itself_and_soft_tokens_are_the_hard_ones(p
 
 
 def test_only_safetensors_of_a_known_revision_without_prompts_or_code_are_read(given, tmp_path):
-    import shutil
-
     with pytest.raises(ValueError, match="the revision must be given"):
         hub.sentence_transformer("sentence-transformers/multi-qa-mpnet-base-cos-v1", "main")
     folder = shutil.copytree(given / "nq" / "teacher", tmp_path / "teacher")
@@ -306,8 +305,6 @@ def test_a_gradient_reaches_the_latent_through_student_and_labeler(paper):
 
 
 def test_given_networks_are_known_by_content_and_never_copied(paper, given, tmp_path, monkeypatch):
-    import shutil
-
     run = prepared(paper.name, "paper", 12, "distillation")
     saved = load_file(run.recipes["generator"].path)
     assert not any(name.startswith(("encoder", "passages")) for name in saved)
@@ -324,6 +321,47 @@ def test_given_networks_are_known_by_content_and_never_copied(paper, given, tmp_
     latents = torch.randn(3, 32, generator=rng())
     made = [store.load(one.task, *one.recipes.values())["generator"].decode(latents) for one in (run, again)]
     assert made[0].equal(made[1])
+
+
+def test_bart_writes_the_queries_where_the_teacher_reads_its_words(paper, given, tmp_path, monkeypatch):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Normalize, Transformer
+    from sentence_transformers.sentence_transformer import modules
+    from test_paper_text import _models
+    from transformers import PreTrainedTokenizerFast
+
+    root = tmp_path / "bpe"
+    _models(root / "models")
+    shutil.copytree(given / "nq", root / "nq", ignore=shutil.ignore_patterns("teacher"))
+    with pytest.raises(BadInput, match=r"the teacher reads other words than .*bart-base"):
+        nq._bpe(root / "models" / "bart-base", nq._model())
+    raw = root / "models" / "distilroberta-base"
+    special = {"unk_token": "<unk>", "pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
+    PreTrainedTokenizerFast(tokenizer_file=str(raw / "tokenizer.json"), **special).save_pretrained(raw)
+    body = Transformer(str(raw), max_seq_length=36)
+    parts = [body, modules.Pooling(16), Normalize()]
+    SentenceTransformer(modules=parts, device="cpu").save(str(root / "nq" / "teacher"))
+    monkeypatch.setenv("TGT_DATA", str(root))
+    for method in ("one-hot", "distillation", "tgt-random-pool", "tgt-gradient-pool"):
+        run = prepared("nq-bart", "paper", 12, method, (("every", 1),) if "pool" in method else ())
+        record = execute(run)
+        assert record.status == "ok", record.reason
+        assert (record.costs["gradient_evaluations"] > 0) == (method == "tgt-gradient-pool")
+    task = run.task
+    assert prior.unfit("prior-sampling-pool", task)
+    generator, labeler = store.networks_of(task).values()
+    texts = task.tensor(task.examples().pool_inputs[:6])
+    assert generator.writer.model.config.vocab_size > len(task.examples().vocabulary)
+    bpe, mask = generator.writer.vocabulary, texts != 0
+    whole = framed(generator.ids[texts], mask, bpe)
+    assert (whole == bpe.end).sum(1).tolist() == [1] * 6
+    assert whole.ne(bpe.padding).sum(1).equal(mask.sum(1) + 2)
+    latents = generator.encode(texts).detach().requires_grad_()
+    soft, hard = generator.decode(latents), generator.decode(latents.detach())
+    assert soft.argmax(-1).equal(hard[:, : soft.shape[1]])
+    assert soft.sum(-1).allclose(torch.ones(soft.shape[:2]))
+    labeler(soft).square().sum().backward()
+    assert generator.writer.states(latents.grad).abs().sum() > 0
 
 
 def test_a_folder_in_the_format_of_beir_is_a_task(tmp_path, capsys):

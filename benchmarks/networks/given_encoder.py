@@ -1,4 +1,4 @@
-"""Any model of sentence-transformers where a task has its own sentence encoder, and a query generator over it."""
+"""Any model of sentence-transformers where a task has its own sentence encoder, and query generators with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from benchmarks.data.wordpieces import PAD, UNKNOWN
 from benchmarks.networks.query_generator import QueryGenerator
 from benchmarks.networks.sentence_encoder import SentenceEncoder
-from benchmarks.networks.text import embed, lengths
+from benchmarks.networks.text import embed, lengths, present
+from tgt.hub_text import DenoisingGenerator
 
 
 def token_ids(model: Any, texts: Sequence[str], length: int) -> np.ndarray:
@@ -104,3 +105,43 @@ class GivenQueryGenerator(QueryGenerator):
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         return super().load_state_dict({**super().state_dict(), **state_dict}, strict, assign)
+
+
+class GivenWriter(nn.Module):
+    """A denoising model that reads and writes a sentence encoder's words, such as BART, as a query generator.
+
+    Queries are tokens (B, T) of the task, or decoded rows (B, T', V) over them; a word that is none of the task's is
+    unknown. Latents are those of `DenoisingGenerator`; there is no prior.
+
+    Args:
+        vocabulary: the model's id behind each token of ours (V,).
+    """
+
+    ids: Tensor
+    token: Tensor
+
+    def __init__(self, writer: DenoisingGenerator, vocabulary: np.ndarray) -> None:
+        super().__init__()
+        self.writer = writer
+        ids = torch.from_numpy(vocabulary.astype(np.int64))
+        token = torch.full((len(writer.barred),), UNKNOWN)
+        token[ids] = torch.arange(len(ids))
+        token[[writer.vocabulary.padding, writer.begin, writer.end]] = PAD
+        self.register_buffer("ids", ids)
+        self.register_buffer("token", token)
+
+    def encode(self, query: Tensor) -> Tensor:
+        return self.writer.encode(framed(self.ids[query], present(query), self.writer.vocabulary))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        found = self.writer.decode(latents)[:, 1 : latents.shape[1] - 1]  # without the begin, and the last end
+        if not found.is_floating_point():
+            return self.token[found]
+        return found.new_zeros(*found.shape[:2], len(self.ids)).index_add(2, self.token, found)
+
+
+def framed(ids: Tensor, mask: Tensor, vocabulary: Any) -> Tensor:
+    """Texts (B, T) with their begin and end (B, T + 2). vocabulary: `tgt.Vocabulary` of the ids."""
+    text = F.pad(ids.masked_fill(~mask, vocabulary.padding), (1, 1), value=vocabulary.padding)
+    text[:, 0] = vocabulary.begin
+    return text.scatter(1, 1 + lengths(mask)[:, None], vocabulary.end)

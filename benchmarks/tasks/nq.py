@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.core import kept, paths
+from benchmarks.core.errors import BadInput
 from benchmarks.core.fingerprint import digest, seed_of
 from benchmarks.data import dpr
 from benchmarks.data.answer_matching import holding
 from benchmarks.data.given import Given
 from benchmarks.data.stored import Samples
 from benchmarks.data.texts import pack, unpack
-from benchmarks.data.wordpieces import PASSAGE_LENGTH
+from benchmarks.data.wordpieces import PAD, PASSAGE_LENGTH
 from benchmarks.task import RetrievalExamples, Size, Task
+from benchmarks.tasks.paper_texts import MODELS
 from benchmarks.tasks.retrieval import LENGTH, RetrievalTask
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ TEACHER = Given(
     "the model's own",
     0.5,
 )
+_SPREAD = 64  # questions that the spread of BART's states is measured on
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Nq(RetrievalTask):
     pca = tied = False
     collection: Given = PASSAGES
     kept = ("vectors of 21 million passages", 32.0)
-    needs = (PASSAGES, TRAIN, DEV, TEST, TEACHER)
+    needs: tuple[Given, ...] = (PASSAGES, TRAIN, DEV, TEST, TEACHER)
     sizes = {
         "paper": Size(
             budget=58_880, budgets=(2_500, 10_000, 58_880), steps=18_400, batch=128, generator_steps=20_000, trials=8
@@ -242,6 +245,49 @@ class NqSeen(Nq):
     collection = SEEN
     kept = ("vectors of 1.6 million passages", 2.5)
     needs = (SEEN, TRAIN, DEV, TEST, TEACHER)
+
+
+class NqBart(Nq):
+    name = "nq-bart"
+    title = "Natural Questions over Wikipedia, BART as generator"
+    note = (
+        "As nq, with BART in the place of a generator that is trained here; the teacher has to read BART's BPE, as "
+        "all-distilroberta-v1 does. Queries are explored around queries alone"
+    )
+    teachers = {"labeler": "sentence-transformers.v1"}
+    needs = (PASSAGES, TRAIN, DEV, TEST, TEACHER, MODELS[0])
+
+    def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
+        import torch
+
+        from benchmarks.networks.given_encoder import GivenEncoder, GivenWriter, framed
+        from benchmarks.networks.retrieval import DenseLabeler
+        from tgt.hub_text import denoising_generator
+
+        model, folder, tokens = _model(), MODELS[0].need(), self._vocabulary()
+        bpe = _bpe(folder, model)
+        asked = self.tensor(self.examples().pool_inputs[:_SPREAD])
+        texts = framed(torch.from_numpy(tokens.astype(np.int64))[asked], asked != PAD, bpe)
+        writer = denoising_generator(str(folder), bpe, texts)
+        return GivenWriter(writer, tokens), DenseLabeler(tokens, self._vectors(), GivenEncoder(tokens, model)).eval()
+
+    def fits(self) -> dict[str, Callable[..., dict[str, Any]]]:
+        return {}
+
+
+def _bpe(folder: Path, model: Any) -> Any:
+    """What a denoising model's tokens are. Raises BadInput where the teacher reads others."""
+    from tokenizers import Tokenizer
+
+    from tgt.vocabulary import Vocabulary
+
+    if not (file := folder / "tokenizer.json").exists():
+        raise BadInput(f"{folder} holds no tokenizer.json")
+    found = Tokenizer.from_file(str(file))
+    if found.get_vocab() != model.tokenizer.get_vocab():
+        raise BadInput(f"the teacher reads other words than {file} has: a gradient could not pass between them")
+    numbers: list[Any] = [found.token_to_id(token) for token in ("<pad>", "<unk>", "<s>", "</s>", "<mask>")]
+    return Vocabulary(*numbers)
 
 
 def _model() -> Any:
