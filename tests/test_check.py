@@ -114,9 +114,13 @@ def test_a_changed_method_and_changed_settings_are_distinguished(copy):
 
 def test_a_missing_seed_and_a_stale_table_are_found(copy):
     path = copy / "records.jsonl"
-    lines = [line for line in path.read_text().splitlines() if '"method": "uda"' not in line or '"seed": 2' not in line]
+    lines = [
+        line
+        for line in path.read_text().splitlines()
+        if '"method": "augmentation-pool"' not in line or '"seed": 2' not in line
+    ]
     path.write_text("\n".join(lines) + "\n")
-    told = "missing: movie-5, teacher full, 2,500 samples: uda has no seed 2"
+    told = "missing: movie-5, teacher full, 2,500 samples: augmentation-pool has no seed 2"
     noted = [problem for problem in check.problems(Results.load(copy), "small") if problem.told == told]
     assert [problem.wrong for problem in noted] == [False]  # somebody's own runs may have as many as they like
     found = wrong(copy)
