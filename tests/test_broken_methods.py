@@ -131,7 +131,7 @@ def refused(register, source) -> str:  # noqa: F811
 @pytest.fixture(autouse=True)
 def _here(monkeypatch):
     """Checks are made in this process, for a time limit that a test sets; `test_workers` has those that end it."""
-    monkeypatch.setattr(workers, "apart", lambda work, *call: work(*call))
+    monkeypatch.setattr(workers, "apart", lambda work, *call, jobs=1: work(*call))
 
 
 @pytest.mark.parametrize("kind", IN_THE_LOSS)
