@@ -53,6 +53,17 @@ def test_the_primary_check_alone_decides_a_claim():
     assert judge(groups_of(*runs("distillation", [0.5, 0.6]))).outcome == "not recorded"
 
 
+def test_rows_of_an_earlier_search_decide_nothing():
+    groups = groups_of(*runs("distillation", [0.5, 0.51, 0.5]), *runs("tgt-random", [0.6, 0.62, 0.6]))
+    claim = ledger.Claim(**CLAIM, primary=CHECK, secondary=[])
+    assert claims.judge(claim, groups).outcome == "supported"
+    asked = []
+    found = claims.judge(claim, groups, outdated=lambda *cell: asked.append(cell) or cell[0] == "distillation")
+    assert found.outcome == "undecided"
+    assert "; tuned by an earlier version of the search" in found.told
+    assert [cell[0] for cell in asked] == ["tgt-random", "distillation"]
+
+
 def test_secondary_checks_are_held_against_holms_p():
     """A check with p = 0.03 by itself is contradicted alone, and undecided among many."""
     differences = (-0.01, -0.02, -0.035, -0.005, -0.03)

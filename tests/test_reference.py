@@ -261,9 +261,8 @@ def validation(record: Record) -> float:
 
 def test_the_findings_quote_the_verdict_and_the_interval_of_each_claim():
     lines = (paths.ROOT / "docs" / "findings.md").read_text().splitlines()
-    for claim in ledger.load():
-        judged = claims.judge(claim, RESULTS.groups(), Orders.of(FOLDER))
-        (row,) = [line for line in lines if line.startswith(f"| {claim.id}: ")]
+    for judged in claims.judge_all(RESULTS.groups(), Orders.of(FOLDER)):
+        (row,) = [line for line in lines if line.startswith(f"| {judged.claim.id}: ")]
         assert row.endswith(f"| {judged.outcome} |")
         if judged.primary is not None and judged.primary.difference is not None:
             found = judged.primary.difference

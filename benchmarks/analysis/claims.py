@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from benchmarks.analysis import crossed, ledger, scores, stats, summary
 from benchmarks.analysis.ledger import Check, Claim, Than
 from benchmarks.analysis.scores import Scores
-from benchmarks.analysis.search_orders import DECIDED
+from benchmarks.analysis.search_orders import DECIDED, Orders
 from benchmarks.metrics.classification import label
 from benchmarks.records.groups import Cells, Group, Groups
 from benchmarks.registry import tasks
@@ -21,7 +21,8 @@ CANNOT = "cannot run here"
 METHOD = (
     "Each claim is decided by one check, the one of its rule, and by that check's 95 % interval over seeds, teacher "
     "draws and test samples. Where another search of the same size would turn the order of the two rows in more than "
-    "5 of 100 cases, the search decides and the claim is undecided. Further checks are secondary: they are shown, "
+    "5 of 100 cases, the search decides and the claim is undecided; so it is where a row was tuned by an earlier "
+    "version of the search, which tried fewer settings. Further checks are secondary: they are shown, "
     "corrected for their number by Holm, and have no effect on the verdict. Confirmed, recalled or unknown: how surely "
     "the paper claims it; published: the paper's number, not available until someone who has the paper fills it in."
 )
@@ -31,6 +32,10 @@ METHOD = (
 Turns = Callable[[str, str, str, str, int], float | None]
 #: Two rows, a task, its teacher and a budget: what `Turns` is asked.
 Place = tuple[str, str, str, str, int]
+#: A row, a task, its teacher and a budget.
+Cell = tuple[str, str, str, int]
+#: Of a cell: whether it was tuned by an earlier version of the search.
+Outdated = Callable[[str, str, str, int], bool]
 
 
 def untold(ahead: str, behind: str, task: str, teacher: str, budget: int) -> float | None:
@@ -44,21 +49,23 @@ class Gain:
 
     Attributes:
         rows: of each budget, which rows stood for the two. searches: what `Turns` is asked, of rows in one cell; rows
-            of two budgets or teachers have searches apart, whose orders do not tell theirs.
+            of two budgets or teachers have searches apart, whose orders do not tell theirs. cells: all that were read.
     """
 
     scores: Scores
     rows: tuple[tuple[str, str], ...] = ()
     searches: tuple[Place, ...] = ()
+    cells: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a check comes to: the difference, and the rows and searches of all the places that it looked at."""
+    """What a check comes to: the difference, and the rows, searches and cells of all the places that it looked at."""
 
     difference: stats.Difference | None
     rows: tuple[tuple[str, str], ...]
     searches: tuple[Place, ...]
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -90,13 +97,13 @@ class Judged:
     secondary: list[Verdict]
 
 
-def judge_all(groups: Groups, turns: Turns = untold, *, every: bool = True) -> list[Judged]:
+def judge_all(groups: Groups, orders: Orders, *, every: bool = True) -> list[Judged]:
     """The verdict on each claim of the ledger; not `every`: only on those whose primary check was recorded."""
-    found = [judge(claim, groups, turns) for claim in ledger.load()]
+    found = [judge(claim, groups, orders, orders.outdated) for claim in ledger.load()]
     return found if every else [one for one in found if one.outcome not in (MISSING, CANNOT)]
 
 
-def judge(claim: Claim, groups: Groups, turns: Turns = untold) -> Judged:
+def judge(claim: Claim, groups: Groups, turns: Turns = untold, outdated: Outdated = lambda *cell: False) -> Judged:
     """A claim's verdict, by its primary check. turns: how likely another search would turn the order of two rows."""
     if claim.primary is None:
         return Judged(claim, CANNOT, claim.cannot_run, None, [])
@@ -105,7 +112,7 @@ def judge(claim: Claim, groups: Groups, turns: Turns = untold) -> Judged:
     p = [_p(check, one.difference) for check, one in zip(checks, found, strict=True)]
     corrected = [p[0], *stats.holm(p[1:])]
     primary, *secondary = (
-        _verdict(check, one, raw, holm, turns)
+        _verdict(check, one, raw, holm, turns, outdated)
         for check, one, raw, holm in zip(checks, found, p, corrected, strict=True)
     )
     words = f"{asked(claim.primary)}: {primary.numbers}"
@@ -119,7 +126,7 @@ def _counted(found: Counter[str]) -> str:
     return ", ".join(f"{found[outcome]} {outcome}" for outcome in order if found[outcome])
 
 
-def _verdict(check: Check, looked: Found, p: float, corrected: float, turns: Turns) -> Verdict:
+def _verdict(check: Check, looked: Found, p: float, corrected: float, turns: Turns, outdated: Outdated) -> Verdict:
     found = looked.difference
     if found is None:
         return Verdict(check, MISSING, "no common seed is recorded")
@@ -134,6 +141,9 @@ def _verdict(check: Check, looked: Found, p: float, corrected: float, turns: Tur
     outcome = UNDECIDED if corrected >= 1 - stats.LEVEL else SUPPORTED if _true(check, found) else CONTRADICTED
     if search is not None and search > DECIDED:
         numbers += f"; the search decides: another of its size would turn the order with probability {search:.2f}"
+        outcome = UNDECIDED
+    if any(outdated(*cell) for cell in looked.cells):
+        numbers += "; tuned by an earlier version of the search"
         outcome = UNDECIDED
     return Verdict(check, outcome, numbers, found, p, corrected, search)
 
@@ -167,12 +177,13 @@ def difference(check: Check, groups: Groups) -> Found:
     """What a check comes to. Runs and test samples are paired; but gains on two tasks share neither."""
     gain = _gain(check, groups)
     if check.than is None:
-        return Found(crossed.estimate(gain.scores), gain.rows, gain.searches)
+        return Found(crossed.estimate(gain.scores), gain.rows, gain.searches, gain.cells)
     other = _gain(check, groups, check.than)
     two_tasks = check.than.task not in ("", check.task)
     found = (crossed.apart if two_tasks else crossed.paired)(gain.scores, other.scores)
     # Of the same rows under another metric, which no search looks at, the order may well be the other.
-    return Found(found, gain.rows + other.rows, gain.searches + (() if check.than.metric else other.searches))
+    searches = gain.searches + (() if check.than.metric else other.searches)
+    return Found(found, gain.rows + other.rows, searches, gain.cells + other.cells)
 
 
 def _gain(check: Check, groups: Groups, than: Than | None = None) -> Gain:
@@ -180,7 +191,7 @@ def _gain(check: Check, groups: Groups, than: Than | None = None) -> Gain:
     than = than or Than()
     task, metric = than.task or check.task, than.metric or check.metric
     budgets = (than.budget,) if than.budget else check.budget or _usual(task)
-    found, rows = [], []
+    found, rows, read = [], [], list[Cell]()
     for budget, worse_budget in zip(budgets, check.worse_budget or budgets, strict=True):
         cells = groups.get(Group(task, check.teacher, budget, "samples"), {})
         others = groups.get(Group(task, check.worse_teacher or check.teacher, worse_budget, "samples"), {})
@@ -191,13 +202,15 @@ def _gain(check: Check, groups: Groups, than: Than | None = None) -> Gain:
         mine, theirs = _scores(cells, better, metric), _scores(others, worse, metric)
         found.append(_share(mine, theirs) if check.relative else mine - theirs)
         rows.append((better, worse))
+        read += [(better, task, check.teacher, budget)]
+        read += [(worse, task, check.worse_teacher or check.teacher, worse_budget)]
     if not found:
         return Gain(scores.plain({}))
     whole, apart = scores.mean(tuple(found)), check.worse_budget or check.worse_teacher
     turned = bool(len(whole.values)) and whole.values.mean() < 0  # the row that is ahead comes first
     pairs = [(worse, better) if turned else (better, worse) for better, worse in rows]
     searches = [(*pair, task, check.teacher, budget) for pair, budget in zip(pairs, budgets, strict=True)]
-    return Gain(whole, tuple(rows), () if apart else tuple(searches))
+    return Gain(whole, tuple(rows), () if apart else tuple(searches), tuple(read))
 
 
 def _usual(task: str) -> tuple[int, ...]:

@@ -66,6 +66,13 @@ class Orders:
         found = self.turned.get((place, second, first))
         return None if found is None else 1 - found
 
+    def outdated(self, method: str, task: str, teacher: str, budget: int) -> bool:
+        """Whether the hyper-parameters come from an earlier version of the search."""
+        if not self.size:
+            return False
+        found = self.tuned.get(str(place_of(tasks.get(task), self.size, teacher, budget)), {})
+        return searched_as(method) in found and not self.searched(method, task, teacher, budget)
+
     def searched(self, method: str, task: str, teacher: str, budget: int) -> bool:
         """Whether the hyper-parameters come from this version of the search; others are not tuned alike."""
         return bool(self.size) and searched(method, place_of(tasks.get(task), self.size, teacher, budget), self.tuned)
