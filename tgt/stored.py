@@ -51,7 +51,7 @@ class StoredTGTConfig(TGTConfig):
 
 
 class StoredTGT(TGT):
-    """As TGT, its neighbours drawn from `copies` of each sample: the same ones for all seeds and students.
+    """As TGT, its neighbours drawn from `copies` of each sample: the same ones for all runs on the same samples.
 
     They depend on the teacher, the samples and sigma, and not on the student, so that ascent cannot have them.
     """
