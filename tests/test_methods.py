@@ -88,6 +88,7 @@ def test_a_row_says_why_it_is_not_for_a_task():
                 "distillation-cutmix",
                 "data-free",
                 "data-free-long",
+                "tgt-random-stored",
             )
         },
         **{

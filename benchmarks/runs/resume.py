@@ -137,6 +137,7 @@ class Keeper:
             "curve": [point.model_dump() for point in self.evaluation.curve],
             "hits": self.evaluation.hits,
             "computed": [n for n in vars(self.data) if isinstance(getattr(type(self.data), n, None), cached_property)],
+            "neighbours": [*self.data._kept],
             "tree": tree,
         }
         raw = save(taken.tensors, {"state": json.dumps(about), "sha256": _HASH})
@@ -175,6 +176,8 @@ class Keeper:
     def _put(self, about: dict[str, Any], tensors: dict[str, torch.Tensor], warm: Callable[[int], object]) -> None:
         for name in about["computed"]:
             getattr(self.data, name)
+        for sigma, copies in about["neighbours"]:
+            self.data.neighbours(sigma, copies)
 
         def find() -> Put:
             put = Put(tensors, given(self.data, self.parts["method"]))
