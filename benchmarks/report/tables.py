@@ -193,8 +193,8 @@ def _of_errors(group: Group, scores: dict[str, Scores]) -> Iterator[str]:
         yield "Each seed has a teacher of its own: the seeds' part of the error holds the teacher's."
     elif "teacher draws" in unknown:
         several = any(len(found.draws) > 1 for found in scores.values())
-        which = "Seeds without x: one draw of the teacher" if several else "One draw of the teacher"
-        yield f"{which}: what another draw would give is not in the intervals."
+        which = "Rows without x in the last column have one" if several else "One"
+        yield f"{which} draw of the teacher: what another draw would give is not in the intervals."
     if "test samples" in unknown:
         yield "Not all records tell which test samples were right: where not, the test samples' error is not in the ±."
 
