@@ -81,15 +81,10 @@ def _of_tables(groups: Groups) -> Iterator[tuple[str, int, dict[str, dict[Unit, 
         if group.budget in (size.table or (size.budget,)):
             top = summary.of_labeler(cells)[task.metric]
             assert top is not None  # the metric that a task leads with is always there
-            found = summary.scores(cells, task.metric)
-            yield (
-                group.task,
-                group.budget,
-                {
-                    fact(m).pool_of or m: {seed: value / top for seed, value in ours.by_seed.items()}
-                    for m, ours in found.items()
-                },
-            )
+            shares = {}
+            for method, ours in summary.scores(cells, task.metric).items():
+                shares[fact(method).pool_of or method] = {seed: value / top for seed, value in ours.by_seed.items()}
+            yield group.task, group.budget, shares
 
 
 def frame(found: Scores) -> pd.DataFrame:

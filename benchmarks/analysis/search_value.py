@@ -68,7 +68,7 @@ class SearchedRow:
         share = np.arange(len(scores) + 1) / len(scores)
         return [float(np.diff(share**k) @ scores) for k in range(1, len(scores) + 1)]
 
-    def resampled(self, count: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    def resampled(self, count: int = RESAMPLES) -> np.ndarray:
         """Scores (count,) of what other searches of the same size would have chosen.
 
         One that had a single seed is taken at its score there; the winner brings what was found beyond its axes' ends.
@@ -79,20 +79,13 @@ class SearchedRow:
         finalists = [i for i, t in enumerate(drawn) if len(t.whole) > 1]
         if finalists:
             final[max(finalists, key=lambda i: final[i])] = self.best
-        rng = np.random.default_rng(seed_of("search-value", *self.place, seed))
+        rng = np.random.default_rng(seed_of("search-value", *self.place, 0))
         there = np.zeros((count, size), bool)
         there[np.arange(count)[:, None], rng.integers(size, size=(count, size))] = True
-        there = _highest(there, first, max(size // FINAL, 1))
-        found = np.where(there, final, -np.inf).max(1)
+        order = np.argsort(-first, kind="stable")  # of each search's settings those with the highest scores go on
+        there = there[:, order] & (there[:, order].cumsum(1) <= max(size // FINAL, 1))
+        found = np.where(there, final[order], -np.inf).max(1)
         return found[np.isfinite(found)]
-
-
-def _highest(there: np.ndarray, scores: np.ndarray, count: int) -> np.ndarray:
-    """Of the settings that are there (searches, settings) the `count` of the highest scores (settings,)."""
-    order = np.argsort(-scores, kind="stable")
-    kept = np.zeros_like(there)
-    kept[:, order] = there[:, order] & (there[:, order].cumsum(1) <= count)
-    return kept
 
 
 class SearchValue:
