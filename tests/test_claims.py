@@ -177,7 +177,7 @@ def test_gains_are_compared_within_a_task_and_between_two():
     asked = []
     found = judge(
         groups_of(*records),
-        turns=lambda *rows: asked.append(rows[:2]),
+        chance=lambda *rows: asked.append(rows[:2]),
         metric="few_shot + medium_shot",
         than={"metric": "many_shot"},
     )

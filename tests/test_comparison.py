@@ -84,10 +84,9 @@ def test_wilcoxon_and_probability_of_improvement_by_scipy_and_hand():
     assert stats.probability_of_improvement([1.0], [1.0]) == 0.5
 
 
-def test_the_bootstrap_honours_its_seed_and_is_too_narrow_for_five_values():
+def test_the_bootstrap_repeats_itself_and_is_too_narrow_for_five_values():
     values = [0.1, 0.4, 0.35, 0.8, 0.2]
     assert stats.bootstrap(values) == stats.bootstrap(values)
-    assert stats.bootstrap(values) != stats.bootstrap(values, seed=1)
     rng = np.random.default_rng(0)
     held = 0
     for _ in range(200):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.analysis import crossed, scores, stats, summary
 from benchmarks.metrics.classification import label
@@ -19,9 +19,6 @@ from benchmarks.records.checkpoints import COSTS, RULES
 from benchmarks.records.groups import TRIAL_SIZES, Cells, Group, Groups, Seeds, Unit, finished, size_of, values
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import fact
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ALPHA = 1 - stats.LEVEL
 #: What a comparison says of a pair, in the order in which a conclusion tells them.
@@ -200,18 +197,16 @@ def _told(pair: Pair, verdict: str) -> str:
     return numbers + ")"
 
 
-def _with_bounds(difference: stats.Interval) -> str:
+def _with_bounds(difference: stats.Difference) -> str:
     return f"{_points(difference)} points" + ("" if math.isnan(difference.half) else f" {difference.bounds}")
 
 
-def _points(difference: stats.Interval) -> str:
+def _points(difference: stats.Difference) -> str:
     return f"{100 * difference.mean:+.1f}"
 
 
 def frame(ours: str, name: Group, found: list[Pair]) -> pd.DataFrame:
     """One row a rival, differences in fractions: what the paragraph and the table are written from."""
-    import pandas as pd
-
     rows = []
     for pair in found:
         row = {

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmarks.core.paths import REFERENCE
 from benchmarks.registry import tasks
 from benchmarks.registry.hyperparameters import Place, Tuned, place_of, read_tuned, searched, searched_as
@@ -36,8 +38,6 @@ class Orders:
     @classmethod
     def of(cls, folder: Path) -> Orders:
         """Those of a folder of records of one size, before the committed ones."""
-        import pandas as pd
-
         size = folder.name.partition("-")[0]  # small-cuda is of size small
         found = cls(size if size in SIZES else "")
         for one in (REFERENCE / size, REFERENCE / folder.name, folder):

@@ -13,13 +13,19 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A mean with its interval; `low` and `high` are nan for fewer than two values."""
+class Difference:
+    """A difference of means with its interval, the two-sided p of its t test and that test's degrees of freedom.
+
+    All but n and the mean are nan where nothing is known of the spread: for fewer than two values, and for two that are
+    equal.
+    """
 
     n: int
     mean: float
     low: float
     high: float
+    p: float
+    freedom: float
 
     @property
     def half(self) -> float:
@@ -52,17 +58,6 @@ def two_sided(t: float, freedom: float) -> float:
     return 2 * float(special.stdtr(freedom, -abs(t)))
 
 
-@dataclass(frozen=True)
-class Difference(Interval):
-    """A difference of means, with the two-sided p of its t test and that test's degrees of freedom.
-
-    p is nan where nothing is known of the spread: for fewer than two values, and for two that are equal.
-    """
-
-    p: float
-    freedom: float
-
-
 def beyond(found: Difference, by: float) -> float:
     """Two-sided p of a difference's mean being on the side of a bound that it is on; nan without an interval.
 
@@ -76,8 +71,8 @@ def beyond(found: Difference, by: float) -> float:
     return two_sided(by / error, found.freedom) if error > 0 else math.nan
 
 
-def bootstrap(values: list[float], seed: int = 0) -> tuple[float, float]:
-    """Percentile bootstrap interval of a mean over seeds, drawn by `seed`; (nan, nan) for fewer than two values.
+def bootstrap(values: list[float]) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean over seeds; (nan, nan) for fewer than two values.
 
     Beside the t interval, for readers who look for it: with a handful of seeds it is too narrow (of 5 values from a
     normal distribution it holds the mean about 83 times in 100, a t interval 95), so that nothing is decided by it.
@@ -87,12 +82,12 @@ def bootstrap(values: list[float], seed: int = 0) -> tuple[float, float]:
     from scipy import stats  # only where it is needed: half a second
 
     found = stats.bootstrap(
-        (values,), np.mean, confidence_level=LEVEL, method="percentile", rng=np.random.default_rng(seed)
+        (values,), np.mean, confidence_level=LEVEL, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
     return float(found.low), float(found.high)
 
 
-def sign_flip(differences: list[float], seed: int = 0) -> float:
+def sign_flip(differences: list[float]) -> float:
     """Two-sided p of the permutation test that flips the signs of paired differences; nan for fewer than two.
 
     Exact up to 13 pairs. Of n pairs it can be no smaller than 2^(1 - n): with 5 seeds 0.06, with 6 seeds 0.03.
@@ -102,7 +97,7 @@ def sign_flip(differences: list[float], seed: int = 0) -> float:
     from scipy import stats
 
     found = stats.permutation_test(
-        (differences,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(seed)
+        (differences,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(0)
     )
     return float(found.pvalue)
 

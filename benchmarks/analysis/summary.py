@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from benchmarks.analysis import crossed
 from benchmarks.analysis import scores as scoring
@@ -17,9 +18,6 @@ from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import fact
 from benchmarks.task import Task
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 METRICS = (
     "accuracy", "balanced_accuracy", "macro_f1", "coarse_accuracy", "many_shot", "medium_shot", "few_shot",
@@ -38,8 +36,6 @@ COLUMNS = [
 
 def frame(groups: Groups, metrics: Iterable[str] = METRICS) -> pd.DataFrame:
     """Long table, one row a (group, method, metric), in fractions, with the columns `COLUMNS`."""
-    import pandas as pd
-
     rows = []
     for group, cells in groups.items():
         same = group._asdict()

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.records.checkpoints import COSTS
 from benchmarks.records.groups import Groups, Seeds, Unit, finished
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import METHODS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NOTE = (
     "What a run pays until its validation metric first reaches what distillation of the same seed has at its end: "
@@ -31,8 +28,6 @@ def frame(groups: Groups) -> pd.DataFrame:
     A seed that never reaches it counts as infinite. `target`: distillation's ends, mean over seeds; `reached`: how many
     seeds reach their own; `at_first`: how many at their first checkpoint, before which nothing is known.
     """
-    import pandas as pd
-
     rows = []
     for group, cells in groups.items():
         metric = tasks.get(group.task).metric

@@ -138,11 +138,8 @@ def _images(table: pd.DataFrame) -> Figure:
             axis.imshow(np.repeat(image, 3, 2) if image.shape[2] == 1 else image)
             axis.set(xticks=[], yticks=[])
             agree = row["labeler"] == row["student"]
-            axis.set_xlabel(
-                f"L {row['labeler']}\nS {row['student']}\nKL {row['kl']:.2f}",
-                fontsize=6.5,
-                color="black" if agree else _RED,
-            )
+            said = f"L {row['labeler']}\nS {row['student']}\nKL {row['kl']:.2f}"
+            axis.set_xlabel(said, fontsize=6.5, color="black" if agree else _RED)
             for spine in axis.spines.values():
                 spine.set(color="#888888" if agree else _RED, linewidth=0.8 if agree else 1.8)
             if j == 0:
@@ -171,12 +168,9 @@ def _texts(table: pd.DataFrame, what: str = "class") -> Figure:
             line += 1
             text = _cut(row["text"], words_shown)
             colour = "black" if row["labeler"] == row["student"] else _RED
-            classes = (
-                (third, f"L {_cut(row['labeler'], _NAME)}"),
-                (second, f"S {_cut(row['student'], _NAME)}"),
-                (0.94, f"KL {row['kl']:.2f}"),
-            )
-            for x, words in ((0.01, overviews.way(row)), (0.1, text), *classes):
+            classes = {third: f"L {_cut(row['labeler'], _NAME)}", second: f"S {_cut(row['student'], _NAME)}"}
+            told = {0.01: overviews.way(row), 0.1: text, **classes, 0.94: f"KL {row['kl']:.2f}"}
+            for x, words in told.items():
                 figure.text(x, 1 - line / lines, words, fontsize=7.5, color=colour, va="top")
         line += 2
     return figure
