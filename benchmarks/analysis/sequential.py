@@ -12,21 +12,20 @@ normal bound's own p.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import cache, lru_cache
+from typing import Generic, TypeVar
 
 import numpy as np
 from scipy import optimize, special
 
 from benchmarks.analysis import stats
-from benchmarks.records.groups import Group
 
 #: Numbers of seeds at which `--seeds auto` looks.
 LOOKS = (3, 5, 8, 12, 20)
 #: A difference is given up where the chance that the last look still finds it has fallen below this.
 FUTILE = 0.02
-#: A hypothesis: that a method and a rival are alike in a group.
-Place = tuple[Group, str]
+Place = TypeVar("Place", bound=Hashable)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 
 
@@ -96,7 +95,7 @@ def _shares(looks: tuple[int, ...]) -> tuple[float, ...]:
     return tuple(n / looks[-1] for n in looks)
 
 
-class Watch:
+class Watch(Generic[Place]):
     """Hypotheses that are tested together, followed from look to look.
 
     Attributes:

@@ -26,7 +26,7 @@ from benchmarks.commands.options import (
 )
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
-from benchmarks.records.groups import TRIAL_SIZES
+from benchmarks.records.groups import TRIAL_SIZES, Group
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
 from benchmarks.registry.hyperparameters import Place, chosen, place_of, searched, searched_as, tuned
@@ -171,11 +171,11 @@ def _budgets(task: Task, choice: Choice) -> tuple[int, ...]:
 
 def _together(asked: list[Asked], breaches: list[str], folder: Path, options: Options, console: Console) -> int:
     """Run what is asked, look by look, and write what came of it; the exit status."""
-    from benchmarks.analysis import sequential, strata
+    from benchmarks.analysis import pairwise, sequential, strata
     from benchmarks.runs.fill import fill
 
     looks = sequential.LOOKS if options.seeds == "auto" else (asked[0].choice.seeds or SEEDS,)
-    watch = sequential.Watch(looks)
+    watch = sequential.Watch[tuple[Group, str]](looks, pairwise.ALPHA)
     plans: dict[str, Plan] = {}
     running, status = asked, 0
     for look, seeds in enumerate(looks):
@@ -215,7 +215,7 @@ def _differences(one: Asked, plan: Plan) -> Differences:
 def _write(
     asked: list[Asked],
     plans: dict[str, Plan],
-    watch: Watch,
+    watch: Watch[tuple[Group, str]],
     breaches: list[str],
     folder: Path,
     console: Console,
@@ -248,7 +248,7 @@ def grid(wanted: tuple[str, ...], task: Task, choice: Choice) -> list[Run]:
     return grid_of(name, replace(choice, methods=wanted, budgets=_budgets(task, choice)))
 
 
-def _how(one: Asked, watch: Watch, plan: Plan, groups: int) -> list[str]:
+def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -> list[str]:
     """How the comparison was made, for whoever doubts it."""
     task, choice, wanted, ours, looks = one.task, one.choice, one.wanted, one.wanted[0], watch.looks
     tested = choice.size not in TRIAL_SIZES
