@@ -42,8 +42,9 @@ class Orders:
         found = cls(size if size in SIZES else "")
         for one in (REFERENCE / size, REFERENCE / folder.name, folder):
             if (one / FILE).exists():
-                for row in pd.read_csv(one / FILE).itertuples():
-                    found.turned[Place(row.task, row.teacher, row.budget), row.ahead, row.behind] = row.turned
+                for row in pd.read_csv(one / FILE).to_dict("records"):
+                    place = Place(row["task"], row["teacher"], row["budget"])
+                    found.turned[place, row["ahead"], row["behind"]] = row["turned"]
             for name, rows in read_tuned(one / "tuned.json").items():
                 found.tuned.setdefault(name, {}).update(rows)
         return found

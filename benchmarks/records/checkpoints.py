@@ -12,8 +12,9 @@ from benchmarks.records.record import Checkpoint, Record
 
 def _best(curve: list[Checkpoint], metric: str, part: Literal["validation", "test"]) -> Checkpoint | None:
     """The first checkpoint of the highest metric on a part of the data; None where none was judged by it."""
-    judged = [(point, (getattr(point, part) or {}).get(metric)) for point in curve]
-    return max((one for one in judged if one[1] is not None), key=lambda one: one[1], default=(None,))[0]
+    values = {i: (getattr(point, part) or {}).get(metric) for i, point in enumerate(curve)}
+    judged = {i: value for i, value in values.items() if value is not None}
+    return curve[max(judged, key=judged.__getitem__)] if judged else None
 
 
 #: Rules of selection by name. The tables report the first; the last looks at the test set and is for warnings alone.
