@@ -58,6 +58,6 @@ PooledPriorSampling = pooled(
             "tables": ["text", "retrieval"],
             "order": 190,
             "colour": "#CC79A7",
-        },
+        }
     },
 )

@@ -9,14 +9,7 @@ from torch.nn import functional as F
 
 from benchmarks.core import kept, paths
 from benchmarks.core.fingerprint import array_digest, digest
-from benchmarks.data.wordpieces import (
-    CLS,
-    PASSAGE_LENGTH,
-    SPECIAL_TOKENS,
-    in_vocabulary,
-    vocabulary_of,
-    word_pieces,
-)
+from benchmarks.data.wordpieces import CLS, PASSAGE_LENGTH, SPECIAL_TOKENS, in_vocabulary, vocabulary_of, word_pieces
 from benchmarks.networks.text import MiniLM, embed, frozen_inference, lengths, of_like_length, present
 
 SEP = SPECIAL_TOKENS.index("[SEP]")
@@ -49,11 +42,6 @@ class SentenceEncoder(MiniLM):
         return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 
 
-def passage_encoder(pieces: np.ndarray) -> SentenceEncoder:
-    """The encoder over all word pieces of passages (L, T)."""
-    return SentenceEncoder(vocabulary_of(pieces, SPECIAL_TOKENS, 1)).eval().requires_grad_(False)
-
-
 def passage_vectors(texts: tuple[str, ...]) -> Tensor:
     """The encoder's vectors (L, 384) of passages, computed once and kept on disk.
 
@@ -66,7 +54,7 @@ def passage_vectors(texts: tuple[str, ...]) -> Tensor:
     def make() -> np.ndarray:
         vocabulary = vocabulary_of(pieces, SPECIAL_TOKENS, 1)
         with torch.random.fork_rng(devices=[]):  # whoever asks first must not draw other weights for it
-            encoder = passage_encoder(pieces)
+            encoder = SentenceEncoder(vocabulary).eval().requires_grad_(False)
         tokens = torch.from_numpy(in_vocabulary(pieces, vocabulary)).long()
         with torch.no_grad():
             return torch.cat([encoder(chunk) for chunk in tokens.split(_CHUNK)]).numpy()

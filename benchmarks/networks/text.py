@@ -68,6 +68,13 @@ def mean_of_present(states: Tensor, mask: Tensor) -> Tensor:
     return (states * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
 
 
+def main_directions(vectors: Tensor, width: int) -> Tensor:
+    """Vectors (V, d) in their `width` main directions (V, width), centred, of unit variance on average."""
+    centred = vectors - vectors.mean(0)
+    values, directions = torch.linalg.eigh(centred.T @ centred)
+    return centred @ directions[:, -width:] / (values[-width:].mean() / len(vectors)).sqrt()
+
+
 def straight_through(logits: Tensor) -> Tensor:
     """One-hot rows of the likeliest tokens (B, T, V) with the distributions' gradient (Bengio et al. 2013)."""
     soft = logits.softmax(-1)
@@ -126,11 +133,6 @@ class TextLabeler(nn.Module):
         self.body = MiniLM(vocabulary, layers)
         self.head = nn.Sequential(nn.Dropout(0.1), nn.Linear(MiniLM.width, classes))
 
-    @property
-    def word_vectors(self) -> Tensor:
-        """(V, 384): which words are near each other."""
-        return self.body.table
-
     def forward(self, text: Tensor) -> Tensor:
         return self.head(mean_of_present(self.body(text), present(text)))
 
@@ -168,13 +170,6 @@ class TextStudent(nn.Module):
         return self.head(self.dropout(found))
 
 
-class PretrainedStudent(TextLabeler):
-    """MiniLM cut to its first layer: as deep as the other student, but it has read more than the task's text."""
-
-    def __init__(self, vocabulary: np.ndarray, classes: int) -> None:
-        super().__init__(vocabulary, classes, layers=1)
-
-
 class TextAutoencoder(nn.Module):
     """Frozen MiniLM states -> a small latent for each place -> all tokens at once.
 
@@ -199,12 +194,7 @@ class TextAutoencoder(nn.Module):
         self.body = encoder_stack(width, layers)
         self.words = nn.Linear(width, len(vocabulary))
         with torch.no_grad():
-            vectors = self.encoder.table - self.encoder.table.mean(0)
-            values, directions = torch.linalg.eigh(vectors.T @ vectors)
-            main = directions[:, -min(width, MiniLM.width) :]
-            self.words.weight[:, : main.shape[1]] = (
-                vectors @ main / (values[-main.shape[1] :].mean() / len(vectors)) ** 0.5
-            )
+            self.words.weight[:, : MiniLM.width] = main_directions(self.encoder.table, width)
             self.words.weight.mul_(width**-0.5)
 
     def encode(self, text: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.core.errors import BadInput, tell
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.data.checks import listed
-from benchmarks.data.splits import TEST, VALIDATION, linked
+from benchmarks.data.splits import TEST, VALIDATION
 
 ROW = "row "  # counted from 0
 SIDE = "_side"  # the column that says which side a sample stands on, where the data come with sides
@@ -225,11 +225,6 @@ def sides(
         found = {int(group): taken.setdefault(int(group), int(one)) for group, one in zip(own, wanted, strict=True)}
         side[members] = [found[int(group)] for group in groups[members]]
     return side
-
-
-def apart(copies: np.ndarray, side: np.ndarray | None) -> np.ndarray:
-    """Which samples (N,) go to one side together: near duplicates, where sides are to be drawn."""
-    return linked(copies) if side is None else np.arange(len(copies))
 
 
 def image(given: Any, beside: Path) -> Any:

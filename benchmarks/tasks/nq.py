@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,13 +217,12 @@ class Nq(RetrievalTask):
         import torch
 
         searched, device = self._examples().searched, "cuda" if torch.cuda.is_available() else "cpu"
-        model: list[Any] = []  # loaded if there is something to embed
+        model = cache(_model)  # loaded once, if there is something to embed
 
         def vectors(first: int) -> np.ndarray:
-            model[:] = model or [_model()]
             rows = searched.read(range(first, min(first + SHARD, len(searched))))
             texts = [f"{title}. {text}" for title, text in rows]
-            return model[0].encode(texts, batch_size=256, device=device, normalize_embeddings=True).astype(np.float16)
+            return model().encode(texts, batch_size=256, device=device, normalize_embeddings=True).astype(np.float16)
 
         files = sorted(path for path in TEACHER.need().rglob("*") if path.suffix in (".safetensors", ".json", ".txt"))
         key = digest([searched.sha256, VERSION, *map(kept.found, files)])[:16]

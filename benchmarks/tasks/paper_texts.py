@@ -83,11 +83,7 @@ class PaperText(TextTask):
     teachers = {}
     students = {"student": "distilroberta-random.v1", "pretrained": "distilroberta.v1"}
     defaults = {"lr": 1e-4, "sigma": 0.5, "step_size": 60.0}
-    search = {
-        "lr": [2e-5, 5e-5, 1e-4, 2e-4],
-        "sigma": [0.25, 0.5, 1.0, 2.0],
-        "step_size": [30.0, 60.0, 120.0, 240.0],
-    }
+    search = {"lr": [2e-5, 5e-5, 1e-4, 2e-4], "sigma": [0.25, 0.5, 1.0, 2.0], "step_size": [30.0, 60.0, 120.0, 240.0]}
     training = {"weight_decay": 1e-2, "warm_up": 0.1, "clip": 1.0}
     sigmas = (0.0, 0.25, 0.5, 1.0, 2.0)
     distances = (60.0, 120.0, 240.0, 480.0)
