@@ -30,6 +30,6 @@ PooledAugmentation = pooled(
             "tables": ["text"],
             "order": 150,
             "colour": "#56B4E9",
-        }
+        },
     },
 )

@@ -74,7 +74,7 @@ PooledCorpus = pooled(
             "tables": ["retrieval"],
             "order": 260,
             "colour": "#56B4E9",
-        }
+        },
     },
 )
 PooledInverseCloze = pooled(
@@ -87,6 +87,6 @@ PooledInverseCloze = pooled(
             "tables": ["retrieval"],
             "order": 270,
             "colour": "#009E73",
-        }
+        },
     },
 )

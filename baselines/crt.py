@@ -78,7 +78,7 @@ class CRT(Retraining, OneHot):
             "long_tail": True,
             "order": 22,
             "colour": "#8c564b",
-        }
+        },
     }
 
 
@@ -100,5 +100,5 @@ class DistillationCRT(Retraining, Distillation):
             "long_tail": True,
             "order": 46,
             "colour": "#c49c94",
-        }
+        },
     }

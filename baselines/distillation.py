@@ -88,7 +88,7 @@ class BalancedDistillation(Distillation):
             "long_tail": True,
             "order": 40,
             "colour": "#004c78",
-        }
+        },
     }
 
     @property

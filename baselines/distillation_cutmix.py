@@ -23,7 +23,7 @@ class CutMixDistillation(MixupDistillation):
             "tables": ["image"],
             "order": 64,
             "colour": "#8fbc3f",
-        }
+        },
     }
 
     def mix(self, batch: Batch) -> Tensor:

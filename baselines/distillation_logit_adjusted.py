@@ -44,7 +44,7 @@ class AdjustedDistillation(Distillation):
             "long_tail": True,
             "order": 44,
             "colour": "#5e3c99",
-        }
+        },
     }
     config: AdjustedDistillationConfig
 

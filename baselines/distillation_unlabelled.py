@@ -24,7 +24,7 @@ class UnlabelledDistillation(TGT):
             "tables": ["image"],
             "order": 70,
             "colour": "#000000",
-        }
+        },
     }
 
     def generate(self, student: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -44,6 +44,6 @@ PooledUnlabelledDistillation = pooled(
             "tables": ["text", "retrieval"],
             "order": 140,
             "colour": "#000000",
-        }
+        },
     },
 )

@@ -61,7 +61,7 @@ class DKD(Method):
             "tables": ["image", "text"],
             "order": 32,
             "colour": "#17becf",
-        }
+        },
     }
     config: DKDConfig
 

@@ -40,7 +40,7 @@ class FeatureMatching(Distillation):
             "tables": ["image"],
             "order": 34,
             "colour": "#9467bd",
-        }
+        },
     }
     config: FeatureMatchingConfig
     embed: nn.ModuleList | None = None  # of the student's features and of the labeler's

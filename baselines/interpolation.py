@@ -32,6 +32,6 @@ PooledInterpolation = pooled(
             "tables": ["text"],
             "order": 180,
             "colour": "#b58fd6",
-        }
+        },
     },
 )

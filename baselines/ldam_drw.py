@@ -35,7 +35,7 @@ class LDAM(Method):
             "extra": True,
             "order": 23,
             "colour": "#bcbd22",
-        }
+        },
     }
     config: LDAMConfig
 

@@ -121,6 +121,6 @@ PooledMateKD = pooled(
             "tables": ["text"],
             "order": 165,
             "colour": "#e7298a",
-        }
+        },
     },
 )

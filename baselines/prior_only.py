@@ -39,6 +39,6 @@ PooledPriorOnly = pooled(
             "tables": ["text"],
             "order": 200,
             "colour": "#8c6d31",
-        }
+        },
     },
 )

@@ -98,6 +98,6 @@ PooledSubstitution = pooled(
             "tables": ["text"],
             "order": 160,
             "colour": "#009E73",
-        }
+        },
     },
 )

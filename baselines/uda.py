@@ -60,7 +60,7 @@ class UDA(Method):
             "tables": ["text"],
             "order": 170,
             "colour": "#F0E442",
-        }
+        },
     }
     config: UDAConfig
 

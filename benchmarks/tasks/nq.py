@@ -26,7 +26,7 @@ from benchmarks.data.stored import Samples
 from benchmarks.data.texts import pack, unpack
 from benchmarks.data.wordpieces import PAD, PASSAGE_LENGTH
 from benchmarks.task import RetrievalExamples, Size, Task
-from benchmarks.tasks.paper_texts import MODELS
+from benchmarks.tasks.paper_texts import MODELS, bpe_of, vocabulary_of
 from benchmarks.tasks.retrieval import LENGTH, RetrievalTask
 
 if TYPE_CHECKING:
@@ -264,7 +264,9 @@ class NqBart(Nq):
         from tgt.hub_text import denoising_generator
 
         model, folder, tokens = _model(), MODELS[0].need(), self._vocabulary()
-        bpe = _bpe(folder, model)
+        if (found := bpe_of(folder)).get_vocab() != model.tokenizer.get_vocab():
+            raise BadInput(f"the teacher reads other words than {folder} has: a gradient could not pass between them")
+        bpe = vocabulary_of(found)
         asked = self.tensor(self.examples().pool_inputs[:_SPREAD])
         texts = framed(torch.from_numpy(tokens.astype(np.int64))[asked], asked != PAD, bpe)
         writer = denoising_generator(str(folder), bpe, texts)
@@ -272,21 +274,6 @@ class NqBart(Nq):
 
     def fits(self) -> dict[str, Callable[..., dict[str, Any]]]:
         return {}
-
-
-def _bpe(folder: Path, model: Any) -> Any:
-    """What a denoising model's tokens are. Raises BadInput where the teacher reads others."""
-    from tokenizers import Tokenizer
-
-    from tgt.vocabulary import Vocabulary
-
-    if not (file := folder / "tokenizer.json").exists():
-        raise BadInput(f"{folder} holds no tokenizer.json")
-    found = Tokenizer.from_file(str(file))
-    if found.get_vocab() != model.tokenizer.get_vocab():
-        raise BadInput(f"the teacher reads other words than {file} has: a gradient could not pass between them")
-    numbers: list[Any] = [found.token_to_id(token) for token in ("<pad>", "<unk>", "<s>", "</s>", "<mask>")]
-    return Vocabulary(*numbers)
 
 
 def _model() -> Any:
