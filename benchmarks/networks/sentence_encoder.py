@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from benchmarks.core import kept, paths
 from benchmarks.core.fingerprint import array_digest, digest
 from benchmarks.data.wordpieces import CLS, PASSAGE_LENGTH, SPECIAL_TOKENS, in_vocabulary, vocabulary_of, word_pieces
-from benchmarks.networks.text import MiniLM, embed, frozen_inference, lengths, of_like_length, present
+from benchmarks.networks.text import MiniLM, embed, enclosed, frozen_inference, of_like_length, present
 
 SEP = SPECIAL_TOKENS.index("[SEP]")
 _CHUNK = 512
@@ -32,12 +32,7 @@ class SentenceEncoder(MiniLM):
         return F.normalize(found, dim=1)
 
     def _means(self, text: Tensor, mask: Tensor) -> Tensor:
-        first, last = self.table[CLS], self.table[SEP]
-        words = F.pad(embed(text, self.table), (0, 0, 1, 1))
-        at = torch.arange(words.shape[1], device=text.device)
-        ends = at == lengths(mask)[:, None] + 1
-        words = torch.where(ends[..., None], last, torch.where((at == 0)[:, None], first, words))
-        mask = F.pad(mask, (1, 1)) | ends | (at == 0)
+        words, mask = enclosed(embed(text, self.table), mask, self.table[[CLS]], self.table[[SEP]])
         states = self.bert(inputs_embeds=words, attention_mask=mask.long()).last_hidden_state
         return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 

@@ -62,6 +62,18 @@ def of_like_length(mask: Tensor) -> Iterator[tuple[Tensor, int]]:
         yield rows, int(found[rows].max())
 
 
+def enclosed(words: Tensor, mask: Tensor, begin: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+    """Vectors (B, b + T + e, d) of texts between what stands before (b, d) and behind (e, d) each, and their mask."""
+    behind = len(begin) + lengths(mask)[:, None]
+    words = torch.cat([begin.expand(len(words), -1, -1), F.pad(words, (0, 0, 0, len(end)))], 1)
+    mask = F.pad(F.pad(mask, (len(begin), 0), value=True), (0, len(end)))
+    at = torch.arange(words.shape[1], device=words.device)
+    for number, vector in enumerate(end):
+        here = at == behind + number
+        words, mask = torch.where(here[..., None], vector, words), mask | here
+    return words, mask
+
+
 def mean_of_present(states: Tensor, mask: Tensor) -> Tensor:
     """Mean (B, d) of states (B, T, d) over the places of the mask; of all places for an empty text."""
     weights = torch.where(mask.any(1, keepdim=True), mask, True).to(states.dtype)

@@ -173,7 +173,7 @@ def without_copies(
         BadInput: nothing stays.
     """
     order = np.arange(len(keys)) if side is None else np.argsort(-side, kind="stable")
-    frame = pd.DataFrame({"key": pd.Series(keys, dtype=object), "label": labels}).iloc[order]
+    frame = pd.DataFrame({"key": list(keys), "label": labels}).iloc[order]
     in_two = np.sort(frame.index[frame.groupby("key", sort=False)["label"].transform("nunique") > 1])
     copies = np.setdiff1d(frame.index[frame.duplicated("key")], in_two)
     for found, told in ((in_two, "equal inputs stand under two labels"), (copies, "inputs repeat another one")):
