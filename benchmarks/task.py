@@ -277,7 +277,7 @@ class Task:
     # What a task may do in its own way.
 
     #: (inputs (B, ...), torch.Generator) -> inputs changed at random, their labels kept; None where there is no way.
-    augment: Callable[..., Any] | None = None
+    augment: Any = None
     #: As `augment`: what the students of all rows are shown in place of the samples; None: the samples themselves.
     view: Callable[..., Any] | None = None
     fresh_labels: bool = True  # of views of real samples; else the labeler's answers to the samples are kept
