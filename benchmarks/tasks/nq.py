@@ -264,9 +264,7 @@ class NqBart(Nq):
         from tgt.hub_text import denoising_generator
 
         model, folder, tokens = _model(), MODELS[0].need(), self._vocabulary()
-        if (found := bpe_of(folder)).get_vocab() != model.tokenizer.get_vocab():
-            raise BadInput(f"the teacher reads other words than {folder} has: a gradient could not pass between them")
-        bpe = vocabulary_of(found)
+        bpe = _bpe(folder, model)
         asked = self.tensor(self.examples().pool_inputs[:_SPREAD])
         texts = framed(torch.from_numpy(tokens.astype(np.int64))[asked], asked != PAD, bpe)
         writer = denoising_generator(str(folder), bpe, texts)
@@ -274,6 +272,13 @@ class NqBart(Nq):
 
     def fits(self) -> dict[str, Callable[..., dict[str, Any]]]:
         return {}
+
+
+def _bpe(folder: Path, model: Any) -> Any:
+    """What a denoising model's tokens are. Raises BadInput where the teacher reads others."""
+    if (found := bpe_of(folder)).get_vocab() != model.tokenizer.get_vocab():
+        raise BadInput(f"the teacher reads other words than {folder} has: a gradient could not pass between them")
+    return vocabulary_of(found)
 
 
 def _model() -> Any:
