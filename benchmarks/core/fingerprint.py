@@ -88,13 +88,6 @@ def sources_of(module: str, packages: tuple[str, ...]) -> dict[str, str]:
     return seen
 
 
-@cache
-def folders_digest(root: Path, names: tuple[str, ...]) -> str:
-    """Hash of the Python code of files, and of all below folders, that are named from `root`."""
-    files = [path for name in names for path in sorted((root / name).rglob("*.py")) or [root / name]]
-    return digest({str(path.relative_to(root)): code_digest(path.read_text()) for path in files})
-
-
 def imports_of(source: str, package: str = "") -> Iterable[str]:
     """Names of the modules that Python source imports, wherever in it, and of what it imports from them.
 

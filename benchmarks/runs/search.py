@@ -187,17 +187,12 @@ def _further(row: Row, winner: Setting, values: dict[str, list[Any]], size: str)
     return found
 
 
-def read(folder: Path) -> Tuned:
-    """What a search left in a results folder; empty where there was none."""
-    return read_tuned(folder / "tuned.json")
-
-
 def write(chosen: Tuned, folder: Path) -> Path:
     """Write or extend tuned.json: places and methods that were not searched this time keep what they had."""
     path = folder / "tuned.json"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".tuned.lock"):  # another search may write what it chose at the same time
-        kept = read(folder)
+        kept = read_tuned(path)
         for place, rows in chosen.items():
             kept.setdefault(place, {}).update(rows)
         with paths.atomic(path) as temporary:
