@@ -81,7 +81,6 @@ def given(words: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def budgets(words: Iterable[str]) -> tuple[int, ...]:
-    """Numbers of labelled samples. Raises BadInput."""
     found = []
     for word in words:
         if not re.fullmatch("[0-9]{1,12}", word) or not 1 <= int(word) <= MOST_SAMPLES:

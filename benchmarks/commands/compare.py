@@ -156,7 +156,6 @@ def search(
 
 
 def _places(choice: Choice) -> list[Place]:
-    """Where the hyper-parameters of a comparison's runs come from."""
     task = tasks.get(choice.tasks[0])
     cells = ((teacher, budget) for teacher in choice.teachers for budget in _budgets(task, choice))
     return list(dict.fromkeys(place_of(task, choice.size, *cell) for cell in cells))

@@ -29,19 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BadInput as error:
         _say(str(error))
         return 2
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:
         told = _of_a_users_file(error)
         if gpu_is_full(error):
             told = f"the GPU has no memory left; fewer --jobs would share it ({in_a_line(error)})"
-        if not told and isinstance(error, RuntimeError) and type(error).__module__.split(".")[0] != "benchmarks":
+        of_the_suite = isinstance(error, RuntimeError) and type(error).__module__.split(".")[0] == "benchmarks"
+        if not (told or of_the_suite or isinstance(error, OSError | ValueError)):
             raise  # a bug, not a condition of the machine: its trace is wanted
         _say(told or str(error))
         return 1
-    except Exception as error:
-        if told := _of_a_users_file(error):
-            _say(told)
-            return 1
-        raise
     except KeyboardInterrupt:
         _say("interrupted; finished cells are kept, the same command goes on from here")
         return 130

@@ -247,7 +247,6 @@ def one_of(word: str, target: str, more: str = "") -> str:
 
 
 def known(method: str) -> None:
-    """Raises BadInput for a method that there is not."""
     if method not in METHODS:
         raise BadInput(unknown("method", method, METHODS))
 

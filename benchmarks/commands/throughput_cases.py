@@ -34,7 +34,6 @@ DEVICE = Device(*CASES.get("device", ("cpu", "float32")))
 
 
 def one_run(task: str, method: str, size: str) -> Run:
-    """The first run of the task's table for a method."""
     choice = Choice(
         size=size, tasks=(task,), methods=(method,), seeds=1, device=DEVICE.kind, precision=DEVICE.precision
     )

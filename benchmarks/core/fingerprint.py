@@ -15,7 +15,6 @@ import numpy as np
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

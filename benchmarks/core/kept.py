@@ -82,12 +82,10 @@ def _parsed(path: Path, stamp: tuple[int, ...]) -> dict[str, str]:
 
 
 def whole(path: Path) -> bool:
-    """Whether a file is there and has the hash that is listed."""
     return os.path.lexists(path) and found(path) == listed(path)
 
 
 def enter(path: Path, sha256: str) -> None:
-    """List the hash that a file must have."""
     folder = path.parent
     with FileLock(folder / f".{LIST}.lock"):
         if (folder / LIST).is_dir():
@@ -117,7 +115,6 @@ def delivered(path: Path, sha256: str = "") -> bytes | None:
 
 
 def told(path: Path, sha256: str, expected: str | None) -> str:
-    """What is wrong with a file, in both hashes."""
     return f"{path}: hash is {sha256}, expected {expected or f'one that {LIST} lists'}"
 
 

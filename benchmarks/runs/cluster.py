@@ -90,7 +90,9 @@ class Ray:
                     self._again(one, error, store, done)
                 else:
                     if isinstance(found, node.Refused):
-                        self._refuse(found)
+                        if found.node not in self._refused:
+                            tell(found.reason)
+                        self._refused.add(found.node)
                         self._submit(one)
                     else:
                         _keep(Record.parse(found), store, done)
@@ -116,11 +118,6 @@ class Ray:
         )  # fmt: skip
         one = _Try(one.run, f"{one.run.key} {secrets.token_hex(4)}", one.deaths, one.hung)
         self._under_way[task.remote(self._desk, [self._handed], node.Wanted.of(one.run), one.name)] = one
-
-    def _refuse(self, found: node.Refused) -> None:
-        if found.node not in self._refused:
-            tell(found.reason)
-        self._refused.add(found.node)
 
     def _again(self, one: _Try, error: Exception, store: Store, done: Callable[[Record], None]) -> None:
         """A task whose process ended: made once more, or as often as its node was what ended."""

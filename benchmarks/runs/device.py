@@ -67,7 +67,6 @@ class Device:
             yield
 
     def synchronise(self) -> None:
-        """Wait for the device's work to be done, so that a clock read now has it."""
         if self.kind != "cpu":
             getattr(torch, self.kind).synchronize()
 

@@ -68,7 +68,6 @@ def execute(
 
 
 def failed(run: Run, reason: str) -> Record:
-    """The record of a run that came to nothing."""
     return Record(status="failed", reason=reason, **_common(run))
 
 
@@ -203,7 +202,6 @@ def _diagnose(run: Run, student: torch.nn.Module, method: Method, data: Training
 
 
 def teacher_and_data(run: Run, costs: Costs) -> RunData:
-    """The run's frozen teacher and training samples."""
     task, examples, indices = run.task, run.task.examples(), run.split.indices
     parts = {part: run.device.module(module) for part, module in store.load(task, *run.recipes.values()).items()}
 

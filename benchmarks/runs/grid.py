@@ -26,7 +26,9 @@ def grid(name: str, choice: Choice) -> list[Run]:
 
 
 def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run]:
-    task = tasks.get(tasks.with_ratio(task_name, choice.ratio) if choice.ratio else task_name)
+    task = tasks.get(task_name)
+    if choice.ratio:
+        task = tasks.get(task.with_ratio(choice.ratio).name)
     size = task.at(choice.size).size
     cells = product(
         choice.teachers,

@@ -60,7 +60,6 @@ def _read(path: Path) -> None:
 
 
 def unpickled(raw: bytes) -> None:
-    """Have here what another process made."""
     made, teachers = cloudpickle.loads(raw)
     task._LOADED.update(made)
     task._CHECKED.update({id(found): found for found in made.values()})

@@ -62,7 +62,6 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Updates of the student."""
         return self.spec.steps or self.task.size.steps * self.row.schedule
 
     @property

@@ -131,7 +131,6 @@ def _run(setting: Setting, size: str, seed: int) -> Run:
 
 
 def _judge(settings: list[Setting], size: str, seeds: tuple[int, ...], fill: Fill) -> dict[Setting, float]:
-    """Mean validation metric of each setting whose runs all finished."""
     runs = {setting: [_run(setting, size, seed) for seed in seeds] for setting in settings}
     plan = fill([run for some in runs.values() for run in some])
     found = {}
@@ -210,7 +209,6 @@ def _text(found: Tuned) -> str:
 
 
 def lines(chosen: Tuned) -> Iterable[str]:
-    """What was chosen, a line a row."""
     for place, rows in chosen.items():
         for method, row in rows.items():
             score = ", ".join(f"{name} {100 * value:.1f} %" for name, value in row["validation"].items())
