@@ -77,16 +77,15 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     for name in (ours, *against):
         fits_all(name, chosen_tasks, options.size)
     breaches = contract.breaches((ours, *against), chosen_tasks, options.unchecked, options.jobs)
-    status, cells = 0, []
+    cells = []
     for task_name in chosen_tasks:
         one = replace(choice, tasks=(task_name,))
         task = tasks.get(task_name)
         wanted = (ours, *(against or rivals(task.at(choice.size), ours)))
         if options.search:
-            one, found = search(wanted, one, folder, options, console)
-            status = max(status, found)
+            one = search(wanted, one, folder, options, console)
         cells.append(Asked(task, wanted, one))
-    return max(status, _together(cells, breaches, folder, options, console))
+    return _together(cells, breaches, folder, options, console)
 
 
 def patient(options: Options, wanted: tuple[str, ...]) -> Execution:
@@ -106,9 +105,7 @@ class Asked:
     choice: Choice
 
 
-def search(
-    wanted: tuple[str, ...], choice: Choice, folder: Path, options: Options, console: Console
-) -> tuple[Choice, int]:
+def search(wanted: tuple[str, ...], choice: Choice, folder: Path, options: Options, console: Console) -> Choice:
     """Choose hyper-parameters on validation samples for the rows that no search of this version has chosen for.
 
     Those are custom methods, and on a custom task their rivals as well: all by the same search.
@@ -128,7 +125,7 @@ def search(
         if not searched(row, place, choice.tuned, tuned(choice.size))
     ]
     if not rows:
-        return choice, 0
+        return choice
     first, plans = searching.first(rows, choice.size), []
     told = f"choosing hyper-parameters of {', '.join(dict.fromkeys(row.method for row in rows))} on validation samples"
     console.print(f"{told}: {len(first)} settings", markup=False)
@@ -141,7 +138,7 @@ def search(
     if options.plan:
         run_all(first)
         console.print(f"{searching.MORE}; then, with what was chosen:", markup=False)
-        return choice, 0
+        return choice
     found = searching.search(rows, choice.size, run_all)
     for place, method, _ in rows:
         if method not in found.get(str(place), {}):
@@ -152,7 +149,7 @@ def search(
         console.print(line, markup=False)
     searching.write(found, folder)
     artefacts.of_search(folder, REFERENCE / choice.size).write(folder)
-    return replace(choice, tuned=read_tuned(folder / "tuned.json")), 0
+    return replace(choice, tuned=read_tuned(folder / "tuned.json"))
 
 
 def _places(choice: Choice) -> list[Place]:

@@ -24,12 +24,11 @@ def prepared(jobs: int) -> Iterator[tuple]:
     Raises:
         BadInput: a custom teacher that cannot be handed over.
     """
-    if jobs == 1 or not (_data() or own.MADE):
-        yield tuple(custom.files()), None, os.getpid()
-        return
     with TemporaryDirectory(prefix="tgt-") as folder:
-        path = Path(folder) / "made.pickle"
-        path.write_bytes(pickled())
+        path = None
+        if jobs > 1 and (_data() or own.MADE):
+            path = Path(folder) / "made.pickle"
+            path.write_bytes(pickled())
         yield tuple(custom.files()), path, os.getpid()
 
 
