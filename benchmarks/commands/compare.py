@@ -11,11 +11,8 @@ from rich.console import Console
 from benchmarks.commands import contract
 from benchmarks.commands.options import (
     Cells,
-    Computing,
     Contract,
     Runs,
-    Tasks,
-    Where,
     choice_of,
     execution,
     fits_all,
@@ -46,7 +43,7 @@ DEFAULT_TASK = {"image": "fashion-lt", "text": "movie-5", "retrieval": "wiki-tit
 
 
 @dataclass
-class Options(Contract, Runs, Cells, Tasks, Computing, Where):
+class Options(Contract, Cells, Runs):
     seeds: int | Literal["auto"] | None = None  # type: ignore[assignment]
     """Replications, seeds 0 to N - 1. auto: more of them until all is decided or hopeless, 20 at most."""
     against: str = ""

@@ -62,7 +62,24 @@ class Work:
 
 
 @dataclass
-class Runs(Work):
+class Data:
+    data: str = ""
+    """A task without code: a .csv, .tsv, .parquet, .jsonl or .npz file, a folder of images by class, or one that
+    `datasets` saved. Without --text and images it is one of numbers. At --size paper: the folder of the data sets."""
+    text: str = ""
+    """Of --data: the column of the texts."""
+    label: str = ""
+    """Of --data: the column of the classes; `label` by default."""
+
+
+@dataclass
+class Tasks(Data):
+    tasks: Annotated[str, tyro.conf.arg(aliases=["--task"])] = ""
+    """Comma-separated names, or files with a custom task; the target's own by default."""
+
+
+@dataclass
+class Runs(Work, Tasks, Computing, Where):
     retry: bool = False
     """Run failed cells again."""
     patience: int | None = None
@@ -79,23 +96,6 @@ class Runs(Work):
     default. SIGTERM saves it too."""
     track: Literal["", "trackio", "wandb"] = ""
     """A tracker that gets a copy of each new record; it must be installed."""
-
-
-@dataclass
-class Data:
-    data: str = ""
-    """A task without code: a .csv, .tsv, .parquet, .jsonl or .npz file, a folder of images by class, or one that
-    `datasets` saved. Without --text and images it is one of numbers. At --size paper: the folder of the data sets."""
-    text: str = ""
-    """Of --data: the column of the texts."""
-    label: str = ""
-    """Of --data: the column of the classes; `label` by default."""
-
-
-@dataclass
-class Tasks(Data):
-    tasks: Annotated[str, tyro.conf.arg(aliases=["--task"])] = ""
-    """Comma-separated names, or files with a custom task; the target's own by default."""
 
 
 @dataclass

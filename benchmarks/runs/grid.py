@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from itertools import product
+from typing import Any
 
 from benchmarks.core import settings as settings_of
 from benchmarks.core.environment import processes
@@ -37,24 +38,12 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
         range(choice.seeds or size.seeds or experiment.seeds),
         choice.methods or prior.fitting(experiment.methods(task, choice.extra), task.at(choice.size)),
     )
-    specs = [
-        Spec(
-            task=task.name,
-            size=choice.size,
-            teacher=teacher,  # type: ignore[arg-type]
-            budget=budget,
-            seed=seed,
-            draw=draw,
-            method=method,
-            match=choice.match,  # type: ignore[arg-type]
-            settings=choice.settings,
-            device=choice.device,  # type: ignore[arg-type]
-            precision=choice.precision,  # type: ignore[arg-type]
-            processes=processes(),
-        )
-        for teacher, budget, draw, seed, method in cells
-    ]
-    return [rerun_of(spec, choice.tuned) for spec in specs]
+    axes = "teacher", "budget", "draw", "seed", "method"
+    same: dict[str, Any] = {
+        name: getattr(choice, name) for name in ("size", "match", "settings", "device", "precision")
+    }
+    same |= {"task": task.name, "processes": processes()}
+    return [rerun_of(Spec(**same, **dict(zip(axes, cell, strict=True))), choice.tuned) for cell in cells]
 
 
 def rerun_of(spec: Spec, tuned: Tuned) -> Run:

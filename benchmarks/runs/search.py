@@ -115,18 +115,8 @@ def _settings(rows: Iterable[Row], size: str, seed: int) -> list[Setting]:
 
 def _run(setting: Setting, size: str, seed: int) -> Run:
     place, method, device = setting.row
-    spec = Spec(
-        task=place.task,
-        size=size,
-        teacher=place.teacher,  # type: ignore[arg-type]
-        budget=place.budget,
-        seed=seed,
-        method=method,
-        trial=setting.trial,
-        device=device.kind,  # type: ignore[arg-type]
-        precision=device.precision,  # type: ignore[arg-type]
-        processes=processes(),
-    )
+    where: dict[str, Any] = {"device": device.kind, "precision": device.precision, "processes": processes()}
+    spec = Spec(**place._asdict(), **where, size=size, seed=seed, method=method, trial=setting.trial)
     return Run(spec, setting.params)
 
 
