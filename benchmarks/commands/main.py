@@ -66,8 +66,8 @@ def _run(arguments: list[str]) -> int:
     words, rest = arguments[:first_option], arguments[first_option:]
     if not words and (not rest or rest[0] in ("-h", "--help")):
         print("usage: ./reproduce.sh COMMAND... [options]\n")
-        for name, target in TARGETS.items():
-            print(f"  {name + ' ' + target.words:28} {target.about}")
+        for name, one in TARGETS.items():
+            print(f"  {name + ' ' + one.words:28} {one.about}")
         print("\n./reproduce.sh COMMAND --help tells its options.")
         return 0
     targets, more = split(words, helped=bool({"-h", "--help"} & set(rest)))
@@ -155,8 +155,8 @@ def parse(targets: list[str], rest: list[str]) -> Any:
     if all(TARGETS[target].of_all for target in targets):
         words = f"{options.tasks},{options.methods}".split(",")
         if outside := [word for word in words if word and not word.endswith(".py")]:
-            told = f"{targets[0]} is of all records; --tasks and --methods name files of custom ones"
-            raise BadInput(f"{told}, not {outside[0]}")
+            which = f"{targets[0]} is of all records; --tasks and --methods name files of custom ones"
+            raise BadInput(f"{which}, not {outside[0]}")
     return options
 
 

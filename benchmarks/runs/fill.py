@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,7 +80,7 @@ def fill(
         return plan, 0
     if not plan.missing:
         return plan, _status(plan, folder, console)
-    ray, at_work = None, partial(scheduler.at_work, folder)
+    ray, at_work = None, lambda: scheduler.at_work(folder)
     if options.engine == "ray":
         from benchmarks.runs.cluster import Ray  # only now: it takes a second to import
 

@@ -43,7 +43,9 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
         name: getattr(choice, name) for name in ("size", "match", "settings", "device", "precision")
     }
     same |= {"task": task.name, "processes": processes()}
-    return [rerun_of(Spec(**same, **dict(zip(axes, cell, strict=True))), choice.tuned) for cell in cells]
+    return [
+        rerun_of(Spec.model_validate({**same, **dict(zip(axes, cell, strict=True))}), choice.tuned) for cell in cells
+    ]
 
 
 def rerun_of(spec: Spec, tuned: Tuned) -> Run:
