@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from tgt.guided import TGT, TGTConfig
-from tgt.method import DISTILLATION_SEARCH, Batch
+from tgt.method import DISTILLATION_SEARCH
 from tgt.pooled import pooled
 
 
@@ -43,9 +41,6 @@ class PriorSampling(TGT):
             "colour": "#a8527f",
         },
     }
-
-    def starting_points(self, batch: Batch) -> Tensor:
-        return self.teacher.sample_prior(batch.num_generated, self.rng)
 
 
 PooledPriorSampling = pooled(

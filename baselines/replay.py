@@ -11,11 +11,9 @@ from torch import Tensor
 
 
 class Replay:
-    """The last `size` samples that were added, with their targets. Raises ValueError for a size below 1."""
+    """The last `size` samples that were added, with their targets."""
 
     def __init__(self, size: int) -> None:
-        if size < 1:
-            raise ValueError(f"a replay memory holds at least one sample, not {size}")
         self.size, self.added = size, 0
 
     def __len__(self) -> int:

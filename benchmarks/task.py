@@ -172,14 +172,12 @@ class Task:
         self.dataset = self.dataset or self.name
         self.family = self.family or self.name
         self.title = self.title or self.name
-        self.sizes = self.sizes or self._own_sizes()
+        if not self.sizes:
+            small = Size(self.budget, self.budgets or (self.budget,), self.steps, self.batch)
+            smoke = replace(small, steps=self.smoke_steps, batch=min(self.batch, 16), seeds=2, test_limit=500, trials=2)
+            self.sizes = {"smoke": smoke, "small": small}
         if self.also is Task.also and self.metric != "accuracy":
             self.also = ("accuracy", "macro_f1")
-
-    def _own_sizes(self) -> dict[str, Size]:
-        small = Size(self.budget, self.budgets or (self.budget,), self.steps, self.batch)
-        smoke = replace(small, steps=self.smoke_steps, batch=min(self.batch, 16), seeds=2, test_limit=500, trials=2)
-        return {"smoke": smoke, "small": small}
 
     @classmethod
     def all(cls) -> list[Task]:
@@ -229,8 +227,26 @@ class Task:
         return found
 
     def examples_of(self, given: dict[str, Any]) -> Examples:
-        """Examples from arrays that `data` gives."""
-        return examples_of(given, self.name)
+        """Examples from arrays that `data` gives. Raises ValueError naming what is missing or does not fit."""
+        arrays = checks.arrays_of(given, self.name)
+        names, labels, tested = checks.numbered(
+            arrays["train_labels"], arrays["test_labels"], given.get("class_names"), self.name
+        )
+        validation = given.get("validation")
+        if validation is None:
+            order = np.random.default_rng(seed_of("validation", self.name)).permutation(len(labels))
+            validation = order[: max(int(HELD_OUT * len(labels)), 1)]
+        unlabelled = given.get("unlabelled")
+        return Examples(
+            pool_inputs=arrays["train_inputs"],
+            pool_labels=labels,
+            validation=np.sort(np.asarray(validation)),
+            test_inputs=arrays["test_inputs"],
+            test_labels=tested,
+            class_names=names,
+            extra_unlabelled=None if unlabelled is None else checks.as_array(unlabelled, f"{self.name}: unlabelled"),
+            vocabulary=given.get("vocabulary"),
+        )
 
     # What a task is made of: to be written by each.
 
@@ -261,7 +277,7 @@ class Task:
     # What a task may do in its own way.
 
     #: (inputs (B, ...), torch.Generator) -> inputs changed at random, their labels kept; None where there is no way.
-    augment: Callable[..., Any] | None = None
+    augment: Any = None
     #: As `augment`: what the students of all rows are shown in place of the samples; None: the samples themselves.
     view: Callable[..., Any] | None = None
     fresh_labels: bool = True  # of views of real samples; else the labeler's answers to the samples are kept
@@ -322,27 +338,4 @@ def sided(inputs: Samples, labels: np.ndarray, side: np.ndarray, names: tuple[st
         test_inputs=inputs[test],
         test_labels=labels[test],
         class_names=names,
-    )
-
-
-def examples_of(given: dict[str, Any], name: str) -> Examples:
-    """Examples from a task's arrays (see `Task.data`). Raises ValueError naming what is missing or does not fit."""
-    arrays = checks.arrays_of(given, name)
-    names, labels, tested = checks.numbered(
-        arrays["train_labels"], arrays["test_labels"], given.get("class_names"), name
-    )
-    validation = given.get("validation")
-    if validation is None:
-        order = np.random.default_rng(seed_of("validation", name)).permutation(len(labels))
-        validation = order[: max(int(HELD_OUT * len(labels)), 1)]
-    unlabelled = given.get("unlabelled")
-    return Examples(
-        pool_inputs=arrays["train_inputs"],
-        pool_labels=labels,
-        validation=np.sort(np.asarray(validation)),
-        test_inputs=arrays["test_inputs"],
-        test_labels=tested,
-        class_names=names,
-        extra_unlabelled=None if unlabelled is None else checks.as_array(unlabelled, f"{name}: unlabelled"),
-        vocabulary=given.get("vocabulary"),
     )

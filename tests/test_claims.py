@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats as scipy_stats
 from test_stats_and_tables import record
 
 from benchmarks.analysis import claims, ledger, scores
+from benchmarks.analysis.search_orders import Orders
 from benchmarks.core import paths
 from benchmarks.records import Results
 from benchmarks.records.groups import Unit, grouped
@@ -30,9 +32,9 @@ def runs(method, values, task="fashion-lt", budget=2478, **more):
     return [record(method, seed, value, task=task, budget=budget, **more) for seed, value in enumerate(values)]
 
 
-def judge(groups, *secondary, turns=claims.untold, **primary):
+def judge(groups, *secondary, chance=lambda *place: None, outdated=lambda *cell: False, **primary):
     claim = ledger.Claim(**CLAIM, primary={**CHECK, **primary}, secondary=list(secondary))
-    return claims.judge(claim, groups, turns)
+    return claims.judge(claim, groups, SimpleNamespace(chance=chance, outdated=outdated))
 
 
 def test_the_primary_check_alone_decides_a_claim():
@@ -55,10 +57,9 @@ def test_the_primary_check_alone_decides_a_claim():
 
 def test_rows_of_an_earlier_search_decide_nothing():
     groups = groups_of(*runs("distillation", [0.5, 0.51, 0.5]), *runs("tgt-random", [0.6, 0.62, 0.6]))
-    claim = ledger.Claim(**CLAIM, primary=CHECK, secondary=[])
-    assert claims.judge(claim, groups).outcome == "supported"
+    assert judge(groups).outcome == "supported"
     asked = []
-    found = claims.judge(claim, groups, outdated=lambda *cell: asked.append(cell) or cell[0] == "distillation")
+    found = judge(groups, outdated=lambda *cell: asked.append(cell) or cell[0] == "distillation")
     assert found.outcome == "undecided"
     assert "; tuned by an earlier version of the search" in found.told
     assert [cell[0] for cell in asked] == ["tgt-random", "distillation"]
@@ -88,12 +89,12 @@ def test_a_claim_whose_order_another_search_would_turn_is_undecided(chance, outc
         seen.append(place)
         return chance
 
-    found = judge(groups, turns=turns)
+    found = judge(groups, chance=turns)
     assert found.outcome == outcome
     assert found.primary.search == chance
     ahead_first = [("tgt-random", "distillation", "fashion-lt", "full", 2478)]
     assert seen == ahead_first
-    judge(groups, turns=turns, better="distillation", worse="tgt-random")
+    judge(groups, chance=turns, better="distillation", worse="tgt-random")
     assert seen == ahead_first * 2
     assert ("the search decides" in found.told) == (outcome == "undecided")
 
@@ -107,11 +108,11 @@ def test_the_search_is_asked_wherever_a_check_looks():
         for one in runs(method, [level, level + 0.011, level + 0.02 + budget / 1e6], budget=budget)
     ]
     chances = {500: 0.01, 1500: 0.3}
-    found = judge(groups_of(*records), turns=lambda *place: chances[place[-1]], budget=[500, 1500])
+    found = judge(groups_of(*records), chance=lambda *place: chances[place[-1]], budget=[500, 1500])
     assert (found.outcome, found.primary.search) == ("undecided", 0.3)
-    than = judge(groups_of(*records), turns=lambda *place: chances[place[-1]], budget=500, than={"budget": 1500})
+    than = judge(groups_of(*records), chance=lambda *place: chances[place[-1]], budget=500, than={"budget": 1500})
     assert than.primary.search == 0.3
-    apart = judge(groups_of(*records), turns=lambda *place: 1.0, budget=500, worse_budget=1500)
+    apart = judge(groups_of(*records), chance=lambda *place: 1.0, budget=500, worse_budget=1500)
     assert apart.primary.search is None  # rows of two budgets have searches apart
 
 
@@ -176,7 +177,7 @@ def test_gains_are_compared_within_a_task_and_between_two():
     asked = []
     found = judge(
         groups_of(*records),
-        turns=lambda *rows: asked.append(rows[:2]),
+        chance=lambda *rows: asked.append(rows[:2]),
         metric="few_shot + medium_shot",
         than={"metric": "many_shot"},
     )
@@ -278,6 +279,6 @@ def test_every_check_of_the_ledger_is_of_runs_that_the_reference_holds():
     groups = Results.load(paths.REFERENCE / "small").groups()
     recorded = {group.task for group in groups}
     for claim in ledger.load():
-        judged = claims.judge(claim, groups)
+        judged = claims.judge(claim, groups, Orders(""))
         every = [one for one in (judged.primary, *judged.secondary) if one is not None]
         assert [one.check for one in every if one.outcome == "not recorded" and one.check.task in recorded] == []

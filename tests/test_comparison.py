@@ -84,10 +84,9 @@ def test_wilcoxon_and_probability_of_improvement_by_scipy_and_hand():
     assert stats.probability_of_improvement([1.0], [1.0]) == 0.5
 
 
-def test_the_bootstrap_honours_its_seed_and_is_too_narrow_for_five_values():
+def test_the_bootstrap_repeats_itself_and_is_too_narrow_for_five_values():
     values = [0.1, 0.4, 0.35, 0.8, 0.2]
     assert stats.bootstrap(values) == stats.bootstrap(values)
-    assert stats.bootstrap(values) != stats.bootstrap(values, seed=1)
     rng = np.random.default_rng(0)
     held = 0
     for _ in range(200):
@@ -96,8 +95,8 @@ def test_the_bootstrap_honours_its_seed_and_is_too_narrow_for_five_values():
     assert 0.7 < held / 200 < 0.9
 
 
-def pairs(ours, cells, alpha=comparison.ALPHA):
-    return comparison.family(ours, {GROUP: cells}, alpha=alpha)[GROUP]
+def pairs(ours, cells):
+    return comparison.family(ours, {GROUP: cells})[GROUP]
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 20])
@@ -287,5 +286,4 @@ def test_what_is_detectable_is_held_to_the_corrected_level():
     crowd = cells | group(one_hot=[0.3, 0.4, 0.5, 0.42], uda=[0.3, 0.3, 0.5, 0.41], tgt_random=[0.5, 0.5, 0.6, 0.7])
     among = pairs("mine", crowd)[0]
     assert among.detectable > alone.detectable
-    assert pairs("mine", cells, alpha=0.01)[0].detectable > alone.detectable
     assert math.isfinite(stats.detectable(0.1, 1, 1 - 0.05 / 52))

@@ -246,7 +246,7 @@ def test_a_table_of_several_draws_says_so_and_shows_the_parts():
         for one in (record(m, s, 0.7 + 0.01 * rng.normal()) for m in ("distillation", "tgt-random"))
     ]
     ((group, cells),) = grouped((one.spec, one) for one in records).items()
-    grid, parts = tables.grid(group, cells), tables.parts(cells, "balanced_accuracy")
+    grid, parts = tables.grid(group, cells), tables.parts(group, cells)
     assert [row[-1].text for row in grid.rows] == ["3 x 2", "3 x 2"]
     assert not any("One draw" in note for note in grid.notes)
     assert any("test samples' error is not in the" in note for note in grid.notes)  # these records hold no hits

@@ -98,7 +98,7 @@ def stub_the_encoder(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sentence_encoder, "word_pieces", lambda texts, length: pieces)
     patch.setattr(sentence_encoder, "vocabulary_of", lambda *given: None)
     patch.setattr(sentence_encoder, "in_vocabulary", lambda pieces, vocabulary: pieces)
-    patch.setattr(sentence_encoder, "passage_encoder", lambda pieces: Encoder())
+    patch.setattr(sentence_encoder, "SentenceEncoder", lambda vocabulary: Encoder())
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks.analysis import ablation, aggregate, claims, crossed, ledger, multipliers, scores, stats, summary
+from benchmarks.analysis import ablation, aggregate, claims, crossed, ledger, multipliers, scores, summary
 from benchmarks.analysis import slopes as theory
+from benchmarks.analysis.scores import plain
 from benchmarks.analysis.search_orders import Orders
 from benchmarks.core import paths
 from benchmarks.records import Results
@@ -31,7 +32,7 @@ FILES = {name: (name, ()) for name in EXPERIMENTS} | {
 
 def paired(ours, theirs):
     """Over seeds alone, as findings quote it."""
-    return crossed.paired(scores.plain(ours), scores.plain(theirs))
+    return crossed.paired(plain(ours), plain(theirs))
 
 
 @pytest.mark.parametrize("files", FILES)
@@ -233,8 +234,8 @@ def test_the_findings_on_manifolds_quote_its_runs():
 
     for method in ("tgt-random", "tgt-gradient"):
         # The two tasks' seeds share nothing.
-        grown = stats.unpaired(*(list(gain(f"manifold-8-in-{D}", 512, method).values()) for D in (512, 32)))
-        assert f"{method} {told(grown)}" in findings[0]
+        wide, narrow = (plain(gain(f"manifold-8-in-{D}", 512, method)) for D in (512, 32))
+        assert f"{method} {told(crossed.apart(wide, narrow))}" in findings[0]
     apart = [
         paired(gain(f"manifold-8-in-{D}", 128, "tgt-random"), gain(f"manifold-2-in-{D}", 128, "tgt-random")).mean
         for D in (32, 128, 512)
@@ -318,8 +319,8 @@ def test_the_second_search_is_quoted_as_recorded_and_keeps_the_orders():
 
 def test_a_search_of_shorter_runs_does_not_judge_a_longer_schedule():
     orders, place = Orders.of(FOLDER), ("fashion-lt", "full", 2478)
-    assert orders("distillation-augmented", "distillation", *place) == 1.0
-    assert orders("distillation-augmented-long", "distillation", *place) is None
+    assert orders.chance("distillation-augmented", "distillation", *place) == 1.0
+    assert orders.chance("distillation-augmented-long", "distillation", *place) is None
 
 
 def test_what_more_steps_bring_is_quoted_as_recorded():

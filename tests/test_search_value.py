@@ -34,14 +34,14 @@ def test_the_expected_best_is_that_of_all_draws():
 
 def test_another_search_finds_the_best_setting_as_often_as_it_is_drawn():
     scores = np.linspace(0, 1, 24)
-    found = row(scores).resampled(4000)
+    found = row(scores).resampled
     assert np.mean(found > 0.99) == pytest.approx(1 - (23 / 24) ** 24, abs=0.03)
 
 
 def test_what_was_found_beyond_the_axes_comes_with_the_setting_it_was_found_from():
     base = row(np.linspace(0, 1, 24))
     more = SearchedRow(PLACE, "mine", (*base.tried, Tried(search.BEYOND, dict.fromkeys(search.SEEDS, 2.0))))
-    found = more.resampled(4000)
+    found = more.resampled
     assert not np.any((found > np.linspace(0, 1, 24)[-2] + 1e-6) & (found < 2.0))
     assert np.mean(found == 2.0) == pytest.approx(1 - (23 / 24) ** 24, abs=0.03)
 
@@ -61,7 +61,7 @@ def test_it_reads_what_a_search_wrote(fill, tmp_path):
     (found,) = SearchValue.load(tmp_path).rows.values()
     assert len(found.drawn) == chosen["settings"]
     assert max(t.mean for t in found.tried if len(t.whole) == 3) == pytest.approx(chosen["validation"]["accuracy"])
-    assert found.resampled(50).max() <= chosen["validation"]["accuracy"] + 0.1
+    assert found.resampled.max() <= chosen["validation"]["accuracy"] + 0.1
 
 
 def test_trials_of_earlier_versions_are_no_part_of_it(fill, tmp_path):

@@ -62,24 +62,6 @@ def test_paired_uses_common_seeds_only():
     assert paired({0: 1.0}, {1: 1.0}) is None
 
 
-def test_unpaired_is_welchs_test_and_a_margin_is_two_one_sided_tests():
-    ours, theirs = [0.70, 0.73, 0.71, 0.72], [0.69, 0.70, 0.695]
-    found = stats.unpaired(ours, theirs)
-    welch = scipy_stats.ttest_ind(ours, theirs, equal_var=False)
-    assert found.p == pytest.approx(welch.pvalue)
-    assert (found.low, found.high) == pytest.approx(tuple(welch.confidence_interval(0.95)))
-    one_sided = [
-        scipy_stats.ttest_ind(np.array(ours) - shift, theirs, equal_var=False, alternative=side).pvalue
-        for shift, side in ((0.03, "less"), (-0.03, "greater"))
-    ]
-    assert stats.margin(found, 0.03) == pytest.approx(2 * max(one_sided))
-    # Decided at 5 % just where the interval ends.
-    assert stats.margin(found, found.high) == pytest.approx(0.05)
-    assert math.isnan(stats.unpaired([0.5], theirs).p)
-    assert math.isnan(stats.unpaired([0.5, 0.5], [0.4, 0.4]).p)
-    assert stats.unpaired([], theirs) is None
-
-
 def test_equal_differences_give_no_warning_and_a_clear_p():
     assert paired({0: 0.5, 1: 0.6, 2: 0.7}, {0: 0.4, 1: 0.5, 2: 0.6}).p == 0
     assert math.isnan(paired({0: 0.5, 1: 0.6}, {0: 0.4, 1: 0.5}).p)  # two that are equal by chance tell no spread

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from benchmarks.analysis import crossed, scores
 from benchmarks.core import settings as settings_of
+from benchmarks.records import Results
 from benchmarks.records.groups import Seeds, Unit, finished
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE, Choice
 from benchmarks.registry.methods import fact, rows_of
 from benchmarks.task import Task
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from benchmarks.records.results import Results
 
 TASKS = ("fashion-lt", "movie-5")
 SEEDS = 3
@@ -70,8 +70,6 @@ def frame(target: str, results: Results, choice: Choice) -> pd.DataFrame:
     seeds that all of them have; what was recorded at one value alone, or by several versions of the training protocol,
     is left out.
     """
-    import pandas as pd
-
     ablation = ABLATIONS[target]
     cells: dict[tuple[str, int], dict[tuple[str, str], Seeds]] = {}  # of a (task, budget): seeds by value and method
     base = results.groups(choice.settings)
@@ -91,8 +89,6 @@ def frame(target: str, results: Results, choice: Choice) -> pd.DataFrame:
 
 
 def _rows(task: str, budget: int, cell: dict[tuple[str, str], Seeds]) -> Iterator[tuple]:
-    from benchmarks.analysis import crossed, scores
-
     if len(_made_by("protocol", *cell.values())) > 1:
         return
     recorded = {place: scores.of(seeds, tasks.get(task).metric) for place, seeds in cell.items()}
@@ -112,8 +108,6 @@ def _made_by(part: str, *rows: Seeds) -> set[str]:
 
 
 def _seen(seeds: Seeds, common: list[Unit], name: str) -> float:
-    import numpy as np
-
     done = finished(seeds)
     found = [done[seed].diagnostics[name] for seed in common if name in done[seed].diagnostics]
     return float(np.mean(found)) if found else float("nan")

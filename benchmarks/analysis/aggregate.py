@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.analysis import summary
 from benchmarks.analysis.stats import LEVEL
@@ -21,9 +21,6 @@ from benchmarks.records.groups import Groups, Unit, first_finished
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS
 from benchmarks.registry.methods import fact
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DRAWS = 2000
 COLUMNS = ["method", "n_tasks", "n_seeds", "iqm", "low", "high", "rank"]
@@ -81,15 +78,10 @@ def _of_tables(groups: Groups) -> Iterator[tuple[str, int, dict[str, dict[Unit, 
         if group.budget in (size.table or (size.budget,)):
             top = summary.of_labeler(cells)[task.metric]
             assert top is not None  # the metric that a task leads with is always there
-            found = summary.scores(cells, task.metric)
-            yield (
-                group.task,
-                group.budget,
-                {
-                    fact(m).pool_of or m: {seed: value / top for seed, value in ours.by_seed.items()}
-                    for m, ours in found.items()
-                },
-            )
+            shares = {}
+            for method, ours in summary.scores(cells, task.metric).items():
+                shares[fact(method).pool_of or method] = {seed: value / top for seed, value in ours.by_seed.items()}
+            yield group.task, group.budget, shares
 
 
 def frame(found: Scores) -> pd.DataFrame:
@@ -98,8 +90,6 @@ def frame(found: Scores) -> pd.DataFrame:
     `low` and `high` are a percentile bootstrap, stratified: seeds are resampled within each task (Agarwal et al. 2021).
     With a handful of seeds it is narrower than a 95 % interval, as `stats.bootstrap` is.
     """
-    import pandas as pd
-
     rng = np.random.default_rng(seed_of("aggregate"))
     _, n_tasks, n_seeds = found.values.shape
     drawn = rng.integers(n_seeds, size=(DRAWS, n_tasks, n_seeds))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.analysis import crossed, ledger, scores, stats, summary
@@ -27,20 +26,8 @@ METHOD = (
     "the paper claims it; published: the paper's number, not available until someone who has the paper fills it in."
 )
 
-#: The probability that another search of the same size would turn the order of two rows: the row that is ahead, the row
-#: behind, a task, what its teacher was trained on, a budget. None where nothing tells it.
-Turns = Callable[[str, str, str, str, int], float | None]
-#: Two rows, a task, its teacher and a budget: what `Turns` is asked.
-Place = tuple[str, str, str, str, int]
 #: A row, a task, its teacher and a budget.
 Cell = tuple[str, str, str, int]
-#: Of a cell: whether it was tuned by an earlier version of the search.
-Outdated = Callable[[str, str, str, int], bool]
-
-
-def untold(ahead: str, behind: str, task: str, teacher: str, budget: int) -> float | None:
-    """The `Turns` of no knowledge."""
-    return None
 
 
 @dataclass(frozen=True)
@@ -48,24 +35,17 @@ class Gain:
     """`better` less `worse` over the budgets of a check.
 
     Attributes:
-        rows: of each budget, which rows stood for the two. searches: what `Turns` is asked, of rows in one cell; rows
-            of two budgets or teachers have searches apart, whose orders do not tell theirs. cells: all that were read.
+        cells: of each budget, the two that were read, with the rows that stood for `better` and `worse`.
     """
 
     scores: Scores
-    rows: tuple[tuple[str, str], ...] = ()
-    searches: tuple[Place, ...] = ()
-    cells: tuple[Cell, ...] = ()
+    cells: tuple[tuple[Cell, Cell], ...] = ()
 
-
-@dataclass(frozen=True)
-class Found:
-    """What a check comes to: the difference, and the rows, searches and cells of all the places that it looked at."""
-
-    difference: stats.Difference | None
-    rows: tuple[tuple[str, str], ...]
-    searches: tuple[Place, ...]
-    cells: tuple[Cell, ...]
+    def turns(self, orders: Orders) -> list[float | None]:
+        """How likely another search would turn each order; rows of two budgets or teachers have searches apart."""
+        behind = bool(self.scores.units) and self.scores.values.mean() < 0
+        pairs = [(worse, better) if behind else (better, worse) for better, worse in self.cells]
+        return [orders.chance(ahead[0], *other) for ahead, other in pairs if ahead[1:] == other[1:]]
 
 
 @dataclass(frozen=True)
@@ -99,35 +79,32 @@ class Judged:
 
 def judge_all(groups: Groups, orders: Orders, *, every: bool = True) -> list[Judged]:
     """The verdict on each claim of the ledger; not `every`: only on those whose primary check was recorded."""
-    found = [judge(claim, groups, orders, orders.outdated) for claim in ledger.load()]
+    found = [judge(claim, groups, orders) for claim in ledger.load()]
     return found if every else [one for one in found if one.outcome not in (MISSING, CANNOT)]
 
 
-def judge(claim: Claim, groups: Groups, turns: Turns = untold, outdated: Outdated = lambda *cell: False) -> Judged:
-    """A claim's verdict, by its primary check. turns: how likely another search would turn the order of two rows."""
+def judge(claim: Claim, groups: Groups, orders: Orders) -> Judged:
+    """A claim's verdict, by its primary check."""
     if claim.primary is None:
         return Judged(claim, CANNOT, claim.cannot_run, None, [])
     checks = [claim.primary, *claim.secondary]
     found = [difference(check, groups) for check in checks]
-    p = [_p(check, one.difference) for check, one in zip(checks, found, strict=True)]
+    p = [_p(check, one) for check, (one, _) in zip(checks, found, strict=True)]
     corrected = [p[0], *stats.holm(p[1:])]
     primary, *secondary = (
-        _verdict(check, one, raw, holm, turns, outdated)
-        for check, one, raw, holm in zip(checks, found, p, corrected, strict=True)
+        _verdict(check, one, gains, raw, holm, orders)
+        for check, (one, gains), raw, holm in zip(checks, found, p, corrected, strict=True)
     )
     words = f"{asked(claim.primary)}: {primary.numbers}"
     if secondary:
-        words += f"; secondary: {_counted(Counter(one.outcome for one in secondary))}"
+        counts, order = Counter(one.outcome for one in secondary), (SUPPORTED, UNDECIDED, CONTRADICTED, MISSING)
+        words += "; secondary: " + ", ".join(f"{counts[outcome]} {outcome}" for outcome in order if counts[outcome])
     return Judged(claim, primary.outcome, words, primary, secondary)
 
 
-def _counted(found: Counter[str]) -> str:
-    order = (SUPPORTED, UNDECIDED, CONTRADICTED, MISSING)
-    return ", ".join(f"{found[outcome]} {outcome}" for outcome in order if found[outcome])
-
-
-def _verdict(check: Check, looked: Found, p: float, corrected: float, turns: Turns, outdated: Outdated) -> Verdict:
-    found = looked.difference
+def _verdict(
+    check: Check, found: stats.Difference | None, gains: list[Gain], p: float, corrected: float, orders: Orders
+) -> Verdict:
     if found is None:
         return Verdict(check, MISSING, "no common seed is recorded")
     numbers = f"{100 * found.mean:+.1f} {_unit(check)}"
@@ -136,23 +113,21 @@ def _verdict(check: Check, looked: Found, p: float, corrected: float, turns: Tur
         return Verdict(check, UNDECIDED, numbers, found)
     numbers += f" {found.bounds}, {found.n} seeds, p = {p:.2g}"
     numbers += "" if p == corrected else f", Holm's {corrected:.2g}"
-    numbers += "".join(f"; {asked_for} is {names}" for names, asked_for in _stood(check, looked.rows))
-    search = max((chance for one in looked.searches if (chance := turns(*one)) is not None), default=None)
+    cells = [pair for gain in gains for pair in gain.cells]
+    for asked_for, rows in zip((check.better, check.worse), zip(*cells, strict=True), strict=True):
+        names = ", ".join(dict.fromkeys(row for row, *_ in rows))
+        numbers += f"; {asked_for} is {names}" if names != asked_for else ""  # chosen on validation
+    # Of the same rows under another metric, which no search looks at, the order may well be the other.
+    asked_of = gains[:1] if check.than and check.than.metric else gains
+    search = max((one for gain in asked_of for one in gain.turns(orders) if one is not None), default=None)
     outcome = UNDECIDED if corrected >= 1 - stats.LEVEL else SUPPORTED if _true(check, found) else CONTRADICTED
     if search is not None and search > DECIDED:
         numbers += f"; the search decides: another of its size would turn the order with probability {search:.2f}"
         outcome = UNDECIDED
-    if any(outdated(*cell) for cell in looked.cells):
+    if any(orders.outdated(*cell) for pair in cells for cell in pair):
         numbers += "; tuned by an earlier version of the search"
         outcome = UNDECIDED
     return Verdict(check, outcome, numbers, found, p, corrected, search)
-
-
-def _stood(check: Check, rows: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    """The rows that were chosen on validation, with the words that asked for them."""
-    of_both = ((0, check.better), (1, check.worse))
-    stood = [(", ".join(dict.fromkeys(one[i] for one in rows)), asked_for) for i, asked_for in of_both]
-    return [(names, asked_for) for names, asked_for in stood if names and names != asked_for]
 
 
 def _p(check: Check, found: stats.Difference | None) -> float:
@@ -160,9 +135,9 @@ def _p(check: Check, found: stats.Difference | None) -> float:
     if found is None:
         return math.nan
     if check.within is not None:
-        return stats.margin(found, check.within / 100)
+        return stats.beyond(found, abs(found.mean) - check.within / 100)
     if check.not_below is not None:
-        return stats.shifted(found, check.not_below / 100).p
+        return stats.beyond(found, found.mean + check.not_below / 100)
     return found.p
 
 
@@ -173,44 +148,34 @@ def _true(check: Check, found: stats.Difference) -> bool:
     return 100 * found.mean + (check.not_below or 0) > 0
 
 
-def difference(check: Check, groups: Groups) -> Found:
-    """What a check comes to. Runs and test samples are paired; but gains on two tasks share neither."""
-    gain = _gain(check, groups)
+def difference(check: Check, groups: Groups) -> tuple[stats.Difference | None, list[Gain]]:
+    """What a check comes to, and of which gains.
+
+    Runs and test samples are paired; but gains on two tasks share neither.
+    """
+    gain = _gain(check, groups, Than())
     if check.than is None:
-        return Found(crossed.estimate(gain.scores), gain.rows, gain.searches, gain.cells)
+        return crossed.estimate(gain.scores), [gain]
     other = _gain(check, groups, check.than)
     two_tasks = check.than.task not in ("", check.task)
-    found = (crossed.apart if two_tasks else crossed.paired)(gain.scores, other.scores)
-    # Of the same rows under another metric, which no search looks at, the order may well be the other.
-    searches = gain.searches + (() if check.than.metric else other.searches)
-    return Found(found, gain.rows + other.rows, searches, gain.cells + other.cells)
+    return (crossed.apart if two_tasks else crossed.paired)(gain.scores, other.scores), [gain, other]
 
 
-def _gain(check: Check, groups: Groups, than: Than | None = None) -> Gain:
-    """Where the check is or where `than` says: the mean over its budgets."""
-    than = than or Than()
+def _gain(check: Check, groups: Groups, than: Than) -> Gain:
+    """Where the check is, or where `than` says: the mean over its budgets."""
     task, metric = than.task or check.task, than.metric or check.metric
     budgets = (than.budget,) if than.budget else check.budget or _usual(task)
-    found, rows, read = [], [], list[Cell]()
+    found, read, chosen_by = [], [], metric.split(" + ")[0]
     for budget, worse_budget in zip(budgets, check.worse_budget or budgets, strict=True):
-        cells = groups.get(Group(task, check.teacher, budget, "samples"), {})
-        others = groups.get(Group(task, check.worse_teacher or check.teacher, worse_budget, "samples"), {})
-        chosen_by = metric.split(" + ")[0]
+        where, other = (task, check.teacher, budget), (task, check.worse_teacher or check.teacher, worse_budget)
+        cells, others = (groups.get(Group(*place, "samples"), {}) for place in (where, other))
         better, worse = summary.best_of(cells, check.better, chosen_by), summary.best_of(others, check.worse, chosen_by)
         if better is None or worse is None:
             return Gain(scores.plain({}))
         mine, theirs = _scores(cells, better, metric), _scores(others, worse, metric)
         found.append(_share(mine, theirs) if check.relative else mine - theirs)
-        rows.append((better, worse))
-        read += [(better, task, check.teacher, budget)]
-        read += [(worse, task, check.worse_teacher or check.teacher, worse_budget)]
-    if not found:
-        return Gain(scores.plain({}))
-    whole, apart = scores.mean(tuple(found)), check.worse_budget or check.worse_teacher
-    turned = bool(len(whole.values)) and whole.values.mean() < 0  # the row that is ahead comes first
-    pairs = [(worse, better) if turned else (better, worse) for better, worse in rows]
-    searches = [(*pair, task, check.teacher, budget) for pair, budget in zip(pairs, budgets, strict=True)]
-    return Gain(whole, tuple(rows), () if apart else tuple(searches), tuple(read))
+        read.append(((better, *where), (worse, *other)))
+    return Gain(scores.mean(tuple(found)), tuple(read)) if found else Gain(scores.plain({}))
 
 
 def _usual(task: str) -> tuple[int, ...]:

@@ -95,7 +95,7 @@ def paired(ours: Scores, theirs: Scores, level: float = LEVEL) -> Estimate | Non
     return estimate(ours - theirs, level)
 
 
-def apart(ours: Scores, theirs: Scores, level: float = LEVEL) -> stats.Difference | None:
+def apart(ours: Scores, theirs: Scores) -> stats.Difference | None:
     """Ours less theirs of two tasks, which share neither runs nor test samples: variances add up (Welch 1947)."""
     one, other = estimate(ours), estimate(theirs)
     if one is None or other is None:
@@ -107,7 +107,7 @@ def apart(ours: Scores, theirs: Scores, level: float = LEVEL) -> stats.Differenc
         return stats.Difference(n, mean, math.nan, math.nan, math.nan, math.nan)
     shares = zip(variances, (one, other), strict=True)
     freedom = total**2 / sum(part**2 / found.freedom for part, found in shares)
-    half = stats.quantile(freedom, level) * math.sqrt(total)
+    half = stats.quantile(freedom, LEVEL) * math.sqrt(total)
     return stats.Difference(
         n, mean, mean - half, mean + half, stats.two_sided(mean / math.sqrt(total), freedom), freedom
     )

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.records.groups import Cells, Groups
 from benchmarks.records.record import Record
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: What each number means; shares of samples in [0, 1] unless a unit is given.
 MEANING = {
@@ -44,8 +41,6 @@ COLUMNS = ["task", "teacher", "budget", "match", "method", "n_seeds", *MEANING, 
 
 def frame(groups: Groups) -> pd.DataFrame:
     """One row a (group, method) of which any run was looked at: means over seeds, and the warnings of any seed."""
-    import pandas as pd
-
     rows = []
     for group, cells in groups.items():
         for method, seeds in cells.items():

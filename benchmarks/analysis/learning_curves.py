@@ -5,9 +5,8 @@ Intervals are over seeds and draws of the teacher: records hold no hits of a che
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 
 from benchmarks.analysis import crossed
 from benchmarks.analysis.scores import plain
@@ -15,16 +14,11 @@ from benchmarks.records.checkpoints import COSTS
 from benchmarks.records.groups import Groups, finished
 from benchmarks.registry import tasks
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 COLUMNS = ["task", "teacher", "budget", "match", "method", *COSTS, "n_seeds", "mean", "low", "high"]
 
 
 def frame(groups: Groups) -> pd.DataFrame:
     """One row a (group, method, step) with the columns `COLUMNS`."""
-    import pandas as pd
-
     rows = []
     for group, cells in groups.items():
         metric = tasks.get(group.task).metric

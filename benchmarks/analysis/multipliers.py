@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.analysis import crossed, stats, summary
 from benchmarks.core.fingerprint import seed_of
@@ -13,9 +13,6 @@ from benchmarks.records.groups import Group, Groups, Unit, values
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import fact
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DRAWS = 2000  # bootstrap draws over seeds
 COLUMNS = ["task", "teacher", "method", "rival", "budget", "multiplier", "low", "high", "bound", "n_seeds"]
@@ -37,8 +34,6 @@ def frame(groups: Groups) -> pd.DataFrame:
     how the multiplier moves with them, and of a handful of seeds narrower than a 95 % interval. `bound`: the rival does
     not reach the method's score at the largest budget measured, so the multiplier is at least the value given.
     """
-    import pandas as pd
-
     rows: list[tuple] = []
     for task, teacher, match in dict.fromkeys((group.task, group.teacher, group.match) for group in groups):
         budgets = sorted(group.budget for group in groups if group == (task, teacher, group.budget, match))

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.analysis import crossed, scores, stats, summary
 from benchmarks.metrics.classification import label
@@ -19,9 +19,6 @@ from benchmarks.records.checkpoints import COSTS, RULES
 from benchmarks.records.groups import TRIAL_SIZES, Cells, Group, Groups, Seeds, Unit, finished, size_of, values
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import fact
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ALPHA = 1 - stats.LEVEL
 #: What a comparison says of a pair, in the order in which a conclusion tells them.
@@ -53,8 +50,8 @@ class Pair:
     by_rule: dict[str, stats.Difference | None]
     at_cost: dict[str, tuple[float, stats.Difference | None]]
 
-    def verdict(self, alpha: float = ALPHA) -> str:
-        if not self.holm < alpha:
+    def verdict(self) -> str:
+        if not self.holm < ALPHA:
             return OPEN
         return BETTER if self.difference.mean > 0 else WORSE
 
@@ -77,56 +74,37 @@ def differences(ours: str, groups: Groups) -> Differences:
 
 
 def family(
-    ours: str,
-    groups: Groups,
-    alpha: float = ALPHA,
-    overall: Mapping[tuple[Group, str], float] | None = None,
+    ours: str, groups: Groups, overall: Mapping[tuple[Group, str], float] | None = None
 ) -> dict[Group, list[Pair]]:
     """One `Pair` for each rival of each group, corrected over all of them together.
 
     Args:
-        alpha: the level that corrected p values are held against.
         overall: p values over all looks; those of the differences as they stand by default.
     """
     found = differences(ours, groups)
     p = [(overall or {}).get(place, difference.p) for place, difference in found.items()]
     out: dict[Group, list[Pair]] = {group: [] for group in groups}
-    level = 1 - alpha / max(len(found), 1)
+    strictest = 1 - ALPHA / max(len(found), 1)
     for ((group, rival), difference), one, holm in zip(found.items(), p, stats.holm(p), strict=True):
-        metric = tasks.get(group.task).metric
-        out[group].append(_pair(ours, rival, difference, one, holm, groups[group], metric, level))
+        metric, rows = tasks.get(group.task).metric, (groups[group][ours], groups[group][rival])
+        mine, theirs = (scores.of(seeds, metric) for seeds in rows)
+        of_seeds = [*(mine - theirs).by_seed.values()]
+        error = difference.half / stats.quantile(difference.freedom, stats.LEVEL)
+        pair = Pair(
+            rival=rival,
+            difference=difference,
+            overall=one,
+            holm=holm,
+            bootstrap=stats.bootstrap(of_seeds),
+            flips=stats.sign_flip(of_seeds),
+            wilcoxon=stats.wilcoxon(of_seeds),
+            improvement=stats.probability_of_improvement(mine.values.tolist(), theirs.values.tolist()),
+            detectable=stats.detectable(error, difference.freedom, strictest),
+            by_rule={rule: _paired(*(checkpoints.scores(one, metric, rule) for one in rows)) for rule in RULES},
+            at_cost={cost: _at_equal_cost(*rows, metric, cost) for cost in COSTS},
+        )
+        out[group].append(pair)
     return out
-
-
-def _pair(
-    ours: str,
-    rival: str,
-    difference: crossed.Estimate,
-    overall: float,
-    holm: float,
-    cells: Cells,
-    metric: str,
-    strictest: float,
-) -> Pair:
-    mine, theirs = scores.of(cells[ours], metric), scores.of(cells[rival], metric)
-    of_seeds = [*(mine - theirs).by_seed.values()]
-    error = difference.half / stats.quantile(difference.freedom, stats.LEVEL)
-    return Pair(
-        rival=rival,
-        difference=difference,
-        overall=overall,
-        holm=holm,
-        bootstrap=stats.bootstrap(of_seeds),
-        flips=stats.sign_flip(of_seeds),
-        wilcoxon=stats.wilcoxon(of_seeds),
-        improvement=stats.probability_of_improvement(mine.values.tolist(), theirs.values.tolist()),
-        detectable=stats.detectable(error, difference.freedom, strictest),
-        by_rule={
-            rule: _paired(checkpoints.scores(cells[ours], metric, rule), checkpoints.scores(cells[rival], metric, rule))
-            for rule in RULES
-        },
-        at_cost={cost: _at_equal_cost(cells[ours], cells[rival], metric, cost) for cost in COSTS},
-    )
 
 
 def _paired(ours: dict[Unit, float], theirs: dict[Unit, float]) -> crossed.Estimate | None:
@@ -160,22 +138,22 @@ def turns(found: list[Pair]) -> list[str]:
     return out
 
 
-def verdict(ours: str, name: Group, group: Cells, found: list[Pair], alpha: float = ALPHA) -> tuple[str, str]:
+def verdict(ours: str, name: Group, group: Cells, found: list[Pair]) -> tuple[str, str]:
     """A comparison in a line, and which of `VERDICTS` it is: against the rival that is best on validation samples."""
     task = tasks.get(name.task)
     if not found:
         return f"{name.label}: nothing to compare, for want of finished runs.", OPEN
     known = {pair.rival: one for pair in found if (one := summary.validation(group[pair.rival], task.metric)).units}
     best = max(found, key=lambda pair: known[pair.rival].values.mean() if pair.rival in known else -math.inf)
-    told, chosen = best.verdict(alpha), "its best rival on validation samples" if known else "its first rival"
+    told, chosen = best.verdict(), "its best rival on validation samples" if known else "its first rival"
     numbers = _with_bounds(best.difference)
     if size_of(group) in TRIAL_SIZES:
         return f"{name.label}: it runs, and nothing is decided; {numbers} against {best.rival}.", OPEN
-    counts = [f"{one} {sum(pair.verdict(alpha) == one for pair in found)}" for one in (BETTER, WORSE)]
+    counts = [f"{one} {sum(pair.verdict() == one for pair in found)}" for one in (BETTER, WORSE)]
     return f"{name.label}: {told} {best.rival}, {chosen}: {numbers}; of {len(found)} rivals {', '.join(counts)}.", told
 
 
-def conclusion(ours: str, name: Group, group: Cells, found: list[Pair], alpha: float = ALPHA) -> str:
+def conclusion(ours: str, name: Group, group: Cells, found: list[Pair]) -> str:
     """One paragraph in plain words, computed from the statistics."""
     task = tasks.get(name.task)
     level = crossed.estimate(scores.of(group[ours], task.metric))
@@ -188,13 +166,13 @@ def conclusion(ours: str, name: Group, group: Cells, found: list[Pair], alpha: f
     if size_of(group) in TRIAL_SIZES:
         return f"{out[0]} That it runs is all that this size shows."
     for verdict in VERDICTS:
-        if rivals := [pair for pair in found if pair.verdict(alpha) == verdict]:
+        if rivals := [pair for pair in found if pair.verdict() == verdict]:
             told = "; ".join(_told(pair, verdict) for pair in rivals)
             out.append(f"It is {verdict} {told}.")
     tgt = [pair for pair in found if fact(pair.rival).is_tgt]
     if tgt:
-        beaten = [pair.rival for pair in tgt if pair.verdict(alpha) == BETTER]
-        lost = [pair.rival for pair in tgt if pair.verdict(alpha) == WORSE]
+        beaten = [pair.rival for pair in tgt if pair.verdict() == BETTER]
+        lost = [pair.rival for pair in tgt if pair.verdict() == WORSE]
         answer = "Yes" if len(beaten) == len(tgt) else "No" if lost else "Not shown"
         out.append(f"Is it better than TGT here? {answer}: better than {len(beaten)} of {len(tgt)} variants of TGT.")
     costs = ", ".join(
@@ -219,18 +197,16 @@ def _told(pair: Pair, verdict: str) -> str:
     return numbers + ")"
 
 
-def _with_bounds(difference: stats.Interval) -> str:
+def _with_bounds(difference: stats.Difference) -> str:
     return f"{_points(difference)} points" + ("" if math.isnan(difference.half) else f" {difference.bounds}")
 
 
-def _points(difference: stats.Interval) -> str:
+def _points(difference: stats.Difference) -> str:
     return f"{100 * difference.mean:+.1f}"
 
 
 def frame(ours: str, name: Group, found: list[Pair]) -> pd.DataFrame:
     """One row a rival, differences in fractions: what the paragraph and the table are written from."""
-    import pandas as pd
-
     rows = []
     for pair in found:
         row = {

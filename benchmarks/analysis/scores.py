@@ -107,10 +107,10 @@ def of(seeds: Seeds, metric: str) -> Scores:
     free = bool(found) and not any(record.costs.get(name, 0) for record in found.values() for name in OF_TEACHER)
     known = {one: float(record.metrics[metric]) for one, record in found.items()}  # type: ignore[arg-type]
     scores = replace(plain(known), free=free)
-    rows = [_row(found[one], metric) for one in scores.units]
-    if not rows or any(row is None for row in rows) or len({len(row) for row in rows if row is not None}) > 1:
+    rows = [row for one in scores.units if (row := _row(found[one], metric)) is not None]
+    if not rows or len(rows) < len(scores.units) or len(set(map(len, rows))) > 1:
         return scores
-    return replace(scores, samples=np.stack([row for row in rows if row is not None]))
+    return replace(scores, samples=np.stack(rows))
 
 
 def _row(record: Record, metric: str) -> np.ndarray | None:
@@ -125,13 +125,12 @@ def _row(record: Record, metric: str) -> np.ndarray | None:
     if of_sample is None:
         return None
     counted = of_sample >= 0
-    found = np.bincount(of_sample[counted])
-    here = found > 0
-    means = np.bincount(of_sample[counted], hits[counted], len(found))[here] / found[here]
-    if abs(means.mean() - record.metrics[metric]) > 1e-6:  # type: ignore[operator]
+    of_sample, right = of_sample[counted], hits[counted]
+    size = np.bincount(of_sample)
+    means = np.bincount(of_sample, right) / np.maximum(size, 1)
+    if abs(means[size > 0].mean() - record.metrics[metric]) > 1e-6:  # type: ignore[operator]
         return None
-    scale, centre = np.zeros(len(found) + 1), np.zeros(len(found) + 1)  # the last is of what is not counted
-    several = found[here]
-    scale[:-1][here] = np.where(several > 1, 1 / np.sqrt(np.maximum(several * (several - 1), 1)), 0) / here.sum()
-    centre[:-1][here] = means
-    return (hits - centre[of_sample]) * scale[of_sample]
+    scale = np.where(size > 1, 1 / np.sqrt(np.maximum(size * (size - 1), 1)), 0) / (size > 0).sum()
+    row = np.zeros(len(hits))
+    row[counted] = (right - means[of_sample]) * scale[of_sample]
+    return row

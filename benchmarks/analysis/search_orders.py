@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from benchmarks.core.paths import REFERENCE
 from benchmarks.registry import tasks
@@ -35,22 +38,18 @@ class Orders:
     @classmethod
     def of(cls, folder: Path) -> Orders:
         """Those of a folder of records of one size, before the committed ones."""
-        import pandas as pd
-
         size = folder.name.partition("-")[0]  # small-cuda is of size small
-        folders = (REFERENCE / size, REFERENCE / folder.name, folder)
-        turned: dict[tuple[Place, str, str], float] = {}
-        tuned: Tuned = {}
-        for one in folders:
+        found = cls(size if size in SIZES else "")
+        for one in (REFERENCE / size, REFERENCE / folder.name, folder):
             if (one / FILE).exists():
                 for row in pd.read_csv(one / FILE).to_dict("records"):
                     place = Place(row["task"], row["teacher"], row["budget"])
-                    turned[place, row["ahead"], row["behind"]] = row["turned"]
+                    found.turned[place, row["ahead"], row["behind"]] = row["turned"]
             for name, rows in read_tuned(one / "tuned.json").items():
-                tuned[name] = tuned.get(name, {}) | rows
-        return cls(size if size in SIZES else "", turned, tuned)
+                found.tuned.setdefault(name, {}).update(rows)
+        return found
 
-    def __call__(self, ahead: str, behind: str, task: str, teacher: str, budget: int) -> float | None:
+    def chance(self, ahead: str, behind: str, task: str, teacher: str, budget: int) -> float | None:
         """Probability that another search would put `behind` before `ahead`.
 
         None where nothing tells it, as of rows with more steps than the runs of their search had.
@@ -68,10 +67,7 @@ class Orders:
 
     def outdated(self, method: str, task: str, teacher: str, budget: int) -> bool:
         """Whether the hyper-parameters come from an earlier version of the search."""
-        if not self.size:
-            return False
-        found = self.tuned.get(str(place_of(tasks.get(task), self.size, teacher, budget)), {})
-        return searched_as(method) in found and not self.searched(method, task, teacher, budget)
+        return bool(self._found(method, task, teacher, budget)) and not self.searched(method, task, teacher, budget)
 
     def searched(self, method: str, task: str, teacher: str, budget: int) -> bool:
         """Whether the hyper-parameters come from this version of the search; others are not tuned alike."""
@@ -79,7 +75,11 @@ class Orders:
 
     def edges(self, method: str, task: str, teacher: str, budget: int) -> list[str]:
         """Hyper-parameters whose chosen value stands at an end of its axis."""
+        return self._found(method, task, teacher, budget).get("edges", [])
+
+    def _found(self, method: str, task: str, teacher: str, budget: int) -> dict[str, Any]:
+        """What a search, of any version, found for a row; empty of none."""
         if not self.size:
-            return []
+            return {}
         place = place_of(tasks.get(task), self.size, teacher, budget)
-        return self.tuned.get(str(place), {}).get(searched_as(method), {}).get("edges", [])
+        return self.tuned.get(str(place), {}).get(searched_as(method), {})

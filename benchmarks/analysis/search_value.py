@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.records.record import Record, Store
@@ -22,9 +23,6 @@ from benchmarks.registry import tasks
 from benchmarks.registry.hyperparameters import Place
 from benchmarks.registry.methods import METHODS
 from benchmarks.runs.search import BEYOND, FINAL, SEEDS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RESAMPLES = 2000
 #: What makes the scores of two trials comparable.
@@ -68,8 +66,9 @@ class SearchedRow:
         share = np.arange(len(scores) + 1) / len(scores)
         return [float(np.diff(share**k) @ scores) for k in range(1, len(scores) + 1)]
 
-    def resampled(self, count: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-        """Scores (count,) of what other searches of the same size would have chosen.
+    @cached_property
+    def resampled(self) -> np.ndarray:
+        """Scores (RESAMPLES,) of what other searches of the same size would have chosen.
 
         One that had a single seed is taken at its score there; the winner brings what was found beyond its axes' ends.
         """
@@ -79,20 +78,12 @@ class SearchedRow:
         finalists = [i for i, t in enumerate(drawn) if len(t.whole) > 1]
         if finalists:
             final[max(finalists, key=lambda i: final[i])] = self.best
-        rng = np.random.default_rng(seed_of("search-value", *self.place, seed))
-        there = np.zeros((count, size), bool)
-        there[np.arange(count)[:, None], rng.integers(size, size=(count, size))] = True
-        there = _highest(there, first, max(size // FINAL, 1))
-        found = np.where(there, final, -np.inf).max(1)
-        return found[np.isfinite(found)]
-
-
-def _highest(there: np.ndarray, scores: np.ndarray, count: int) -> np.ndarray:
-    """Of the settings that are there (searches, settings) the `count` of the highest scores (settings,)."""
-    order = np.argsort(-scores, kind="stable")
-    kept = np.zeros_like(there)
-    kept[:, order] = there[:, order] & (there[:, order].cumsum(1) <= count)
-    return kept
+        rng = np.random.default_rng(seed_of("search-value", *self.place, 0))
+        there = np.zeros((RESAMPLES, size), bool)
+        there[np.arange(RESAMPLES)[:, None], rng.integers(size, size=(RESAMPLES, size))] = True
+        order = np.argsort(-first, kind="stable")  # of each search's settings those with the highest scores go on
+        there = there[:, order] & (there[:, order].cumsum(1) <= max(size // FINAL, 1))
+        return np.where(there, final[order], -np.inf).max(1)
 
 
 class SearchValue:
@@ -115,7 +106,6 @@ class SearchValue:
             setting.whole[spec.seed] = score
         rows = [SearchedRow(*key, tuple(row.values())) for key, row in found.items()]
         self.rows = {(row.place, row.method): row for row in rows if row.drawn}
-        self._resampled: dict[tuple[Place, str], np.ndarray] = {}
 
     @classmethod
     def load(cls, *folders: Path) -> SearchValue:
@@ -125,31 +115,16 @@ class SearchValue:
 
     def turned(self, place: Place, ahead: str, behind: str) -> float | None:
         """Probability that another search would put `behind` before `ahead`; None where one was not searched."""
-        pair = [self._scores(place, method) for method in (ahead, behind)]
-        if any(scores is None or not len(scores) for scores in pair):
-            return None
-        first, second = pair
-        count = min(len(first), len(second))  # type: ignore[arg-type]
-        return float(np.mean(second[:count] > first[:count]))  # type: ignore[index]
-
-    def _scores(self, place: Place, method: str) -> np.ndarray | None:
-        key = place, method
-        if key not in self._resampled and key in self.rows:
-            self._resampled[key] = self.rows[key].resampled()
-        return self._resampled.get(key)
+        first, second = (self.rows.get((place, method)) for method in (ahead, behind))
+        return float(np.mean(second.resampled > first.resampled)) if first and second else None
 
     def by_place(self) -> dict[Place, list[SearchedRow]]:
         """The searched rows of each place, in the order of tables."""
-        order = list(METHODS)
-        found: dict[Place, list[SearchedRow]] = {}
-        for row in sorted((r for r in self.rows.values() if r.method in METHODS), key=lambda r: order.index(r.method)):
-            found.setdefault(row.place, []).append(row)
-        return dict(sorted(found.items()))
+        places = sorted({place for place, _ in self.rows})
+        return {place: [self.rows[place, m] for m in METHODS if (place, m) in self.rows] for place in places}
 
     def expected(self) -> pd.DataFrame:
         """Expected best score on the first seed against the number of trials, a line each."""
-        import pandas as pd
-
         lines = [
             (*place, row.method, trials, best)
             for place, rows in self.by_place().items()
@@ -160,14 +135,10 @@ class SearchValue:
 
     def orders(self) -> pd.DataFrame:
         """Each pair of rows by what the search chose for them, and how often another search would turn them round."""
-        import pandas as pd
-
         lines = []
         for place, rows in self.by_place().items():
-            ranked = sorted(rows, key=lambda row: -row.best)
-            for number, ahead in enumerate(ranked):
-                for behind in ranked[number + 1 :]:
-                    turned = self.turned(place, ahead.method, behind.method)
-                    lines.append((*place, ahead.method, behind.method, ahead.best, behind.best, turned))
+            for ahead, behind in combinations(sorted(rows, key=lambda row: -row.best), 2):
+                turned = self.turned(place, ahead.method, behind.method)
+                lines.append((*place, ahead.method, behind.method, ahead.best, behind.best, turned))
         names = ["ahead", "behind", "validation_ahead", "validation_behind", "turned"]
         return pd.DataFrame(lines, columns=[*Place._fields, *names])

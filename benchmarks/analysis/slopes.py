@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.analysis import crossed
 from benchmarks.analysis.scores import plain
 from benchmarks.records.groups import Groups, Unit, values
 from benchmarks.tasks.manifold import TEST
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = ["latent", "dimension", "method", "n_seeds", "slope", "low", "high", "rate_latent", "rate_input"]
 #: Below this an error cannot be distinguished from 0 on the test points.
@@ -32,8 +29,6 @@ def frame(groups: Groups) -> pd.DataFrame:
     Beside it two rates at which samples cover a space, n^(-1/d) and n^(-1/D): an empirical measure comes near its own
     in the Wasserstein distance no faster (Weed & Bach 2019). They are not the paper's bounds: those are not at hand.
     """
-    import pandas as pd
-
     errors: dict[tuple[str, str], dict[Unit, list[tuple[int, float]]]] = {}
     for group, cells in groups.items():
         for method, seeds in cells.items():

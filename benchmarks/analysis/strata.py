@@ -15,22 +15,13 @@ from functools import cache
 import numpy as np
 
 from benchmarks.core import paths
-from benchmarks.metrics.classification import FEW, MANY
+from benchmarks.metrics.classification import SHOTS
 from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 
 PATH = paths.ROOT / "results" / "ledger" / "test-classes.json"
 #: Metrics that are means of hits over all samples alike.
 OF_ALL = ("accuracy", "success_20")
-#: Metrics that are means over classes: which classes, by their training samples.
-OF_CLASSES = {
-    "balanced_accuracy": lambda counts: counts >= 0,
-    "many_shot": lambda counts: counts > MANY,
-    "medium_shot": lambda counts: (counts >= FEW) & (counts <= MANY),
-    "few_shot": lambda counts: (counts < FEW) & (counts >= 0),
-}
-
-
 #: Classes of test samples by task and size, of tasks that the file does not tell of: whoever has the data may tell.
 _HEARD: dict[tuple[str, str], np.ndarray] = {}
 
@@ -45,7 +36,7 @@ def of(spec: Spec, metric: str, count: int) -> np.ndarray | None:
     """The stratum of each of `count` test samples (N,), -1 of those that the metric leaves out; None if unknown."""
     if metric in OF_ALL:
         return np.zeros(count, np.int64)
-    if metric not in OF_CLASSES:
+    if metric not in ("balanced_accuracy", *SHOTS):
         return None
     told = _told().get(f"{spec.task} {spec.size}")
     labels = _HEARD.get((spec.task, spec.size)) if told is None else _classes(told["classes"])
@@ -56,7 +47,7 @@ def of(spec: Spec, metric: str, count: int) -> np.ndarray | None:
         return np.asarray(labels[:count], np.int64)
     if counts is None:
         return None
-    chosen = OF_CLASSES[metric](np.array(counts))
+    chosen = SHOTS[metric](np.array(counts))
     return np.where(chosen[labels[:count]], labels[:count], -1)
 
 

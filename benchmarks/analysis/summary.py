@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from benchmarks.analysis import crossed
 from benchmarks.analysis import scores as scoring
@@ -18,9 +18,6 @@ from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import fact
 from benchmarks.task import Task
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 METRICS = (
     "accuracy", "balanced_accuracy", "macro_f1", "coarse_accuracy", "many_shot", "medium_shot", "few_shot",
@@ -39,11 +36,9 @@ COLUMNS = [
 
 def frame(groups: Groups, metrics: Iterable[str] = METRICS) -> pd.DataFrame:
     """Long table, one row a (group, method, metric), in fractions, with the columns `COLUMNS`."""
-    import pandas as pd
-
     rows = []
     for group, cells in groups.items():
-        same = {"task": group.task, "teacher": group.teacher, "budget": group.budget, "match": group.match}
+        same = group._asdict()
         for metric in metrics:
             found = scores(cells, metric)
             of_steps = {steps: contenders(cells, metric, steps) for steps in schedules(cells)}
@@ -110,13 +105,8 @@ def validation(seeds: Seeds, metric: str) -> Scores:
 def is_rival(method: str) -> bool:
     """Whether a row may be called a rival: an oracle sees more, another student is no peer, one's own is no rival."""
     row = fact(method)
-    return row.role == "rival" and not row.other_student and not is_own(method)
-
-
-def is_own(method: str) -> bool:
-    """Whether a row is somebody's own, from outside the repository."""
-    row = fact(method)
-    return bool(row.packages) or not row.target
+    own = row.packages or not row.target  # from outside the repository
+    return row.role == "rival" and not row.other_student and not own
 
 
 def best_of(cells: Cells, names: str, metric: str) -> str | None:
@@ -200,21 +190,10 @@ def gap_closed(ours: dict[Unit, float], base: dict[Unit, float], top: float) -> 
 
 def mean_cost(seeds: Seeds, name: str) -> float:
     """Of the finished runs, of which there must be one."""
-    paid = [record.costs[name] for record in seeds.values() if record is not None and record.status == "ok"]
+    paid = [record.costs[name] for record in finished(seeds).values()]
     return sum(paid) / len(paid)
 
 
 def seconds(value: float) -> str:
     """Seconds as people read them: no run takes none."""
     return f"{value:.0f}" if value >= 0.5 else f"{value:.1g}"
-
-
-def unknown(found: Iterable[Estimate]) -> list[str]:
-    """The parts of the error that some of these estimates do not hold, in words."""
-    told = []
-    parts = [one.parts for one in found]
-    if any(math.isnan(one.draw) for one in parts):
-        told.append("teacher draws")
-    if any(math.isnan(one.test) for one in parts):
-        told.append("test samples")
-    return told

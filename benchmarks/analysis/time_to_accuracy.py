@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.records.checkpoints import COSTS
 from benchmarks.records.groups import Groups, Seeds, Unit, finished
-from benchmarks.records.record import Record
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
 from benchmarks.registry.methods import METHODS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NOTE = (
     "What a run pays until its validation metric first reaches what distillation of the same seed has at its end: "
@@ -31,8 +28,6 @@ def frame(groups: Groups) -> pd.DataFrame:
     A seed that never reaches it counts as infinite. `target`: distillation's ends, mean over seeds; `reached`: how many
     seeds reach their own; `at_first`: how many at their first checkpoint, before which nothing is known.
     """
-    import pandas as pd
-
     rows = []
     for group, cells in groups.items():
         metric = tasks.get(group.task).metric
@@ -52,27 +47,23 @@ def frame(groups: Groups) -> pd.DataFrame:
 
 
 def _curves(seeds: Seeds, metric: str) -> dict[Unit, list[tuple[float, dict[str, float]]]]:
-    """Of the finished runs that were validated."""
-    found = {seed: _curve(record, metric) for seed, record in finished(seeds).items()}
-    return {seed: curve for seed, curve in found.items() if curve}
-
-
-def _curve(record: Record, metric: str) -> list[tuple[float, dict[str, float]]]:
-    """(validation metric, costs) at each checkpoint; empty where the budget took the validation samples."""
-    return [
-        (value, {name: paid(point) for name, paid in COSTS.items()})
-        for point in record.curve
-        if point.validation and (value := point.validation.get(metric)) is not None
-    ]
+    """(validation metric, costs) at each checkpoint of the finished runs that were validated."""
+    found = {}
+    for seed, record in finished(seeds).items():
+        curve = [
+            (value, {name: paid(point) for name, paid in COSTS.items()})
+            for point in record.curve
+            if point.validation and (value := point.validation.get(metric)) is not None
+        ]
+        if curve:
+            found[seed] = curve
+    return found
 
 
 def _paid(curve: list[tuple[float, dict[str, float]]], target: float) -> dict[str, float] | None:
-    before: tuple[float, dict[str, float]] | None = None
-    for value, costs in curve:
+    """Costs at the first crossing of a target, linear between checkpoints; None of a curve below it."""
+    for (low, before), (value, costs) in pairwise([curve[0], *curve]):
         if value >= target:
-            if before is None:
-                return costs
-            share = (target - before[0]) / (value - before[0])
-            return {name: before[1][name] + share * (cost - before[1][name]) for name, cost in costs.items()}
-        before = value, costs
+            share = (target - low) / (value - low) if value > low else 1.0
+            return {name: before[name] + share * (cost - before[name]) for name, cost in costs.items()}
     return None

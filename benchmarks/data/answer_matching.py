@@ -24,14 +24,11 @@ def tokens(text: str) -> list[str]:
     return [token.lower() for token in _TOKEN.findall(unicodedata.normalize("NFD", text))]
 
 
-def has_answer(answers: Iterable[str], passage: str) -> bool:
-    """Whether the tokens of an answer stand in a row in the passage. Of DPR's, an answer without tokens is in all."""
-    line = _line(tokens(passage))
-    return any(found and _line(found) in line for found in map(tokens, answers))
-
-
 def holding(ranked: np.ndarray, answers: Sequence[Sequence[str]], passage: Callable[[int], str]) -> np.ndarray:
-    """Which passages ranked for each question (N, K) hold one of its answers; `passage` gives a number's text."""
+    """Which passages ranked for each question (N, K) hold one of its answers; `passage` gives a number's text.
+
+    An answer without tokens is in none, and in all by DPR's own code.
+    """
     line = lru_cache(2**16)(lambda number: _line(tokens(passage(number))))
     wanted = [[_line(found) for found in map(tokens, each) if found] for each in answers]
     rows = zip(ranked.tolist(), wanted, strict=True)

@@ -37,23 +37,18 @@ class Unavailable(MachineFailure):
     """The data of a task cannot be had on this machine; the message says why."""
 
 
-#: Whether data that are not in the cache may be fetched.
-_FETCHING: ContextVar[bool] = ContextVar("fetching", default=True)
+#: Whether data that are not in the cache may be fetched, or made from others.
+FETCHING: ContextVar[bool] = ContextVar("fetching", default=True)
 
 
 @contextmanager
 def nothing_fetched() -> Iterator[None]:
     """While a plan is made, data that are not here are unavailable."""
-    token = _FETCHING.set(False)
+    token = FETCHING.set(False)
     try:
         yield
     finally:
-        _FETCHING.reset(token)
-
-
-def fetching() -> bool:
-    """Whether data that are not here may be fetched, or made from others."""
-    return _FETCHING.get()
+        FETCHING.reset(token)
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ class Asset:
 
 def _fetched(asset: Asset, path: Path) -> Arrays:
     """Fetch an asset that is not there or is damaged. Two processes that ask at once fetch it once."""
-    if not fetching():
+    if not FETCHING.get():
         raise Unavailable(f"{asset.name} is not in {path.parent}, and a plan fetches nothing; `data` fetches it")
     kept.check_can_be_made(path, _MEGABYTES)
     with FileLock(path.with_suffix(".lock")):

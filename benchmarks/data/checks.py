@@ -109,13 +109,13 @@ def of_inputs(inputs: Mapping[str, Samples], domain: str) -> str:
 
 def _of_values(found: np.ndarray, side: str, domain: str, first: int) -> str:
     """As `of_inputs`, of a part (N, ...) of a side that begins with its sample `first`."""
-    if found.dtype.kind == "f" and len(wrong := first + _rows(~np.isfinite(found))):
+    rows = found.reshape(len(found), -1)
+    if found.dtype.kind == "f" and len(wrong := first + np.flatnonzero(~np.isfinite(rows).all(1))):
         return f"{side} inputs hold NaN or infinity in {len(wrong)} samples ({listed(wrong)}); fill or leave them out"
     if domain == "image" and not (found.dtype.kind == "f" and found.min() >= 0 and found.max() <= 1):
         span = f"{found.dtype} from {found.min():g} to {found.max():g}"
         return f"{side} images are {span}; give bytes (uint8), or floats in [0, 1]"
-    empty = ~(found != 0).reshape(len(found), -1).any(1)
-    if domain in ("text", "retrieval") and len(wrong := first + np.flatnonzero(empty)):
+    if domain in ("text", "retrieval") and len(wrong := first + np.flatnonzero(~rows.any(1))):
         return f"{len(wrong)} {side} texts are empty ({listed(wrong)}); leave them out"
     return ""
 
@@ -188,8 +188,3 @@ def worth_knowing(inputs: Samples) -> Iterator[str]:
         yield f"{len(again)} training inputs repeat an earlier one ({listed(again)})"
     if inputs.dtype.kind == "f" and inputs.ndim == 2 and len(flat := np.flatnonzero(np.asarray(inputs).std(0) == 0)):
         yield f"{len(flat)} of {inputs.shape[1]} numbers are the same in all training samples ({listed(flat)})"
-
-
-def _rows(wrong: np.ndarray) -> np.ndarray:
-    """Samples (K,) with anything marked in `wrong` (N, ...)."""
-    return np.flatnonzero(wrong.reshape(len(wrong), -1).any(1))

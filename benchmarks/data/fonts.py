@@ -59,6 +59,8 @@ def glyphs_from_debian(folder: Path) -> Arrays:
     Raises:
         Unavailable: the fonts are others than the pinned ones, or this FreeType draws them otherwise.
     """
+    from PIL import __version__, features
+
     kept = paths.cache() / "data" / "fonts"
     kept.mkdir(parents=True, exist_ok=True)
     archives = debs([f"fonts-{name}" for name in PACKAGES], kept)
@@ -71,19 +73,12 @@ def glyphs_from_debian(folder: Path) -> Arrays:
         )
     arrays = drawn(found)
     if (pixels := array_digest(arrays)) != DRAWN_SHA256:
-        raise Unavailable(other_pixels(pixels))
+        raise Unavailable(
+            f"FreeType {features.version('freetype2')} of Pillow {__version__} draws other pixels than {FREETYPE}: "
+            f"hash {pixels}, expected {DRAWN_SHA256}; install pillow=={PILLOW}"
+        )
     shutil.rmtree(kept)
     return arrays
-
-
-def other_pixels(found: str) -> str:
-    """What is wrong where the right fonts gave images of another hash."""
-    from PIL import __version__, features
-
-    return (
-        f"FreeType {features.version('freetype2')} of Pillow {__version__} draws other pixels than {FREETYPE}: "
-        f"hash {found}, expected {DRAWN_SHA256}; install pillow=={PILLOW}"
-    )
 
 
 def faces(package: str, archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:

@@ -30,17 +30,15 @@ def read(folder: Path, split: str, columns: tuple[str, ...]) -> Dataset:
     from datasets import Dataset
 
     wanted, cache = ["label", *columns], str(paths.cache() / "datasets")
-    files = sorted(map(str, folder.glob(f"{split}-*.parquet")))
+    files, table = sorted(map(str, folder.glob(f"{split}-*.parquet"))), folder / f"{split}.csv"
+    if not files and not table.exists():
+        raise Unavailable(f"{folder} holds no {split}-*.parquet and no {split}.csv")
     try:
         if files:
             found = Dataset.from_parquet(files, cache_dir=cache)
-        elif (table := folder / f"{split}.csv").exists():
+        else:
             more: dict[str, Any] = {"column_names": wanted, "keep_default_na": False}
             found = Dataset.from_csv(str(table), cache_dir=cache, **more)
-        else:
-            raise Unavailable(f"{folder} holds no {split}-*.parquet and no {split}.csv")
-    except Unavailable:
-        raise
     except Exception as error:  # pyarrow, pandas and datasets have many kinds of their own
         raise BadInput(f"{folder}: {split} cannot be read: {in_a_line(error.__cause__ or error)}") from error
     if absent := [name for name in wanted if name not in found.column_names]:

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from benchmarks.core import paths
 from benchmarks.core.errors import BadInput, tell, tell_once
-from benchmarks.data.asset import Unavailable, fetching
+from benchmarks.data.asset import FETCHING, Unavailable
 from benchmarks.data.stored import Pack, Stored, pack
 
 
@@ -140,7 +140,7 @@ class Photographs:
     @cached_property
     def _pack(self) -> Pack:
         if not self.path.exists():
-            if not fetching():
+            if not FETCHING.get():
                 raise Unavailable(f"{self.name} is not packed in {self.path.parent} yet, and a plan packs nothing")
             paths.check_writable(self.path.parent)
             with FileLock(self.path.with_suffix(".lock")):

@@ -38,7 +38,7 @@ class Profile:
         if self.kind == "uniform":
             counts = np.array([budget])
         elif self.kind == "balanced":
-            counts = _balanced(len(available), budget)
+            counts = budget // len(available) + (np.arange(len(available)) < budget % len(available))
         elif self.kind == "exponential":
             n_max = _largest(lambda n: int(exponential(len(available), n, self.ratio).sum()), budget)
             counts = exponential(len(available), n_max, self.ratio)
@@ -62,10 +62,6 @@ def exponential(classes: int, n_max: int, ratio: float) -> np.ndarray:
     """n_i = int(n_max * f^(i / (C - 1))) with f = 1 / ratio, in label order (Cao et al. 2019, CIFAR-LT)."""
     powers = [(1.0 / ratio) ** (i / (classes - 1.0)) for i in range(classes)]
     return np.array([int(n_max * power) for power in powers], np.int64)
-
-
-def _balanced(classes: int, budget: int) -> np.ndarray:
-    return np.array([budget // classes + (i < budget % classes) for i in range(classes)], np.int64)
 
 
 def _natural(available: np.ndarray, thousandths: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 #: Boundaries of classifier-balancing (Kang et al. 2020); OLTR's differ (>= 100, <= 20), so tables name the rule.
 MANY, FEW = 100, 20
 SHOT_RULE = f"many > {MANY}, medium {FEW}..{MANY}, few < {FEW} training samples a class"
+#: Which classes a metric is the mean of, by their training samples (C,).
+SHOTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "many_shot": lambda counts: counts > MANY,
+    "medium_shot": lambda counts: (counts >= FEW) & (counts <= MANY),
+    "few_shot": lambda counts: counts < FEW,
+}
 
 #: Metrics whose name is not what people call them.
 HEADS = {
@@ -56,9 +62,7 @@ def classification(
         "accuracy": float(hits.sum() / tested.sum()),
         "balanced_accuracy": mean(recall, present),
         "macro_f1": mean(f1, occurring),
-        "many_shot": mean(recall, present & (train_counts > MANY)),
-        "medium_shot": mean(recall, present & (train_counts >= FEW) & (train_counts <= MANY)),
-        "few_shot": mean(recall, present & (train_counts < FEW)),
+        **{name: mean(recall, present & chosen(train_counts)) for name, chosen in SHOTS.items()},
     }
     if coarse is not None:
         of = np.asarray(coarse)
@@ -84,9 +88,9 @@ def right(logits: Tensor, labels: np.ndarray) -> np.ndarray:
     return logits.argmax(1).numpy() == labels
 
 
-def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error (Guo et al. 2017): |accuracy - confidence| over bins of confidence, by their share."""
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Expected calibration error (Guo et al. 2017): |accuracy - confidence| over 15 bins of confidence, weighted."""
     confidence, correct = probabilities.max(1), probabilities.argmax(1) == labels
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = np.bincount(which, correct - confidence, bins)
+    which = np.minimum((confidence * 15).astype(int), 14)
+    gap = np.bincount(which, correct - confidence, 15)
     return float(np.abs(gap).sum() / len(labels))

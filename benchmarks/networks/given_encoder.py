@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from benchmarks.data.wordpieces import PAD, UNKNOWN
 from benchmarks.networks.query_generator import QueryGenerator
 from benchmarks.networks.sentence_encoder import SentenceEncoder
-from benchmarks.networks.text import embed, lengths, present
+from benchmarks.networks.text import embed, enclosed, lengths, present
 from tgt.hub_text import DenoisingGenerator
 
 
@@ -77,14 +77,7 @@ class GivenEncoder(SentenceEncoder):
                 part.name_or_path = ""  # no part of what the network is: a folder may be moved
 
     def _means(self, text: Tensor, mask: Tensor) -> Tensor:
-        count, (before, after) = lengths(mask), (len(self.begin), len(self.end))
-        words = F.pad(embed(text, self.table), (0, 0, 0, after))
-        words = torch.cat([self.begin.expand(len(text), -1, -1), words], 1)
-        mask = F.pad(F.pad(mask, (before, 0), value=True), (0, after))
-        at = torch.arange(words.shape[1], device=text.device)
-        for number, vector in enumerate(self.end):
-            here = at == (count + before + number)[:, None]
-            words, mask = torch.where(here[..., None], vector, words), mask | here
+        words, mask = enclosed(embed(text, self.table), mask, self.begin, self.end)
         return self.model({"inputs_embeds": words, "attention_mask": mask.long()})["sentence_embedding"]
 
 

@@ -1,4 +1,4 @@
-"""The exact generator and labeler of a known manifold, and a student that knows nothing of it."""
+"""The exact generator and labeler of a known manifold."""
 
 from __future__ import annotations
 
@@ -42,8 +42,3 @@ class Labeler(_Known):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return ((inputs @ self.into) @ self.hidden.T + self.bias).tanh() @ self.classes.T - self.offset
-
-
-def student(dimension: int, classes: int) -> nn.Module:
-    """A perceptron of two hidden layers on the raw inputs."""
-    return nn.Sequential(nn.Linear(dimension, 64), nn.GELU(), nn.Linear(64, 64), nn.GELU(), nn.Linear(64, classes))

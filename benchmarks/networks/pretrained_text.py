@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.data.wordpieces import PAD
-from benchmarks.networks.text import lengths, present, straight_through
+from benchmarks.networks.text import embed, enclosed, present, straight_through
 
 
 class Reader(nn.Module):
@@ -45,16 +45,9 @@ class Reader(nn.Module):
 
     def read(self, model: Any, text: Tensor) -> Any:
         """What `model`, the whole or a part of it, makes of tokens (B, T) or distributions over them (B, T, V)."""
-        mask, table = present(text), self.model.get_input_embeddings().weight
-        own = table[self.pieces]
-        first, last = table[self.around]
-        words = text @ own if text.is_floating_point() else own[text]
-        found = F.pad(torch.cat([first.expand(len(text), 1, -1), words], 1), (0, 0, 0, 1))
-        mask = F.pad(F.pad(mask, (1, 0), value=True), (0, 1), value=False)
-        rows, behind = torch.arange(len(text), device=text.device), 1 + lengths(mask[:, 1:])
-        found[rows, behind] = last
-        mask[rows, behind] = True
-        return model(inputs_embeds=found, attention_mask=mask.long())
+        table = self.model.get_input_embeddings().weight
+        words, mask = enclosed(embed(text, table[self.pieces]), present(text), *table[self.around][:, None])
+        return model(inputs_embeds=words, attention_mask=mask.long())
 
 
 class Classifier(Reader):

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.data.wordpieces import PAD, UNKNOWN
-from benchmarks.networks.retrieval import SCALE, main_directions
+from benchmarks.networks.retrieval import SCALE
 from benchmarks.networks.sentence_encoder import SentenceEncoder
-from benchmarks.networks.text import frozen_inference, present
+from benchmarks.networks.text import frozen_inference, main_directions, present
 from tgt import one_hot
 
 

@@ -19,13 +19,6 @@ from benchmarks.networks.text import embed, present
 SCALE = 20.0
 
 
-def main_directions(vectors: Tensor, width: int) -> Tensor:
-    """Vectors (V, d) in their `width` main directions (V, width), centred, of unit variance on average."""
-    centred = vectors - vectors.mean(0)
-    values, directions = torch.linalg.eigh(centred.T @ centred)
-    return centred @ directions[:, -width:] / (values[-width:].mean() / len(vectors)).sqrt()
-
-
 class DenseLabeler(nn.Module):
     """The frozen sentence encoder as a labeler: text -> scores (B, L) over the passages it has embedded."""
 
@@ -35,11 +28,6 @@ class DenseLabeler(nn.Module):
         super().__init__()
         self.encoder = (encoder or SentenceEncoder(vocabulary)).requires_grad_(False)
         self.register_buffer("passages", passages.clone())
-
-    @property
-    def word_vectors(self) -> Tensor:
-        """(V, 384): which words are near each other."""
-        return self.encoder.table
 
     def embed(self, text: Tensor) -> Tensor:
         """Unit vectors (B, 384), which `score` makes scores of."""

@@ -9,15 +9,8 @@ from torch.nn import functional as F
 
 from benchmarks.core import kept, paths
 from benchmarks.core.fingerprint import array_digest, digest
-from benchmarks.data.wordpieces import (
-    CLS,
-    PASSAGE_LENGTH,
-    SPECIAL_TOKENS,
-    in_vocabulary,
-    vocabulary_of,
-    word_pieces,
-)
-from benchmarks.networks.text import MiniLM, embed, frozen_inference, lengths, of_like_length, present
+from benchmarks.data.wordpieces import CLS, PASSAGE_LENGTH, SPECIAL_TOKENS, in_vocabulary, vocabulary_of, word_pieces
+from benchmarks.networks.text import MiniLM, embed, enclosed, frozen_inference, of_like_length, present
 
 SEP = SPECIAL_TOKENS.index("[SEP]")
 _CHUNK = 512
@@ -39,19 +32,9 @@ class SentenceEncoder(MiniLM):
         return F.normalize(found, dim=1)
 
     def _means(self, text: Tensor, mask: Tensor) -> Tensor:
-        first, last = self.table[CLS], self.table[SEP]
-        words = F.pad(embed(text, self.table), (0, 0, 1, 1))
-        at = torch.arange(words.shape[1], device=text.device)
-        ends = at == lengths(mask)[:, None] + 1
-        words = torch.where(ends[..., None], last, torch.where((at == 0)[:, None], first, words))
-        mask = F.pad(mask, (1, 1)) | ends | (at == 0)
+        words, mask = enclosed(embed(text, self.table), mask, self.table[[CLS]], self.table[[SEP]])
         states = self.bert(inputs_embeds=words, attention_mask=mask.long()).last_hidden_state
         return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-
-
-def passage_encoder(pieces: np.ndarray) -> SentenceEncoder:
-    """The encoder over all word pieces of passages (L, T)."""
-    return SentenceEncoder(vocabulary_of(pieces, SPECIAL_TOKENS, 1)).eval().requires_grad_(False)
 
 
 def passage_vectors(texts: tuple[str, ...]) -> Tensor:
@@ -66,7 +49,7 @@ def passage_vectors(texts: tuple[str, ...]) -> Tensor:
     def make() -> np.ndarray:
         vocabulary = vocabulary_of(pieces, SPECIAL_TOKENS, 1)
         with torch.random.fork_rng(devices=[]):  # whoever asks first must not draw other weights for it
-            encoder = passage_encoder(pieces)
+            encoder = SentenceEncoder(vocabulary).eval().requires_grad_(False)
         tokens = torch.from_numpy(in_vocabulary(pieces, vocabulary)).long()
         with torch.no_grad():
             return torch.cat([encoder(chunk) for chunk in tokens.split(_CHUNK)]).numpy()

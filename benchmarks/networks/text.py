@@ -62,10 +62,29 @@ def of_like_length(mask: Tensor) -> Iterator[tuple[Tensor, int]]:
         yield rows, int(found[rows].max())
 
 
+def enclosed(words: Tensor, mask: Tensor, begin: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+    """Vectors (B, b + T + e, d) of texts between what stands before (b, d) and behind (e, d) each, and their mask."""
+    behind = len(begin) + lengths(mask)[:, None]
+    words = torch.cat([begin.expand(len(words), -1, -1), F.pad(words, (0, 0, 0, len(end)))], 1)
+    mask = F.pad(F.pad(mask, (len(begin), 0), value=True), (0, len(end)))
+    at = torch.arange(words.shape[1], device=words.device)
+    for number, vector in enumerate(end):
+        here = at == behind + number
+        words, mask = torch.where(here[..., None], vector, words), mask | here
+    return words, mask
+
+
 def mean_of_present(states: Tensor, mask: Tensor) -> Tensor:
     """Mean (B, d) of states (B, T, d) over the places of the mask; of all places for an empty text."""
     weights = torch.where(mask.any(1, keepdim=True), mask, True).to(states.dtype)
     return (states * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
+
+
+def main_directions(vectors: Tensor, width: int) -> Tensor:
+    """Vectors (V, d) in their `width` main directions (V, width), centred, of unit variance on average."""
+    centred = vectors - vectors.mean(0)
+    values, directions = torch.linalg.eigh(centred.T @ centred)
+    return centred @ directions[:, -width:] / (values[-width:].mean() / len(vectors)).sqrt()
 
 
 def straight_through(logits: Tensor) -> Tensor:
@@ -126,11 +145,6 @@ class TextLabeler(nn.Module):
         self.body = MiniLM(vocabulary, layers)
         self.head = nn.Sequential(nn.Dropout(0.1), nn.Linear(MiniLM.width, classes))
 
-    @property
-    def word_vectors(self) -> Tensor:
-        """(V, 384): which words are near each other."""
-        return self.body.table
-
     def forward(self, text: Tensor) -> Tensor:
         return self.head(mean_of_present(self.body(text), present(text)))
 
@@ -168,13 +182,6 @@ class TextStudent(nn.Module):
         return self.head(self.dropout(found))
 
 
-class PretrainedStudent(TextLabeler):
-    """MiniLM cut to its first layer: as deep as the other student, but it has read more than the task's text."""
-
-    def __init__(self, vocabulary: np.ndarray, classes: int) -> None:
-        super().__init__(vocabulary, classes, layers=1)
-
-
 class TextAutoencoder(nn.Module):
     """Frozen MiniLM states -> a small latent for each place -> all tokens at once.
 
@@ -199,12 +206,7 @@ class TextAutoencoder(nn.Module):
         self.body = encoder_stack(width, layers)
         self.words = nn.Linear(width, len(vocabulary))
         with torch.no_grad():
-            vectors = self.encoder.table - self.encoder.table.mean(0)
-            values, directions = torch.linalg.eigh(vectors.T @ vectors)
-            main = directions[:, -min(width, MiniLM.width) :]
-            self.words.weight[:, : main.shape[1]] = (
-                vectors @ main / (values[-main.shape[1] :].mean() / len(vectors)) ** 0.5
-            )
+            self.words.weight[:, : MiniLM.width] = main_directions(self.encoder.table, width)
             self.words.weight.mul_(width**-0.5)
 
     def encode(self, text: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +14,6 @@ from benchmarks.own import table
 from benchmarks.own.base import OwnData
 from benchmarks.task import Examples, Size, sided
 from benchmarks.tasks.images import SMOKE, ImageTask
-
-if TYPE_CHECKING:
-    from torch import nn
-
 
 IN_MEMORY = 2**29  # bytes of images that are decoded once; those of a larger folder are decoded at each reading
 
@@ -34,10 +30,8 @@ class ImageData(OwnData, ImageTask):
     also: tuple[str, ...] = ("balanced_accuracy", "macro_f1")
     students = {"student": "cnn-16-32-64.v1"}
     teachers = {"generator": "vae-64-32.v3", "labeler": "resnet-16.v1"}
-    sizes = {
-        "smoke": SMOKE,
-        "small": Size(0, (), steps=1000, batch=64, labeler_steps=1500, generator_steps=1500),
-    }
+    sizes = {"smoke": SMOKE, "small": Size(0, (), steps=1000, batch=64, labeler_steps=1500, generator_steps=1500)}
+    _widths = (16, 32, 64)
 
     def data(self) -> Examples:
         return sided(*self.samples())
@@ -84,17 +78,3 @@ class ImageData(OwnData, ImageTask):
             return found.read()
         tell(f"{self.told}: its images are decoded at each reading; data --pack writes them to one file, once")
         return found
-
-    def _channels(self) -> int:
-        return self.examples().pool_inputs.shape[1]
-
-    def student(self, classes: int) -> nn.Module:
-        from benchmarks.networks.image import student_cnn
-
-        return student_cnn(self._channels(), classes, widths=(16, 32, 64))
-
-    def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
-        from benchmarks.networks.image import VAE, labeler_cnn
-
-        channels = self._channels()
-        return VAE(channels, self.side, latent=64, width=32), labeler_cnn(channels, classes, width=16)

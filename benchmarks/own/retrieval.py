@@ -11,7 +11,7 @@ from benchmarks.data.texts import words_of_any_language
 from benchmarks.own import beir, table
 from benchmarks.own.base import OwnData
 from benchmarks.task import Examples, Size
-from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, examples_over, padded
+from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, examples_of_pairs
 
 _QUERIES = 10  # the fewest different ones that can be split
 
@@ -61,10 +61,5 @@ class RetrievalData(OwnData, RetrievalTask):
         if side is not None and len(both := np.intersect1d(query[side == 0], query[side == 2])):
             raise BadInput(f"{self.told}: {len(both)} queries stand in both training and test; leave them out of one")
         side = table.sides(query, np.zeros(len(query), np.int64), ("query",), self.name, side)
-        relevant = padded([labels[query == q] for q in range(different)])[query]
-        first = np.isin(np.arange(len(query)), np.unique(query, return_index=True)[1])
-        keep = (side == 0) | first
-        pool, test = np.flatnonzero(keep & (side < 2)), np.flatnonzero(keep & (side == 2))
-        texts = frame[self.query].astype(str).tolist()
-        names = [text[:40] for text in passages]
-        return examples_over(passages, names, texts, labels, relevant, pool, side[pool] == 1, {"test": test})
+        texts, names = frame[self.query].astype(str).tolist(), [text[:40] for text in passages]
+        return examples_of_pairs(passages, names, texts, labels, query, side)

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.core.errors import BadInput, tell
 from benchmarks.core.fingerprint import seed_of
 from benchmarks.data.checks import listed
-from benchmarks.data.splits import TEST, VALIDATION, linked
+from benchmarks.data.splits import TEST, VALIDATION
 
 ROW = "row "  # counted from 0
 SIDE = "_side"  # the column that says which side a sample stands on, where the data come with sides
@@ -173,20 +173,12 @@ def without_copies(
         BadInput: nothing stays.
     """
     order = np.arange(len(keys)) if side is None else np.argsort(-side, kind="stable")
-    first: dict[Hashable, int] = {}
-    copies, torn = [], set()
-    for i in order:
-        kept = first.setdefault(keys[i], int(i))
-        if kept != i:
-            copies.append(int(i))
-            torn |= {keys[i]} if labels[kept] != labels[i] else set()
-    in_two = sorted(int(i) for i in order if keys[i] in torn)
-    for count, found, told in (
-        (len(in_two), in_two, "equal inputs stand under two labels"),
-        (len(set(copies) - set(in_two)), sorted(set(copies) - set(in_two)), "inputs repeat another one"),
-    ):
-        if count:
-            tell(f"{where}: {count} {told} and are left out ({listed([called[i] for i in found])})")
+    frame = pd.DataFrame({"key": list(keys), "label": labels}).iloc[order]
+    in_two = np.sort(frame.index[frame.groupby("key", sort=False)["label"].transform("nunique") > 1])
+    copies = np.setdiff1d(frame.index[frame.duplicated("key")], in_two)
+    for found, told in ((in_two, "equal inputs stand under two labels"), (copies, "inputs repeat another one")):
+        if len(found):
+            tell(f"{where}: {len(found)} {told} and are left out ({listed([called[i] for i in found])})")
     stay = np.setdiff1d(np.arange(len(keys)), [*in_two, *copies])
     if not len(stay):
         raise BadInput(f"{where}: all inputs stand under two labels; nothing is left to learn from")
@@ -225,11 +217,6 @@ def sides(
         found = {int(group): taken.setdefault(int(group), int(one)) for group, one in zip(own, wanted, strict=True)}
         side[members] = [found[int(group)] for group in groups[members]]
     return side
-
-
-def apart(copies: np.ndarray, side: np.ndarray | None) -> np.ndarray:
-    """Which samples (N,) go to one side together: near duplicates, where sides are to be drawn."""
-    return linked(copies) if side is None else np.arange(len(copies))
 
 
 def image(given: Any, beside: Path) -> Any:

@@ -34,9 +34,8 @@ class TextData(OwnData, TextTask):
             [words_of_any_language(text) for text in found], labels, side, table.called(frame, ""), self.told
         )
         found, labels, side = [found[i] for i in kept], labels[kept], None if side is None else side[kept]
-        side = table.sides(
-            table.apart(near_duplicates(found, words_of_any_language), side), labels, names, self.name, side
-        )
+        group = near_duplicates(found, words_of_any_language) if side is None else np.arange(len(found))
+        side = table.sides(group, labels, names, self.name, side)
         if long := sum(len(text.split()) > self.length for text in found):
             tell(
                 f"{self.told}: of {long} texts only the first {self.length} word pieces are read; `length` is how many"

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
-from benchmarks.records.groups import Seeds, Unit
+from benchmarks.records.groups import Seeds, Unit, finished
 from benchmarks.records.record import Checkpoint, Record
 
 
-def _last(curve: list[Checkpoint], metric: str) -> Checkpoint | None:
-    return curve[-1]
-
-
-def _best_on_validation(curve: list[Checkpoint], metric: str) -> Checkpoint | None:
-    judged = [point for point in curve if point.validation and point.validation.get(metric) is not None]
-    return max(judged, key=lambda point: point.validation[metric]) if judged else None  # type: ignore[index, arg-type, return-value]
-
-
-def _oracle(curve: list[Checkpoint], metric: str) -> Checkpoint | None:
-    judged = [point for point in curve if point.test.get(metric) is not None]
-    return max(judged, key=lambda point: point.test[metric]) if judged else None  # type: ignore[arg-type, return-value]
+def _best(curve: list[Checkpoint], metric: str, part: Literal["validation", "test"]) -> Checkpoint | None:
+    """The first checkpoint of the highest metric on a part of the data; None where none was judged by it."""
+    values = {i: (getattr(point, part) or {}).get(metric) for i, point in enumerate(curve)}
+    judged = {i: value for i, value in values.items() if value is not None}
+    return curve[max(judged, key=judged.__getitem__)] if judged else None
 
 
 #: Rules of selection by name. The tables report the first; the last looks at the test set and is for warnings alone.
 RULES: dict[str, Callable[[list[Checkpoint], str], Checkpoint | None]] = {
-    "last step": _last,
-    "best on validation": _best_on_validation,
-    "best on test (oracle)": _oracle,
+    "last step": lambda curve, metric: curve[-1],
+    "best on validation": partial(_best, part="validation"),
+    "best on test (oracle)": partial(_best, part="test"),
 }
 
 #: What a method pays, by name: how much of it up to a checkpoint.
@@ -37,7 +32,7 @@ COSTS: dict[str, Callable[[Checkpoint], float]] = {
 }
 
 
-def score(record: Record, metric: str, rule: str = "last step") -> float | None:
+def score(record: Record, metric: str, rule: str) -> float | None:
     """A finished run's test metric under a rule of selection; None where the rule finds nothing to go by."""
     point = RULES[rule](record.curve, metric) if record.curve else None
     return point.test.get(metric) if point else None
@@ -45,11 +40,8 @@ def score(record: Record, metric: str, rule: str = "last step") -> float | None:
 
 def scores(seeds: Seeds, metric: str, rule: str) -> dict[Unit, float]:
     """`score` of each seed's finished run that has one."""
-    found = {}
-    for seed, record in seeds.items():
-        if record is not None and record.status == "ok" and (value := score(record, metric, rule)) is not None:
-            found[seed] = value
-    return found
+    found = {unit: score(record, metric, rule) for unit, record in finished(seeds).items()}
+    return {unit: value for unit, value in found.items() if value is not None}
 
 
 def at_cost(record: Record, metric: str, cost: str, amount: float) -> float | None:

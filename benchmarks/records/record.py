@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -160,11 +160,11 @@ class Store:
         A torn last line (a killed writer's) is passed over. A line that is no record, or was edited, is set aside with
         a note, and the rest stands.
         """
-        return dict(self._lines()[0])
+        return dict(self._read().records)
 
     def damaged(self) -> dict[int, str]:
         """What is wrong with complete lines that are set aside, by the line's number."""
-        return dict(self._lines()[1])
+        return dict(self._read().damaged)
 
     def repair(self) -> Path | None:
         """Write the file anew without the lines that are set aside, and without half a line at its end.
@@ -185,18 +185,26 @@ class Store:
                 temporary.write_bytes(b"".join(line + b"\n" for line in whole))
         return backup
 
-    def _lines(self) -> tuple[dict[str, Record], dict[int, str]]:
+    def _read(self) -> _Read:
+        """What stands in the file, with a note on lines that are newly set aside."""
         if not self.path.exists():
-            return {}, {}
-        status = self.path.stat()
-        version = status.st_mtime_ns, status.st_size, status.st_ino
-        if (kept := _READ.get(self.path)) is None or kept.version != version:
-            kept = _READ[self.path] = _read(self.path, version, kept)
-            for number in kept.untold[:3]:
-                tell(f"{self.path}, line {number}, is set aside: {kept.damaged[number]} (check --repair takes it out)")
-            if len(kept.untold) > 3:
-                tell(f"{self.path}: {len(kept.untold) - 3} more lines are set aside")
-        return kept.records, kept.damaged
+            return _Read()
+        with open(self.path, "rb") as file:
+            found = _READ.get(self.path)
+            if found is None or zlib.crc32(file.read(found.size)) != found.checksum:
+                found = _READ[self.path] = _Read()
+            told = len(found.damaged)
+            file.seek(found.size)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                found.add(line)
+        untold = list(found.damaged)[told:]
+        for number in untold[:3]:
+            tell(f"{self.path}, line {number}, is set aside: {found.damaged[number]} (check --repair takes it out)")
+        if len(untold) > 3:
+            tell(f"{self.path}: {len(untold) - 3} more lines are set aside")
+        return found
 
     def get(self, key: str) -> Record | None:
         """The latest record of a key; only lines that name it are parsed."""
@@ -229,37 +237,24 @@ class Store:
 class _Read:
     """What was read of a file, and of which part of it: so many bytes and lines, and their checksum."""
 
-    version: tuple[int, ...]
     size: int = 0
     lines: int = 0
     checksum: int = 0
     records: dict[str, Record] = field(default_factory=dict)
     damaged: dict[int, str] = field(default_factory=dict)  # what is wrong with lines, by their number
-    untold: list[int] = field(default_factory=list)  # those among them that the last reading found
+
+    def add(self, line: bytes) -> None:
+        self.size, self.lines = self.size + len(line), self.lines + 1
+        self.checksum = zlib.crc32(line, self.checksum)
+        if line == b"\n":
+            return
+        try:
+            record = Record.parse(line[:-1].decode())
+        except (ValueError, TypeError, RecursionError) as error:
+            self.damaged[self.lines] = (str(error).splitlines() or [type(error).__name__])[0]
+        else:
+            self.records[record.key] = record
 
 
 #: What was read of each file last. Of one that only grew since, what was added is all that is parsed.
 _READ: dict[Path, _Read] = {}
-
-
-def _read(path: Path, version: tuple[int, ...], kept: _Read | None) -> _Read:
-    with open(path, "rb") as file:
-        if kept is None or zlib.crc32(file.read(kept.size)) != kept.checksum:
-            kept = _Read(version)
-        found = replace(kept, version=version, untold=[])
-        file.seek(found.size)
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            found.size, found.lines = found.size + len(line), found.lines + 1
-            found.checksum = zlib.crc32(line, found.checksum)
-            if line == b"\n":
-                continue
-            try:
-                record = Record.parse(line[:-1].decode())
-            except (ValueError, TypeError, RecursionError) as error:
-                found.damaged[found.lines] = (str(error).splitlines() or [type(error).__name__])[0]
-                found.untold.append(found.lines)
-            else:
-                found.records[record.key] = record
-    return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.records.groups import Groups, grouped
 from benchmarks.records.record import Record, Spec, Store
 from benchmarks.registry import tasks
-from benchmarks.registry.experiments import EXPERIMENTS, Experiment
+from benchmarks.registry.experiments import EXPERIMENTS
 from benchmarks.registry.methods import METHODS
 
 if TYPE_CHECKING:
@@ -62,25 +62,22 @@ class Results:
             kept[settings] = grouped(self.of(settings))
         return kept[settings]
 
-    def table(self, chosen: tuple[str, ...], settings: str = "") -> list[tuple[Spec, Record | None]]:
-        """Recorded cells of the families of the chosen tasks, in the order of the tables."""
+    def tables(self, settings: str = "") -> dict[str, tuple[str, Groups]]:
+        """The name and the groups of each experiment that has records, in the order of its tables.
+
+        By the name of its files: its own tasks, and each further one apart.
+        """
+        order = {method: place for place, method in enumerate(METHODS)}
 
         def rank(pair: tuple[Spec, Record]) -> tuple:
-            spec = pair[0]
-            place = order.index(spec.method) if spec.method in order else len(order)
-            family = chosen.index(tasks.get(spec.task).family)
-            return family, spec.task, spec.teacher, spec.match != "samples", spec.budget, place, spec.draw, spec.seed
+            spec, place = pair[0], order.get(pair[0].method, len(order))
+            return spec.task, spec.teacher, spec.match != "samples", spec.budget, place, spec.draw, spec.seed
 
-        order = list(METHODS)
-        return [*sorted((p for p in self.of(settings) if tasks.get(p[0].task).family in chosen), key=rank)]
-
-    def tables(self, settings: str = "") -> dict[str, tuple[Experiment, Groups]]:
-        """Each experiment that has records, by the name of its files: its own tasks, and each further one apart."""
-        found = {}
+        recorded, found = sorted(self.of(settings), key=rank), {}
         for name, experiment in EXPERIMENTS.items():
             for files, chosen in [(name, experiment.tasks), *((f"{name}-{t}", (t,)) for t in experiment.also)]:
-                if pairs := self.table(chosen, settings):
-                    found[files] = experiment, grouped(pairs)
+                if pairs := [pair for task in chosen for pair in recorded if tasks.get(pair[0].task).family == task]:
+                    found[files] = name, grouped(pairs)
         return found
 
 

@@ -65,8 +65,7 @@ def reference_of(results: Results, size: str) -> Results:
 def _of_records(results: Results, reference: Results | None, choice: Choice) -> Iterator[Artefact]:
     groups = results.groups(choice.settings)
     beside = reference.groups() if reference is not None and reference is not results else {}
-    for files, (experiment, found) in results.tables(choice.settings).items():
-        name = next(name for name, one in EXPERIMENTS.items() if one is experiment)
+    for files, (name, found) in results.tables(choice.settings).items():
         yield _experiment(name, files, found, beside, Orders.of(results.folder))
     yield from filter(None, (of_ablation(name, results, choice) for name in ablation.ABLATIONS))
     if scores := aggregate.scores(groups):
@@ -118,11 +117,7 @@ def of_ablation(name: str, results: Results, choice: Choice) -> Artefact | None:
 
 
 def of_experiment(
-    name: str,
-    pairs: list[tuple[Spec, Record | None]],
-    told: Iterable[str] = (),
-    reference: Groups | None = None,
-    orders: Orders | None = None,
+    name: str, pairs: list[tuple[Spec, Record | None]], told: Iterable[str], reference: Groups, orders: Orders
 ) -> Artefact:
     """The tables of some cells of an experiment, recorded or still to come.
 
@@ -131,17 +126,12 @@ def of_experiment(
         reference: the committed reference's groups, for a column of their own. orders: what the searches say.
     """
     foreign = {spec.task for spec, _ in pairs if tasks.get(spec.task).family not in EXPERIMENTS[name].tasks}
-    made = _experiment(name, "-".join([name, *sorted(foreign)]), grouped(pairs), reference or {}, orders, told)
+    made = _experiment(name, "-".join([name, *sorted(foreign)]), grouped(pairs), reference, orders, told)
     return replace(made, size=pairs[0][0].size if pairs else "")
 
 
 def _experiment(
-    name: str,
-    files: str,
-    groups: Groups,
-    reference: Groups,
-    orders: Orders | None = None,
-    told: Iterable[str] = (),
+    name: str, files: str, groups: Groups, reference: Groups, orders: Orders, told: Iterable[str] = ()
 ) -> Artefact:
     experiment = EXPERIMENTS[name]
     frame = summary.frame(groups)

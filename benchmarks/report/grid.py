@@ -186,12 +186,10 @@ def to_csv(frame: pd.DataFrame, size: str = "") -> str:
 
 def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame whose texts no spreadsheet takes for formulas: an apostrophe stands before those that begin as one."""
-    texts = [name for name, kind in frame.dtypes.items() if not _is_number(kind)]
+    from pandas.api.types import is_numeric_dtype
+
+    texts = [name for name, kind in frame.dtypes.items() if not is_numeric_dtype(kind)]
     return frame.assign(**{str(name): frame[name].map(_no_formula) for name in texts}).rename(columns=_no_formula)
-
-
-def _is_number(kind: Any) -> bool:
-    return getattr(kind, "kind", "O") in "biufc"
 
 
 def _no_formula(value: Any) -> Any:

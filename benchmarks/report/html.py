@@ -11,7 +11,7 @@ from benchmarks.analysis import claims, diagnostics, time_to_accuracy
 from benchmarks.analysis.search_orders import Orders
 from benchmarks.core import paths
 from benchmarks.metrics.classification import label
-from benchmarks.records.groups import TRIAL_SIZES, Cells, Group, Groups, Seeds, size_of
+from benchmarks.records.groups import TRIAL_SIZES, Group, Groups, Seeds, size_of
 from benchmarks.records.record import Record
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
@@ -56,7 +56,7 @@ def page(results: Results, found: list[Artefact], folder: Path, title: str, choi
         choice.size,
         claims=[(one, overviews.checks(one), overviews.verdict_kind(one.outcome)) for one in judged],
         aggregate=grids.get("aggregate", []),
-        tables=[(grid, _drawn(group), _parts(group, cells)) for group, (cells, grid) in shown.items()],
+        tables=[(grid, _drawn(group), tables.parts(group, cells)) for group, (cells, grid) in shown.items()],
         figures=[(one, body) for one in found if (body := svg.inline(folder / f"{one.name}.svg"))],
         prices=grids.get("price", []),
         seen=grids.get("diagnostics", []),
@@ -92,7 +92,7 @@ def comparison(
         said=said,
         versus=[[grid.of_size(size) for grid in grids] for grids in versus],
         warnings=warnings,
-        tables=[(tables.grid(group, cells), _drawn(group), _parts(group, cells)) for group, cells in groups.items()],
+        tables=[(tables.grid(one, cells), _drawn(one), tables.parts(one, cells)) for one, cells in groups.items()],
         figures=[(Artefact(figure.stem, target=""), svg.inline(figure))],
         prices=[grid.of_size(size) for grid in overviews.prices(paid)] if len(paid) else [],
         seen=[grid.turned().of_size(size) for grid in overviews.diagnosed(seen)],
@@ -135,10 +135,6 @@ def _drawn(group: Group) -> bool:
     return any(family in experiment.tasks for experiment in EXPERIMENTS.values() if experiment.figure)
 
 
-def _parts(group: Group, cells: Cells) -> Grid:
-    return tables.parts(cells, tasks.get(group.task).metric)
-
-
 def _runs(group: Group, method: str, seeds: Seeds, environments: dict[str, dict[str, str]]) -> dict[str, Any]:
     """A method's runs: the command that makes them, their hyper-parameters, each with its environment."""
     done = {seed: record for seed, record in sorted(seeds.items()) if record is not None}
@@ -147,8 +143,7 @@ def _runs(group: Group, method: str, seeds: Seeds, environments: dict[str, dict[
     words += f" --seeds {1 + max(record.spec.seed for record in done.values())}"
     words += "" if group.teacher == "full" else f" --teacher {group.teacher}"
     words += "" if group.match == "samples" else f" --match {group.match}"
-    first = seeds[next(seed for seed in seeds if seed in done)]
-    config = first.identity.get("config", {}) if first is not None else {}
+    config = next(iter(done.values())).identity.get("config", {})
     heads = ("seed", "draw", f"{label(metric)} %", "seconds", "labeler queries", "key", "environment")
     return {
         "id": id_of("records", *group, method),

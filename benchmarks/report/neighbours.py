@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,26 +30,14 @@ MEASURED = {"smoke": 10, "small": 64}  # samples that the mean disagreement is o
 STUDENT_SHARE = 2  # the student has had half of its updates: good already, and still at odds with the labeler
 
 
-@dataclass(frozen=True)
-class Column:
-    """One way to make a neighbour, for all measured samples; the shown ones come first."""
-
-    kind: str
-    distance: float  # L2 in the latent
-    inputs: Any
-    labeler: Any
-    student: Any
-    disagreement: Any
-
-
 def run_of(task: str, size: str) -> Run:
     """The run whose student, half-trained by distillation, the picture looks at."""
     budget = tasks.get(task).sizes[size].budget
     return Run(Spec(task=task, size=size, teacher="full", budget=budget, seed=0, method=BASELINE))
 
 
-def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
-    """Labels of the measured samples, the columns of the picture, class names.
+def measured(run: Run) -> pd.DataFrame:
+    """One row a way to make a neighbour, at an L2 distance in the latent, and a sample; the shown ones come first.
 
     Disagreement is measured on decoded inputs: of texts on their words, not on soft ones.
     """
@@ -57,16 +45,29 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
     data, student = _half_trained(run)
     rng = execute.generator("figure", run)
     index = _chosen(data, SHOWN[run.task.domain], rng)[: MEASURED[run.spec.size]]
-    start, teacher = data.latents[index], data.teacher
+    start, teacher, names = data.latents[index], data.teacher, run.task.examples().class_names
+    own = teacher.label(data.inputs[index]).argmax(1)
 
     def disagreement(latents: Any) -> Any:
         decoded = teacher.decode(latents)
         return kl(student(decoded), teacher.label(decoded))
 
-    def column(kind: str, distance: float, inputs: Any) -> Column:
+    def column(kind: str, distance: float, inputs: Any) -> pd.DataFrame:
         with torch.no_grad():
             labels, guesses = teacher.label(inputs), student(inputs)
-            return Column(kind, distance, inputs, labels.argmax(1), guesses.argmax(1), kl(guesses, labels))
+        found = {
+            "sample": range(len(index)),
+            "label": [names[i] for i in data.labels[index]],
+            "kind": kind,
+            "distance": distance,
+            "labeler": [names[i] for i in labels.argmax(1)],
+            "student": [names[i] for i in guesses.argmax(1)],
+            "kl": kl(guesses, labels).tolist(),
+            "labeler_kept": (labels.argmax(1) == own).numpy(),
+            "inputs": list(inputs),
+        }
+        texts = [run.task.readable(one.numpy()) for one in inputs]
+        return pd.DataFrame(found if None in texts else found | {"text": texts})
 
     found = [column("original", 0, data.inputs[index]), column("reconstruction", 0, teacher.decode(start))]
     noise = torch.randn(start.shape, generator=rng)
@@ -78,7 +79,7 @@ def columns(run: Run) -> tuple[Any, list[Column], tuple[str, ...]]:
         begun = start + 0.1 * distance * direction
         moved = ascend(begun, disagreement, STEPS, distance / STEPS, centre=start, radius=distance)
         found.append(column("gradient", distance, teacher.decode(moved)))
-    return data.labels[index], found, run.task.examples().class_names
+    return pd.concat(found, ignore_index=True)
 
 
 def _half_trained(run: Run) -> tuple[Any, torch.nn.Module]:
@@ -105,11 +106,11 @@ def _chosen(data: Any, count: int, rng: torch.Generator) -> torch.Tensor:
 
 def draw(run: Run, path: Path) -> list[Path]:
     """Write the picture (PNG, PDF), what it says as CSV (of texts also as Markdown), and the mean disagreement."""
-    measured = _table(run, *columns(run))
-    means = measured.groupby(["kind", "distance"], sort=False).agg(
+    found = measured(run)
+    means = found.groupby(["kind", "distance"], sort=False).agg(
         samples=("kl", "size"), kl=("kl", "mean"), kl_error=("kl", "sem"), labeler_kept=("labeler_kept", "mean")
     )
-    table = measured[measured["sample"] < SHOWN[run.task.domain]].drop(columns="labeler_kept")
+    table = found[found["sample"] < SHOWN[run.task.domain]].drop(columns="labeler_kept")
     written = style.save(_PICTURES[run.task.domain](table), path, (".png", ".pdf"), size=run.spec.size)
     written += [
         write_text(path.with_suffix(".csv"), to_csv(table.drop(columns="inputs"))),
@@ -119,28 +120,6 @@ def draw(run: Run, path: Path) -> list[Path]:
         text = reproduction.decoded_text(run.task, [*overviews.decoded(table)])
         written.append(write_text(path.with_suffix(".md"), text))
     return written
-
-
-def _table(run: Run, labels: Any, found: list[Column], names: tuple[str, ...]) -> pd.DataFrame:
-    """One row a sample and column."""
-    rows = []
-    for column in found:
-        for i in range(len(labels)):
-            row = {
-                "sample": i,
-                "label": names[int(labels[i])],
-                "kind": column.kind,
-                "distance": column.distance,
-                "labeler": names[int(column.labeler[i])],
-                "student": names[int(column.student[i])],
-                "kl": float(column.disagreement[i]),
-                "labeler_kept": bool(column.labeler[i] == found[0].labeler[i]),
-                "inputs": column.inputs[i],
-            }
-            if (text := run.task.readable(column.inputs[i].numpy())) is not None:
-                row["text"] = text
-            rows.append(row)
-    return pd.DataFrame(rows)
 
 
 _RED = "#c00000"
@@ -159,11 +138,8 @@ def _images(table: pd.DataFrame) -> Figure:
             axis.imshow(np.repeat(image, 3, 2) if image.shape[2] == 1 else image)
             axis.set(xticks=[], yticks=[])
             agree = row["labeler"] == row["student"]
-            axis.set_xlabel(
-                f"L {row['labeler']}\nS {row['student']}\nKL {row['kl']:.2f}",
-                fontsize=6.5,
-                color="black" if agree else _RED,
-            )
+            said = f"L {row['labeler']}\nS {row['student']}\nKL {row['kl']:.2f}"
+            axis.set_xlabel(said, fontsize=6.5, color="black" if agree else _RED)
             for spine in axis.spines.values():
                 spine.set(color="#888888" if agree else _RED, linewidth=0.8 if agree else 1.8)
             if j == 0:
@@ -192,12 +168,9 @@ def _texts(table: pd.DataFrame, what: str = "class") -> Figure:
             line += 1
             text = _cut(row["text"], words_shown)
             colour = "black" if row["labeler"] == row["student"] else _RED
-            classes = (
-                (third, f"L {_cut(row['labeler'], _NAME)}"),
-                (second, f"S {_cut(row['student'], _NAME)}"),
-                (0.94, f"KL {row['kl']:.2f}"),
-            )
-            for x, words in ((0.01, overviews.way(row)), (0.1, text), *classes):
+            classes = {third: f"L {_cut(row['labeler'], _NAME)}", second: f"S {_cut(row['student'], _NAME)}"}
+            told = {0.01: overviews.way(row), 0.1: text, **classes, 0.94: f"KL {row['kl']:.2f}"}
+            for x, words in told.items():
                 figure.text(x, 1 - line / lines, words, fontsize=7.5, color=colour, va="top")
         line += 2
     return figure

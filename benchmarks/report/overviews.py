@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from benchmarks.analysis import aggregate as aggregates
-from benchmarks.analysis import claims, crossed, diagnostics, pairwise, scores, stats, summary
+from benchmarks.analysis import claims, crossed, diagnostics, scores, stats, summary
 from benchmarks.analysis.claims import Judged
 from benchmarks.analysis.pairwise import Pair
 from benchmarks.metrics.classification import label
@@ -16,6 +16,7 @@ from benchmarks.records.groups import TRIAL_SIZES, Cells, Group, Groups, finishe
 from benchmarks.registry import tasks
 from benchmarks.registry.methods import fact
 from benchmarks.report.grid import Cell, Grid
+from benchmarks.report.tables import OF_ERRORS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,46 +63,35 @@ def diagnosed(frame: pd.DataFrame) -> Iterator[Grid]:
         yield Grid.of_frame(rows[shown].rename(columns={"alarms": "warnings"}), title=Group._make(key).title)
 
 
-def versus(found: list[Pair], alpha: float = pairwise.ALPHA, size: str = "") -> list[Grid]:
+def versus(found: list[Pair], size: str = "") -> list[Grid]:
     """A method's comparison with its rivals, one row a rival: what decides, other tests, what the errors are made of.
 
     Of a size that gives no results only the differences.
     """
-    trial = size in TRIAL_SIZES
-    heads = ["against", "Δ points [95 %]", *([] if trial else ["verdict", "Holm p", "detectable"])]
-    rows = [
-        [
-            pair.rival,
-            pair.difference.points,
-            *([] if trial else [_verdict(pair, alpha), _p(pair.holm), _detectable(pair)]),
-        ]
-        for pair in found
-    ]
+    heads, title = ["against", "Δ points [95 %]"], "Against each rival"
+    rows = [[pair.rival, pair.difference.points] for pair in found]
     note = "Δ: paired, the rival subtracted, in points, with its interval."
-    if trial:
-        return [Grid.of(heads, rows, title="Against each rival", notes=(note,))]
+    if size in TRIAL_SIZES:
+        return [Grid.of(heads, rows, title=title, notes=(note,))]
+    for pair, row in zip(found, rows, strict=True):
+        row += [pair.verdict().removesuffix(" than").removesuffix(" from"), _p(pair.holm)]
+        row += ["n/a" if math.isnan(pair.detectable) else f"{100 * pair.detectable:.1f}"]
     note += (
         " Holm p: that of the difference, over all looks and corrected over all differences that the comparison tests; "
         "the verdict goes by it. Detectable: the true difference that these runs show 4 times in 5, corrected alike."
     )
+    errors = [
+        [pair.rival, *("–" if math.isnan(e) else f"{100 * e:.1f}" for e in pair.difference.parts.errors.values())]
+        for pair in found
+    ]
+    of_errors = (
+        "Standard errors of Δ by where they come from, – where unknown: student seeds, draws of the teacher, "
+        "their crossing, the test samples."
+    )
     return [
-        Grid.of(heads, rows, title="Against each rival", notes=(note,), align="lrwrr"),
+        Grid.of([*heads, "verdict", "Holm p", "detectable"], rows, title=title, notes=(note,), align="lrwrr"),
         _other_tests(found),
-        Grid.of(
-            ("against", "seeds", "draws", "seeds x draws", "test samples"),
-            [
-                [
-                    pair.rival,
-                    *("–" if math.isnan(e) else f"{100 * e:.1f}" for e in pair.difference.parts.errors.values()),
-                ]
-                for pair in found
-            ],
-            title="What the errors are made of",
-            notes=(
-                "Standard errors of Δ by where they come from, – where unknown: student seeds, draws of the teacher, "
-                "their crossing, the test samples.",
-            ),
-        ),
+        Grid.of(("against", *OF_ERRORS), errors, title="What the errors are made of", notes=(of_errors,)),
     ]
 
 
@@ -111,17 +101,10 @@ def _other_tests(found: list[Pair]) -> Grid:
     rows = []
     for pair in found:
         low, high = pair.bootstrap
-        rows.append(
-            [
-                pair.rival,
-                _p(pair.flips),
-                _p(pair.wilcoxon),
-                "n/a" if math.isnan(low) else f"[{100 * low:+.1f}, {100 * high:+.1f}]",
-                f"{pair.improvement:.2f}",
-                _mean(pair.by_rule["best on validation"]),
-                *(f"{_mean(pair.at_cost[cost][1])} ({pair.at_cost[cost][0]:,.0f})" for cost in costs),
-            ]
-        )
+        interval = "n/a" if math.isnan(low) else f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+        row = [pair.rival, _p(pair.flips), _p(pair.wilcoxon), interval, f"{pair.improvement:.2f}"]
+        at_cost = (f"{_mean(pair.at_cost[cost][1])} ({pair.at_cost[cost][0]:,.0f})" for cost in costs)
+        rows.append([*row, _mean(pair.by_rule["best on validation"]), *at_cost])
     heads = ["against", "sign-flip p", "Wilcoxon p", "bootstrap", "P(improvement)", "Δ best on validation"]
     return Grid.of(
         [*heads, *(f"Δ at equal {cost}" for cost in costs)],
@@ -145,14 +128,6 @@ def methods(cells: Cells) -> Grid:
         rows.append([method, fact(method).about.rstrip("."), *paid])
     heads = ("method", "what it is", "seconds", "labeler queries", "runs")
     return Grid.of(heads, rows, title="The methods and what a run costs", align="lwrrr")
-
-
-def _verdict(pair: Pair, alpha: float) -> str:
-    return pair.verdict(alpha).removesuffix(" than").removesuffix(" from")
-
-
-def _detectable(pair: Pair) -> str:
-    return "n/a" if math.isnan(pair.detectable) else f"{100 * pair.detectable:.1f}"
 
 
 def _p(value: float) -> str:

@@ -84,14 +84,14 @@ def column(cells: Cells, metric: str) -> dict[str, str]:
     return {method: _estimated(scores).percent for method, scores in found.items()}
 
 
-def parts(cells: Cells, metric: str) -> Grid:
+def parts(group: Group, cells: Cells) -> Grid:
     """What the error of each method's mean is made of, in points, and that of its difference from distillation."""
-    found = summary.scores(cells, metric)
+    found = summary.scores(cells, tasks.get(group.task).metric)
     rows = []
     for method, ours in found.items():
         paired = crossed.paired(ours, found[BASELINE]) if BASELINE in found and method != BASELINE else None
-        rows.append([method, *_errors(_estimated(ours)), *(_errors(paired) if paired else [""] * len(_OF_ERRORS))])
-    heads = [*_OF_ERRORS, *(f"Δ: {name}" for name in _OF_ERRORS)]
+        rows.append([method, *_errors(_estimated(ours)), *(_errors(paired) if paired else [""] * len(OF_ERRORS))])
+    heads = [*OF_ERRORS, *(f"Δ: {name}" for name in OF_ERRORS)]
     note = (
         "Standard errors in points, by where they come from: student seeds, draws of the teacher, their crossing, test "
         f"samples; of the mean, and of the difference from {BASELINE}. –: unknown."
@@ -99,8 +99,8 @@ def parts(cells: Cells, metric: str) -> Grid:
     return Grid.of(("method", *heads), rows, notes=(note,))
 
 
-#: What `parts` calls the parts of an error.
-_OF_ERRORS = ("seeds", "draws", "seeds x draws", "test samples")
+#: What tables call the parts of an error.
+OF_ERRORS = ("seeds", "draws", "seeds x draws", "test samples")
 
 
 def _errors(found: crossed.Estimate) -> list[str]:
@@ -142,7 +142,7 @@ def _delta(
     if difference is None:
         return "n/a"
     first, second = (ours, theirs) if difference.mean > 0 else (theirs, ours)
-    turned = orders and orders(first, second, group.task, group.teacher, group.budget)
+    turned = orders and orders.chance(first, second, group.task, group.teacher, group.budget)
     return difference.points + (" †" if turned and turned > DECIDED else "")
 
 
@@ -188,14 +188,15 @@ def _notes(task: Task, group: Group, cells: Cells) -> Iterator[str]:
 
 def _of_errors(group: Group, scores: dict[str, Scores]) -> Iterator[str]:
     """What the intervals do not hold, for want of draws or of hits."""
-    unknown = summary.unknown(_estimated(found) for found in scores.values())
-    if "teacher draws" in unknown and group.teacher == "same-data":
+    parts = [_estimated(found).parts for found in scores.values()]
+    no_draw, no_test = any(math.isnan(one.draw) for one in parts), any(math.isnan(one.test) for one in parts)
+    if no_draw and group.teacher == "same-data":
         yield "Each seed has a teacher of its own: the seeds' part of the error holds the teacher's."
-    elif "teacher draws" in unknown:
+    elif no_draw:
         several = any(len(found.draws) > 1 for found in scores.values())
         which = "Rows without x in the last column have one" if several else "One"
         yield f"{which} draw of the teacher: what another draw would give is not in the intervals."
-    if "test samples" in unknown:
+    if no_test:
         yield "Not all records tell which test samples were right: where not, the test samples' error is not in the ±."
 
 

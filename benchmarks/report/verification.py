@@ -92,11 +92,7 @@ def current(records: Iterable[Record]) -> list[Record]:
     Data or weights that changed without a word are no reason to leave a run out: that is what is to be found.
     """
     known = (r for r in records if r.status == "ok" and tasks.known(r.spec.task) and r.spec.method in METHODS)
-    return [r for r in known if all(r.identity.get(name) == value for name, value in _declared(r).items())]
-
-
-def _declared(record: Record) -> dict[str, Any]:
-    return rerun_of(record.spec, {}).declared
+    return [r for r in known if all(r.identity.get(k) == v for k, v in rerun_of(r.spec, {}).declared.items())]
 
 
 def of_other_code(records: Iterable[Record]) -> set[str]:
@@ -156,7 +152,8 @@ def _told(record: Record, again: Record | None, groups: Groups, here: dict[str, 
     if not other and "data_sha256" in changed and "cpu_model" not in record.environment:
         other = "computed data with other last bits"  # which kind of processor it was is not recorded
     if not other:
-        same = "from the same data and teacher" if not changed else "and so does its " + _named(changed)
+        parts = sorted(name.removesuffix("_sha256") for name in changed)
+        same = "from the same data and teacher" if not changed else f"and so does its {' and '.join(parts)}"
         return f"DIFFERS on the recorded platform, {same}"
     reference = list(values(groups[group_of(record.spec)][record.spec.method], task.metric).values())
     value = again.metrics.get(task.metric)
@@ -164,10 +161,6 @@ def _told(record: Record, again: Record | None, groups: Groups, here: dict[str, 
     if within:
         return f"agrees within the seeds' interval ({other})"
     return "OUTSIDE the seeds' interval" if within is False else "too few seeds to judge by"
-
-
-def _named(changed: set[str]) -> str:
-    return " and ".join({"teacher_sha256": "teacher", "data_sha256": "data"}[name] for name in sorted(changed))
 
 
 def other_machine(there: dict[str, Any], here: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +12,6 @@ from benchmarks.data.images import FASHION
 from benchmarks.data.splits import Profile
 from benchmarks.task import Examples, Size
 from benchmarks.tasks.images import SMOKE, ImageTask
-
-if TYPE_CHECKING:
-    from torch import nn
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -53,16 +49,6 @@ class FashionLT(ImageTask):
             other_tests={"corrupted": corrupted_test(tested, answers, seed_of("corrupted", "fashion"))},
         )
 
-    def student(self, classes: int) -> nn.Module:
-        from benchmarks.networks.image import student_cnn
-
-        return student_cnn(1, classes)
-
-    def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
-        from benchmarks.networks.image import VAE, labeler_cnn
-
-        return VAE(channels=1, size=28, latent=64, width=32), labeler_cnn(1, classes, width=16)
-
 
 class Fashion(FashionLT):
     name = "fashion"
@@ -72,10 +58,7 @@ class Fashion(FashionLT):
     sizes = {
         "smoke": replace(SMOKE, budget=50, budgets=(50, 100)),
         "small": replace(
-            SMALL,
-            budget=500,
-            budgets=(50, 150, 500, 1500, 5000, 15000, 60000),
-            search_budgets=(150, 1500, 15000),
+            SMALL, budget=500, budgets=(50, 150, 500, 1500, 5000, 15000, 60000), search_budgets=(150, 1500, 15000)
         ),
     }
     metric = "accuracy"
@@ -88,8 +71,4 @@ class FashionWide(Fashion):
     name = "fashion-wide"
     title = "Fashion-MNIST, balanced, wide student"
     students = {"student": "cnn-32-64-64.v1"}
-
-    def student(self, classes: int) -> nn.Module:
-        from benchmarks.networks.image import student_cnn
-
-        return student_cnn(1, classes, widths=(32, 64, 64))
+    _widths = (32, 64, 64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +12,6 @@ from benchmarks.data.fonts import GLYPHS
 from benchmarks.data.splits import Profile
 from benchmarks.task import Examples, Size
 from benchmarks.tasks.images import SMOKE, ImageTask, shift
-
-if TYPE_CHECKING:
-    from torch import nn
 
 #: Characters that are one class, for in these fonts they look alike. The rule: a labeler was trained on one half of the
 #: training families, each character a class, and asked about the other half; two characters are joined where it took
@@ -46,6 +42,7 @@ class GlyphLT(ImageTask):
     students = {"student": "cnn-24-48-96.v1"}
     teachers = {"generator": "vae-64-32.v3", "labeler": "resnet-16.v1"}
     augment = staticmethod(shift)
+    _widths = (24, 48, 96)
 
     def data(self) -> Examples:
         """Training, validation and test families, the same for all seeds: none stands on two sides, nor does a face.
@@ -78,16 +75,6 @@ class GlyphLT(ImageTask):
             other_tests={"corrupted": corrupted_test(images[tested], labels[tested], seed_of("corrupted", "glyph"))},
             class_names=names,
         )
-
-    def student(self, classes: int) -> nn.Module:
-        from benchmarks.networks.image import student_cnn
-
-        return student_cnn(1, classes, widths=(24, 48, 96))
-
-    def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
-        from benchmarks.networks.image import VAE, labeler_cnn
-
-        return VAE(channels=1, size=28, latent=64, width=32), labeler_cnn(1, classes, width=16)
 
 
 def classes_of(characters: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:

@@ -1,4 +1,4 @@
-"""What image tasks share: augmentation, and teachers that are trained as a VAE and as a classifier."""
+"""What image tasks share: augmentation, networks, and teachers that are trained as a VAE and as a classifier."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from benchmarks.task import Size, Task
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 SMOKE = Size(
     budget=120, budgets=(120,), steps=12, batch=16, labeler_steps=40, generator_steps=40, seeds=2, test_limit=500,
@@ -20,32 +21,23 @@ def flip_and_shift(images: torch.Tensor, rng: torch.Generator, pad: int = 2) -> 
     """Each image mirrored with probability 1/2 and moved by up to `pad` pixels, edges repeated."""
     import torch
 
-    n, _, _, width = images.shape
-    flip = torch.rand(n, generator=rng, device=images.device) < 0.5
-    columns = torch.arange(width, device=images.device).expand(n, width)
-    return _moved(images, torch.where(flip[:, None], width - 1 - columns, columns), rng, pad)
+    flip = torch.rand(len(images), generator=rng, device=images.device) < 0.5
+    moved = shift(images, rng, pad)
+    return torch.where(flip[:, None, None, None], moved.flip(3), moved)
 
 
 def shift(images: torch.Tensor, rng: torch.Generator, pad: int = 1) -> torch.Tensor:
     """Each image moved by up to `pad` pixels, edges repeated: for images whose mirror image is something else."""
     import torch
-
-    n, _, _, width = images.shape
-    return _moved(images, torch.arange(width, device=images.device).expand(n, width), rng, pad)
-
-
-def _moved(images: torch.Tensor, columns: torch.Tensor, rng: torch.Generator, pad: int) -> torch.Tensor:
-    """Images (N, C, H, W) read at `columns` (N, W) and at all rows, both moved by up to `pad`."""
-    import torch
     from torch.nn import functional as F
 
-    n, _, height, _ = images.shape
+    n, _, height, width = images.shape
     device = images.device
     moves = torch.randint(0, 2 * pad + 1, (2, n, 1), generator=rng, device=device)
-    rows = torch.arange(height, device=device).expand(n, height) + moves[0]
+    rows, columns = torch.arange(height, device=device) + moves[0], torch.arange(width, device=device) + moves[1]
     padded = F.pad(images, (pad,) * 4, mode="replicate")
     batch = torch.arange(n, device=device)[:, None, None]
-    taken = padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], (columns + moves[1])[:, None, :]]
+    taken = padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]]
     return taken.permute(0, 3, 1, 2)  # channels last in memory, as the inputs
 
 
@@ -78,6 +70,18 @@ class ImageTask(Task):
     perception = 20.0
     lr = (2e-3, 4e-3)
     augment: Callable[..., Any] = staticmethod(flip_and_shift)
+    _widths: tuple[int, ...] = (16, 32, 32)  # of the student's layers; its name in `students` tells them
+
+    def student(self, classes: int) -> nn.Module:
+        from benchmarks.networks.image import student_cnn
+
+        return student_cnn(self.examples().pool_inputs.shape[1], classes, self._widths)
+
+    def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
+        from benchmarks.networks.image import VAE, labeler_cnn
+
+        _, channels, side, _ = self.examples().pool_inputs.shape
+        return VAE(channels, side, latent=64, width=32), labeler_cnn(channels, classes, width=16)
 
     def fits(self) -> dict[str, Callable[..., dict[str, Any]]]:
         from benchmarks.teachers.image import fit_classifier, fit_vae

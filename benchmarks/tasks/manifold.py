@@ -90,9 +90,9 @@ class Manifold(Task):
         )
 
     def student(self, classes: int) -> nn.Module:
-        from benchmarks.networks.manifold import student
+        from benchmarks.networks.vector import perceptron
 
-        return student(self.dimension, classes)
+        return perceptron(self.dimension, 64, classes)
 
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
         from benchmarks.networks import manifold as nets

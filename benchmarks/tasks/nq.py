@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from benchmarks.data.stored import Samples
 from benchmarks.data.texts import pack, unpack
 from benchmarks.data.wordpieces import PAD, PASSAGE_LENGTH
 from benchmarks.task import RetrievalExamples, Size, Task
-from benchmarks.tasks.paper_texts import MODELS
+from benchmarks.tasks.paper_texts import MODELS, bpe_of, vocabulary_of
 from benchmarks.tasks.retrieval import LENGTH, RetrievalTask
 
 if TYPE_CHECKING:
@@ -217,13 +217,12 @@ class Nq(RetrievalTask):
         import torch
 
         searched, device = self._examples().searched, "cuda" if torch.cuda.is_available() else "cpu"
-        model: list[Any] = []  # loaded if there is something to embed
+        model = cache(_model)  # loaded once, if there is something to embed
 
         def vectors(first: int) -> np.ndarray:
-            model[:] = model or [_model()]
             rows = searched.read(range(first, min(first + SHARD, len(searched))))
             texts = [f"{title}. {text}" for title, text in rows]
-            return model[0].encode(texts, batch_size=256, device=device, normalize_embeddings=True).astype(np.float16)
+            return model().encode(texts, batch_size=256, device=device, normalize_embeddings=True).astype(np.float16)
 
         files = sorted(path for path in TEACHER.need().rglob("*") if path.suffix in (".safetensors", ".json", ".txt"))
         key = digest([searched.sha256, VERSION, *map(kept.found, files)])[:16]
@@ -277,17 +276,9 @@ class NqBart(Nq):
 
 def _bpe(folder: Path, model: Any) -> Any:
     """What a denoising model's tokens are. Raises BadInput where the teacher reads others."""
-    from tokenizers import Tokenizer
-
-    from tgt.vocabulary import Vocabulary
-
-    if not (file := folder / "tokenizer.json").exists():
-        raise BadInput(f"{folder} holds no tokenizer.json")
-    found = Tokenizer.from_file(str(file))
-    if found.get_vocab() != model.tokenizer.get_vocab():
-        raise BadInput(f"the teacher reads other words than {file} has: a gradient could not pass between them")
-    numbers: list[Any] = [found.token_to_id(token) for token in ("<pad>", "<unk>", "<s>", "</s>", "<mask>")]
-    return Vocabulary(*numbers)
+    if (found := bpe_of(folder)).get_vocab() != model.tokenizer.get_vocab():
+        raise BadInput(f"the teacher reads other words than {folder} has: a gradient could not pass between them")
+    return vocabulary_of(found)
 
 
 def _model() -> Any:

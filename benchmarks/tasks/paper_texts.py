@@ -58,6 +58,23 @@ MODELS = (
 )
 
 
+def bpe_of(folder: Path) -> Tokenizer:
+    """A model's tokenizer. Raises BadInput where its folder holds none."""
+    from tokenizers import Tokenizer
+
+    if not (file := folder / "tokenizer.json").exists():
+        raise BadInput(f"{folder} holds no tokenizer.json")
+    return Tokenizer.from_file(str(file))
+
+
+def vocabulary_of(bpe: Tokenizer) -> Vocabulary:
+    """What the tokens of BART's and RoBERTa's BPE are."""
+    from tgt.vocabulary import Vocabulary
+
+    numbers: list[Any] = [bpe.token_to_id(token) for token in ("<pad>", "<unk>", "<s>", "</s>", "<mask>")]
+    return Vocabulary(*numbers)
+
+
 def _size(count: int, *few: int) -> Size:
     """All labels, and a few of them; UDA (Xie et al. 2020), whose Amazon-5 and Yelp-5 these are, has 10,000 steps too.
 
@@ -83,11 +100,7 @@ class PaperText(TextTask):
     teachers = {}
     students = {"student": "distilroberta-random.v1", "pretrained": "distilroberta.v1"}
     defaults = {"lr": 1e-4, "sigma": 0.5, "step_size": 60.0}
-    search = {
-        "lr": [2e-5, 5e-5, 1e-4, 2e-4],
-        "sigma": [0.25, 0.5, 1.0, 2.0],
-        "step_size": [30.0, 60.0, 120.0, 240.0],
-    }
+    search = {"lr": [2e-5, 5e-5, 1e-4, 2e-4], "sigma": [0.25, 0.5, 1.0, 2.0], "step_size": [30.0, 60.0, 120.0, 240.0]}
     training = {"weight_decay": 1e-2, "warm_up": 0.1, "clip": 1.0}
     sigmas = (0.0, 0.25, 0.5, 1.0, 2.0)
     distances = (60.0, 120.0, 240.0, 480.0)
@@ -123,9 +136,7 @@ class PaperText(TextTask):
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        from tokenizers import Tokenizer
-
-        found = Tokenizer.from_file(str(self._model("bart-base") / "tokenizer.json"))
+        found = bpe_of(self._model("bart-base"))
         found.enable_truncation(self.length)
         found.enable_padding(pad_id=found.token_to_id("<pad>"), pad_token="<pad>", length=self.length)
         return found
@@ -133,21 +144,15 @@ class PaperText(TextTask):
     def _model(self, name: str) -> Path:
         """The folder of a model. Raises Unavailable without it, BadInput where its BPE is not the generator's."""
         found = next(one for one in self.needs if one.path == f"models/{name}").need()
-        if not (file := found / "tokenizer.json").exists():
-            raise BadInput(f"{found} holds no tokenizer.json")
-        if (
-            name != "bart-base"
-            and type(self._tokenizer).from_file(str(file)).get_vocab() != self._tokenizer.get_vocab()
-        ):
-            raise BadInput(f"{file} is another BPE than the generator's: a gradient could not pass between them")
+        if name != "bart-base" and bpe_of(found).get_vocab() != self._tokenizer.get_vocab():
+            raise BadInput(
+                f"{found / 'tokenizer.json'} is another BPE than the generator's: "
+                "a gradient could not pass between them"
+            )
         return found
 
     def tokens(self) -> Vocabulary:
-        from tgt.vocabulary import Vocabulary
-
-        parts, written = ("padding", "unknown", "begin", "end", "mask"), ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
-        found: list[Any] = [self._tokenizer.token_to_id(token) for token in written]
-        return Vocabulary(**dict(zip(parts, found, strict=True)))
+        return vocabulary_of(self._tokenizer)
 
     def augment(self, texts: torch.Tensor, rng: torch.Generator) -> torch.Tensor:  # type: ignore[override]
         return drop_words(texts, rng, vocabulary=self.tokens())

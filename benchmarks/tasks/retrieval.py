@@ -64,11 +64,7 @@ class RetrievalTask(Task):
     profile = Profile("uniform")
     references = {"teacher": "test", "BM25": "bm25", "TF-IDF": "tf-idf"}
     defaults = {"lr": 8e-3, "temperature": 1.0, "sigma": 0.5, "step_size": 5.0, "every": 20}
-    search = {
-        "temperature": [0.5, 1.0, 2.0],
-        "sigma": [0.25, 0.5, 1.0],
-        "step_size": [2.5, 5.0, 10.0],
-    }
+    search = {"temperature": [0.5, 1.0, 2.0], "sigma": [0.25, 0.5, 1.0], "step_size": [2.5, 5.0, 10.0]}
     teachers = {"generator": "query-copynet-256-256.v1", "labeler": "all-minilm.v1"}
     lr = (2e-3, 0.0)  # the labeler is not trained
     sigmas = (0.0, 0.25, 0.5, 1.0)
@@ -89,17 +85,13 @@ class RetrievalTask(Task):
     def student(self, classes: int) -> nn.Module:
         from benchmarks.networks import retrieval as nets
         from benchmarks.networks.sentence_encoder import SentenceEncoder
+        from benchmarks.networks.text import main_directions
 
         vocabulary, vectors = self._vocabulary(), self._vectors()
         tower = nets.BagTower(len(vocabulary), TIED_WIDTH if self.tied else vectors.shape[1])
         if self.pca:
-            tower.words.weight.data = nets.main_directions(SentenceEncoder(vocabulary).table, tower.words.embedding_dim)
-        return self._tied(tower) if self.tied else nets.QueryStudent(tower, vectors)
-
-    def _tied(self, tower: Any) -> nn.Module:
-        from benchmarks.networks.retrieval import TiedStudent
-
-        return TiedStudent(tower, self._passages())
+            tower.words.weight.data = main_directions(SentenceEncoder(vocabulary).table, tower.words.embedding_dim)
+        return nets.TiedStudent(tower, self._passages()) if self.tied else nets.QueryStudent(tower, vectors)
 
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
         from benchmarks.networks.query_generator import QueryGenerator
@@ -161,6 +153,25 @@ def summaries(count: int | None) -> tuple[list[str], list[str]]:
     """The first `count` articles, or all, and their titles."""
     articles = SUMMARIES.load()
     return passages_of(articles)[:count], unpack(articles["title"])[:count]
+
+
+def examples_of_pairs(
+    passages: Sequence[str],
+    names: Sequence[str],
+    texts: list[str],
+    labels: np.ndarray,
+    query: np.ndarray,
+    side: np.ndarray,
+) -> RetrievalExamples:
+    """`examples_over` of pairs of a query and a passage, by their numbers (N,), each on a side: 0, 1 or 2.
+
+    Validated or tested, a query is one however many passages it has.
+    """
+    relevant = padded([labels[query == number] for number in range(query.max() + 1)])[query]
+    first = np.isin(np.arange(len(query)), np.unique(query, return_index=True)[1])
+    kept = (side == 0) | first
+    pool, test = np.flatnonzero(kept & (side < 2)), np.flatnonzero(kept & (side == 2))
+    return examples_over(passages, names, texts, labels, relevant, pool, side[pool] == 1, {"test": test})
 
 
 def examples_over(

@@ -91,9 +91,10 @@ class TextTask(Task):
         return TextStudent(len(vocabulary), length, classes)
 
     def pretrained(self, classes: int) -> nn.Module:
-        from benchmarks.networks.text import PretrainedStudent
+        """MiniLM cut to its first layer: as deep as the other student, but it has read more than the task's text."""
+        from benchmarks.networks.text import TextLabeler
 
-        return PretrainedStudent(self._shape()[0], classes)
+        return TextLabeler(self._shape()[0], classes, layers=1)
 
     def teacher(self, classes: int) -> tuple[nn.Module, nn.Module]:
         from benchmarks.networks.text import TextAutoencoder, TextLabeler
@@ -157,17 +158,9 @@ def text_examples(
         chosen: indices of texts (N,) with their labels (N,) and side (N,): 0 training, 1 validation, 2 test.
         length: tokens of a text, which is cut or padded. unlabelled: indices of further texts, for the generator.
     """
-
-    def of(indices: np.ndarray) -> list[str]:
-        return [texts[i] for i in indices]
-
     pool, test = np.flatnonzero(side < 2), np.flatnonzero(side == 2)
     extra = np.zeros(0, np.int64) if unlabelled is None else unlabelled
-    split = [
-        word_pieces(of(chosen[pool]), length),
-        word_pieces(of(extra), length),
-        word_pieces(of(chosen[test]), length),
-    ]
+    split = [word_pieces([texts[i] for i in part], length) for part in (chosen[pool], extra, chosen[test])]
     # Word pieces of text that is trained on; what occurs in validation or test text alone is unknown there.
     vocabulary = vocabulary_of(np.concatenate([split[0][side[pool] == 0].ravel(), split[1].ravel()]))
     inputs = [in_vocabulary(array, vocabulary) for array in split]

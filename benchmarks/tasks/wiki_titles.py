@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.data.splits import linked, sides
 from benchmarks.data.texts import SUMMARIES, normal, unpack
 from benchmarks.task import Examples, Size
-from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, examples_over, padded, summaries
+from benchmarks.tasks.retrieval import SMOKE, RetrievalTask, examples_of_pairs, summaries
 
 
 class WikiTitles(RetrievalTask):
@@ -39,13 +39,8 @@ class WikiTitles(RetrievalTask):
         descriptions = unpack(arrays["description"])[:searched]
         described = [normal(text) for text in descriptions]
         articles = np.flatnonzero([bool(text) for text in described])
-        names, query = np.unique([described[i] for i in articles], return_inverse=True)
+        query = np.unique([described[i] for i in articles], return_inverse=True)[1]
         group = linked(query, arrays["copy"][articles])
         side = sides(group, "wiki-titles")
         texts = [descriptions[i] for i in articles]
-        relevant = padded([articles[query == q] for q in range(len(names))])[query]
-        # Tested, a query is one however many articles it has.
-        first = np.isin(np.arange(len(query)), np.unique(query, return_index=True)[1])
-        keep = (side == 0) | first
-        pool, test = np.flatnonzero(keep & (side < 2)), np.flatnonzero(keep & (side == 2))
-        return examples_over(*summaries(searched), texts, articles, relevant, pool, side[pool] == 1, {"test": test})
+        return examples_of_pairs(*summaries(searched), texts, articles, query, side)

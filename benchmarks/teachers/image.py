@@ -73,14 +73,12 @@ def _judge(
         judge, task, examples, replace(recipe, steps=max(int(_JUDGE_SHARE * recipe.steps), 1), lr=_JUDGE_LR), split, rng
     )
     freeze(judge)
-    augment = task.augment
-    assert augment is not None
 
     def divergence(images: Tensor, decoded: Tensor) -> Tensor:
         state = rng.get_state()
-        shown = judge(augment(images, rng))
+        shown = judge(task.augment(images, rng))
         rng.set_state(state)
-        return kl(judge(augment(decoded, rng)), shown)
+        return kl(judge(task.augment(decoded, rng)), shown)
 
     return divergence
 
@@ -122,12 +120,12 @@ def _descend_classifier(
     labels = torch.from_numpy(examples.pool_labels[indices])
     counts = torch.bincount(labels, minlength=examples.classes).clamp_min(1).float()
     adjustment = (counts / counts.sum()).log()
-    augment, device = task.augment, next(module.parameters()).device
-    assert augment is not None
+    device = next(module.parameters()).device
     labels, adjustment = labels.to(device), adjustment.to(device)
 
     def loss(index: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(module(augment(inputs[index], rng).to(device)) + adjustment, labels[index.to(device)])
+        shown = task.augment(inputs[index], rng).to(device)
+        return F.cross_entropy(module(shown) + adjustment, labels[index.to(device)])
 
     average = max(1 - _AVERAGED / recipe.steps, 0.0)
     descend(module, recipe, batches(len(inputs), recipe.steps, rng), loss, average=average, weight_decay=0.05)

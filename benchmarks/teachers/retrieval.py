@@ -18,8 +18,9 @@ from benchmarks.networks.query_generator import QueryGenerator
 from benchmarks.networks.retrieval import DenseLabeler
 from benchmarks.networks.text import present
 from benchmarks.task import RetrievalExamples, Task
+from benchmarks.teachers import training
 from benchmarks.teachers.recipe import Recipe, training_indices
-from benchmarks.teachers.training import descend, generator_of, logits_of
+from benchmarks.teachers.training import descend, generator_of
 
 _BATCH = 64
 _CHUNK = 512
@@ -30,17 +31,11 @@ def judge_labeler(
     module: DenseLabeler, task: Task, examples: RetrievalExamples, recipe: Recipe, split: Split
 ) -> dict[str, Any]:
     """Nothing is trained. Measured: the encoder on validation and test queries, two searches by words on the test."""
-    module.eval()
     none = np.zeros(examples.classes)
-    found: dict[str, Any] = {}
-    for name, inputs, relevant in (
-        ("validation", examples.pool_inputs[examples.validation], examples.pool_answers[examples.validation]),
-        ("test", examples.test_inputs, examples.test_labels),
-        *((name, *test) for name, test in examples.other_tests.items()),
-    ):
-        found[name] = task.judge(logits_of(module, task, inputs), relevant, examples, none)
-    for name in examples.other_tests:
-        found["test"] |= {f"{name}_{metric}": value for metric, value in found.pop(name).items()}
+    found = training.judge_labeler(module.eval(), task, examples, none)
+    for name, (inputs, relevant) in examples.other_tests.items():
+        scores = task.judge(training.logits_of(module, task, inputs), relevant, examples, none)
+        found["test"] |= {f"{name}_{metric}": value for metric, value in scores.items()}
     passages, queries = list(examples.passage_texts), list(examples.test_texts)
     for name, ranked in (("bm25", bm25(passages, queries, DEEPEST)), ("tf-idf", _tf_idf(passages, queries))):
         found[name] = measure(ranked, examples.test_labels)
@@ -70,14 +65,11 @@ def fit_generator(
     if recipe.kind == "full" and examples.extra_unlabelled is not None:
         groups.append(task.tensor(examples.extra_unlabelled))
     share, ends = _BATCH // len(groups), np.cumsum([len(group) for group in groups])
-    order = torch.cat(
-        [
-            torch.randint(end - len(group), end, (recipe.steps, share), generator=rng)
-            for group, end in zip(groups, ends, strict=True)
-        ],
-        dim=1,
-    )
-    drawn, places = order.unique(return_inverse=True)  # others need not pass through the encoder
+    chosen = [
+        torch.randint(end - len(group), end, (recipe.steps, share), generator=rng)
+        for group, end in zip(groups, ends, strict=True)
+    ]
+    drawn, places = torch.cat(chosen, dim=1).unique(return_inverse=True)  # others need not pass through the encoder
     texts = torch.cat(groups)[drawn]
     is_query, is_span = drawn < ends[0], ((drawn >= ends[0]) & (drawn < ends[1])).long()
     module.eval()
@@ -93,20 +85,15 @@ def fit_generator(
         return module.loss(latents, texts[index], is_span[index], own[index], rng)
 
     descend(module, recipe, places, loss, clip=1.0, frozen=module.encoder)
-    chosen = examples.validation[:500]
-    held_out, labels = task.tensor(examples.pool_inputs[chosen]), torch.from_numpy(examples.pool_labels[chosen])
+    few = examples.validation[:500]
+    held_out, labels = task.tensor(examples.pool_inputs[few]), torch.from_numpy(examples.pool_labels[few])
     with torch.no_grad():
         found = _judge_generator(module, module.encode(held_out), held_out, labels, task.sigmas, rng)
         return found | {"from_passage": _judge_generator(module, passages[labels], held_out, labels, task.sigmas, rng)}
 
 
 def _judge_generator(
-    module: QueryGenerator,
-    latents: Tensor,
-    wanted: Tensor,
-    own: Tensor,
-    sigmas: Iterable[float],
-    rng: torch.Generator,
+    module: QueryGenerator, latents: Tensor, wanted: Tensor, own: Tensor, sigmas: Iterable[float], rng: torch.Generator
 ) -> dict[str, dict[str, float]]:
     """Of queries decoded from noisy latents (B, 384), means by noise scale.
 

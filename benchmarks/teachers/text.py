@@ -58,12 +58,10 @@ def fit_labeler(module: TextLabeler, task: Task, examples: Examples, recipe: Rec
     texts = task.tensor(examples.pool_inputs[indices])
     labels = torch.from_numpy(examples.pool_labels[indices])
     rng = generator_of("labeler", recipe)
-    augment = task.augment
-    assert augment is not None
 
     def loss(index: torch.Tensor) -> torch.Tensor:
         half = len(index) // 2
-        shown = torch.cat([texts[index[:half]], augment(texts[index[half:]], rng)])
+        shown = torch.cat([texts[index[:half]], task.augment(texts[index[half:]], rng)])
         return F.cross_entropy(module(shown), labels[index])
 
     descend(module, recipe, batches(len(texts), recipe.steps, rng, _LABELER_BATCH), loss, clip=1.0)

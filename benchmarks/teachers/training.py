@@ -96,13 +96,11 @@ def answers_of(module: nn.Module, task: Task, inputs: Samples) -> Any:
 
 def judge_labeler(module: nn.Module, task: Task, examples: Examples, train_counts: np.ndarray) -> dict[str, Any]:
     """Metrics of a trained labeler on validation and test samples."""
-    found = {}
-    for name, inputs, labels in (
-        ("validation", examples.pool_inputs[examples.validation], examples.pool_answers[examples.validation]),
-        ("test", examples.test_inputs, examples.test_labels),
-    ):
-        found[name] = task.judge(answers_of(module, task, inputs), labels, examples, train_counts)
-    return found
+    held_out = examples.pool_inputs[examples.validation], examples.pool_answers[examples.validation]
+    return {
+        name: task.judge(answers_of(module, task, inputs), labels, examples, train_counts)
+        for name, (inputs, labels) in (("validation", held_out), ("test", (examples.test_inputs, examples.test_labels)))
+    }
 
 
 def at_chance(task: Task, scores: dict[str, Any]) -> str:

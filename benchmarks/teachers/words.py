@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,11 @@ def labeler_of(word: str, task: Task, classes: int) -> nn.Module:
     from benchmarks.networks.pretrained_text import Classifier
     from tgt import hub
 
-    try:
+    with _had(word, task):
         if word.startswith(_TIMM):
             return hub.timm_labeler(word.removeprefix(_TIMM), num_classes=classes).requires_grad_(False)
-        word = _place(word, task)
-        return Classifier(word, _words(task)) if task.domain == "text" else hub.transformers_labeler(word)
-    except (OSError, RuntimeError, ImportError) as error:
-        raise ValueError(f"{task.name}: teacher {word!r} cannot be had: {str(error).splitlines()[0]}") from error
+        place = _place(word, task)
+        return Classifier(place, _words(task)) if task.domain == "text" else hub.transformers_labeler(place)
 
 
 def generator_of_word(word: str, task: Task) -> nn.Module:
@@ -68,11 +67,17 @@ def generator_of_word(word: str, task: Task) -> nn.Module:
     from benchmarks.networks.pretrained_text import MaskedLanguageModel
     from tgt import hub
 
-    try:
-        word = _place(word, task)
+    with _had(word, task):
+        place = _place(word, task)
         if task.domain == "text":
-            return MaskedLanguageModel(word, _words(task))
-        return hub.diffusers_generator(word, task.examples().pool_inputs.shape[-1])
+            return MaskedLanguageModel(place, _words(task))
+        return hub.diffusers_generator(place, task.examples().pool_inputs.shape[-1])
+
+
+@contextmanager
+def _had(word: str, task: Task) -> Iterator[None]:
+    try:
+        yield
     except (OSError, RuntimeError, ImportError) as error:
         raise ValueError(f"{task.name}: teacher {word!r} cannot be had: {str(error).splitlines()[0]}") from error
 

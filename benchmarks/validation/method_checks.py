@@ -72,7 +72,7 @@ def gives_scalar_terms(trial: Trial) -> None:
         if not any(p.grad is not None and bool(p.grad.abs().sum()) for p in student.parameters()):
             told = "no gradient: the loss does not depend on the student's parameters"
     if told:
-        raise Broken(told, trial.follow(one_step, nothing).last)
+        raise Broken(told, trial.follow(one_step, lambda *_: {}).last)
 
 
 def _wrong(terms: Any) -> str:
@@ -86,10 +86,6 @@ def _wrong(terms: Any) -> str:
         if not math.isfinite(term.item()):
             return f"term {name!r} of the loss is {term.item()}"
     return ""
-
-
-def nothing(student: nn.Module, data: TrainingData) -> dict[str, Any]:
-    return {}
 
 
 def leaves_the_student(trial: Trial) -> None:
@@ -138,7 +134,7 @@ def shows_what_it_may(trial: Trial) -> None:
             raise Broken(
                 f"a step may show the student {real + generated} samples ({real} real, {generated} generated), and it "
                 f"was shown {(totals or [0])[-1]}: passes that do not teach belong in eval mode",
-                beyond or trial.follow(one_step, nothing).last,
+                beyond or trial.follow(one_step, lambda *_: {}).last,
             )
 
 

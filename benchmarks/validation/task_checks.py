@@ -43,14 +43,6 @@ class TaskTrial:
     def teacher(self) -> dict[str, Any]:
         return {part: freeze(module) for part, module in store.networks_of(self.task).items()}
 
-    @property
-    def labeler(self) -> Any:
-        return self.teacher["labeler"]
-
-    @property
-    def generator(self) -> Any:
-        return self.teacher["generator"]
-
 
 def has_data(trial: TaskTrial) -> None:
     """Data: inputs and labels go together"""
@@ -126,8 +118,9 @@ def has_student(trial: TaskTrial) -> None:
 
 def has_labeler(trial: TaskTrial) -> None:
     """Labeler: inputs to logits, the same each time"""
+    labeler = trial.teacher["labeler"]
     with torch.no_grad():
-        logits, again = trial.labeler(trial.inputs), trial.labeler(trial.inputs)
+        logits, again = labeler(trial.inputs), labeler(trial.inputs)
     if logits.shape != (len(trial.inputs), trial.examples.classes):
         raise Broken(f"the labeler gives {tuple(logits.shape)}, not logits of {trial.examples.classes} classes")
     if not torch.equal(logits, again):
@@ -136,26 +129,28 @@ def has_labeler(trial: TaskTrial) -> None:
 
 def has_generator(trial: TaskTrial) -> None:
     """Generator: encode and decode fit each other"""
+    generator, labeler = trial.teacher["generator"], trial.teacher["labeler"]
     with torch.no_grad():
-        latents = trial.generator.encode(trial.inputs)
-        decoded = trial.generator.decode(latents)
+        latents = generator.encode(trial.inputs)
+        decoded = generator.decode(latents)
     if len(latents) != len(trial.inputs):
         raise Broken(f"encode gives {len(latents)} latents for {len(trial.inputs)} inputs")
     student = seeded(lambda: trial.task.student(trial.examples.classes), 0)
     with torch.no_grad():
-        for name, network in (("student", student), ("labeler", trial.labeler)):
+        for name, network in (("student", student), ("labeler", labeler)):
             if network(decoded).shape != (len(trial.inputs), trial.examples.classes):
                 raise Broken(f"the {name} cannot read what decode gives")
 
 
 def lets_gradients_through(trial: TaskTrial) -> None:
     """Generator: gradients reach the latents, as gradient-based exploration needs"""
-    latents = trial.generator.encode(trial.inputs).detach().requires_grad_()
+    generator, labeler = trial.teacher["generator"], trial.teacher["labeler"]
+    latents = generator.encode(trial.inputs).detach().requires_grad_()
     student = seeded(lambda: trial.task.student(trial.examples.classes), 0).eval()
-    decoded = trial.generator.decode(latents)
+    decoded = generator.decode(latents)
     if not decoded.requires_grad:
         raise Broken("decode gives no gradient in the latents; rows of TGT by gradient would fail")
-    (student(decoded) - trial.labeler(decoded)).square().mean().backward()
+    (student(decoded) - labeler(decoded)).square().mean().backward()
     if latents.grad is None or not bool(latents.grad.abs().sum() > 0):
         raise Broken("no gradient of the disagreement reaches the latents")
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.data.wordpieces import PAD, SPECIAL_TOKENS, all_pieces, in_vocabulary, word_pieces
+from benchmarks.data.wordpieces import PAD, SPECIAL_TOKENS, in_vocabulary, vocabulary_of, word_pieces
 from benchmarks.tasks.images import flip_and_shift
 from benchmarks.tasks.texts import drop_words
 from benchmarks.teachers.answer_cache import RunData
@@ -52,8 +52,7 @@ def passage_vectors() -> torch.Tensor:
 @cache
 def vocabulary() -> np.ndarray:
     """Word pieces of the sentences, special ones first. Raises Unavailable where the encoder cannot be had."""
-    special = [all_pieces()[name] for name in SPECIAL_TOKENS]
-    return np.array([*special, *np.setdiff1d(np.unique(word_pieces(SENTENCES, LENGTH)), special)])
+    return vocabulary_of(word_pieces(SENTENCES, LENGTH), SPECIAL_TOKENS, min_count=1)
 
 
 def sentences() -> torch.Tensor:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -20,7 +21,6 @@ from benchmarks.registry.methods import METHODS
 from benchmarks.runs import loop
 from benchmarks.runs.guard import facts, lent_globals
 from benchmarks.validation import toys
-from benchmarks.validation.culprit import Lines
 from tgt import Batch, Method, TrainingData
 
 STEPS, BATCH = 3, 8
@@ -43,6 +43,47 @@ class Given(Batch):
     def writes(self) -> int:
         """How often what it gave away was written to in place since."""
         return sum(value._version - version for _, value, version in self.__dict__.get("given", ()))
+
+
+class Lines:
+    """The lines of a file at work inside `follow`.
+
+    Attributes:
+        last: the line that was at work last, None if none was.
+        changed: of each fact of `probe` that changed, the line that changed it last.
+    """
+
+    def __init__(self, file: Path, probe: Callable[[], dict[str, Any]] = dict) -> None:
+        self.file, self.probe = str(file), probe
+        self.last: int | None = None
+        self.changed: dict[str, int | None] = {}
+
+    def follow(self, work: Callable[[], Any]) -> Any:
+        """What `work` gives, its lines followed. Raises what it raises."""
+        self._known, before = self.probe(), sys.gettrace()
+        sys.settrace(self._look)
+        try:
+            return work()
+        finally:
+            sys.settrace(before)
+            self._compare()
+
+    def _look(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename != self.file:
+            return None
+        self._compare()
+        back = frame.f_back
+        if event == "line":
+            self.last = frame.f_lineno
+        elif event == "return" and back is not None and back.f_code.co_filename == self.file:
+            self.last = back.f_lineno
+        return self._look
+
+    def _compare(self) -> None:
+        if self.last is not None:
+            now = self.probe()
+            self.changed |= {name: self.last for name in now if now[name] != self._known.get(name)}
+            self._known = now
 
 
 class Trial:
