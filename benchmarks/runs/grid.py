@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields
 from itertools import product
-from typing import Any
 
 from benchmarks.core import settings as settings_of
 from benchmarks.core.environment import processes
@@ -39,13 +38,10 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
         choice.methods or prior.fitting(experiment.methods(task, choice.extra), task.at(choice.size)),
     )
     axes = "teacher", "budget", "draw", "seed", "method"
-    same: dict[str, Any] = {
-        name: getattr(choice, name) for name in ("size", "match", "settings", "device", "precision")
-    }
+    same = {name: getattr(choice, name) for name in ("size", "match", "settings", "device", "precision")}
     same |= {"task": task.name, "processes": processes()}
-    return [
-        rerun_of(Spec.model_validate({**same, **dict(zip(axes, cell, strict=True))}), choice.tuned) for cell in cells
-    ]
+    specs = [Spec.model_validate({**same, **dict(zip(axes, cell, strict=True))}) for cell in cells]
+    return [rerun_of(spec, choice.tuned) for spec in specs]
 
 
 def rerun_of(spec: Spec, tuned: Tuned) -> Run:
