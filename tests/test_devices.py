@@ -23,7 +23,7 @@ ROWS = [
     for modality, task in TASK.items()
     for name, row in METHODS.items()
     # Under a gradient the query generator's GRU turns its output in place, which the stand-in cannot follow.
-    if not row.unfit(task) and (modality, row.fixed.get("explore"), row.pooled) != ("retrieval", "gradient", False)
+    if not row.unfit(task) and (modality, row.fixed.get("explore"), row.pool_of) != ("retrieval", "gradient", "")
 ]
 
 

@@ -134,7 +134,7 @@ def test_budgets_are_tails_of_fifty_to_two_hundred_images_at_ratio_fifty():
     assert [(count.max(), count.min(), count.sum()) for count in counts] == [
         (50, 1, 3701), (100, 2, 7544), (200, 4, 15231),
     ]  # fmt: skip
-    few = tasks.with_ratio("glyph-lt", 10)
+    few = tasks.get("glyph-lt").with_ratio(10).name
     counts = tasks.get(few).profile.counts(available, 7544)
     assert counts.max() / counts.min() == pytest.approx(10, rel=0.1)
 

@@ -40,7 +40,7 @@ def test_what_is_read_is_what_importing_gives(name):
     assert f"{cls.__module__}:{cls.__qualname__}" == row.target
     config = cls.Config(**{**row.defaults, **row.fixed})
     assert pickle.loads(pickle.dumps(config)) == config
-    assert issubclass(cls, Pool) == row.pooled
+    assert issubclass(cls, Pool) == bool(row.pool_of)
     assert set(row.search) <= {field.name for field in fields(cls.Config)}
 
 
@@ -80,7 +80,7 @@ def test_places_and_colours():
         "distillation-unlabelled",
         "distillation-unlabelled-pool",
     }
-    assert all(row.pool_of not in BUILT_IN or not BUILT_IN[row.pool_of].pooled for row in BUILT_IN.values())
+    assert all(row.pool_of not in BUILT_IN or not BUILT_IN[row.pool_of].pool_of for row in BUILT_IN.values())
 
 
 def test_rows_of_a_task_in_the_order_of_tables():
@@ -129,7 +129,7 @@ def test_a_new_file_is_found_with_no_other_edit(folder):
     assert rows.keys() - before.keys() == {"newest", "newest-pool", "other-pool"}
     assert rows["newest"] == Row("baselines.newest:Newest", "something", order=15, tables=("image",))
     assert rows["newest-pool"].target == "baselines.newest:PooledNewest"
-    assert rows["newest-pool"].pooled
+    assert rows["newest-pool"].pool_of
     assert rows["other-pool"].is_oracle
     assert list(rows)[:3] == ["one-hot", "newest", "logit-adjusted"]
     assert list(rows)[-2:] == ["newest-pool", "other-pool"]  # who names no place comes last, by name
@@ -226,7 +226,7 @@ def test_a_pooled_twins_config_refuses_what_either_parent_refuses():
 
 def test_of_an_unknown_name_nothing_is_told():
     row = fact("somebodys-own")
-    assert (row.role, row.colour, row.pooled, row.other_student) == ("rival", "", False, False)
+    assert (row.role, row.colour, row.pool_of, row.other_student) == ("rival", "", "", False)
     assert fact("tgt-random") is METHODS["tgt-random"]
     assert not fact("tgt-of-somebody").is_tgt
     assert fact("tgt-gradient-pool").is_tgt
@@ -251,7 +251,7 @@ def register(tmp_path):
 def test_a_name_makes_nobodys_method_tgt(register):
     row = register("tgt_mine")
     assert METHODS["tgt-mine"] is row
-    assert (row.role, row.about, row.pooled) == ("rival", "Mine it is.", False)  # nor do the variants of its parent
+    assert (row.role, row.about, row.pool_of) == ("rival", "Mine it is.", "")  # nor do the variants of its parent
     assert not fact("tgt-mine").is_tgt
     assert row.load().variants == PooledTGT.variants
 

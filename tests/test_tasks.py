@@ -56,10 +56,10 @@ def test_students_of_different_networks_have_different_names():
 def test_another_imbalance_ratio_is_another_task_of_the_same_family():
     task = tasks.get("fashion-lt-r50")
     assert (task.name, task.family, task.profile.ratio) == ("fashion-lt-r50", "fashion-lt", 50)
-    assert tasks.with_ratio("fashion-lt-r50", 100) == "fashion-lt"
+    assert tasks.get("fashion-lt-r50").with_ratio(100).name == "fashion-lt"
     assert task.examples() is tasks.get("fashion-lt").examples()
     with pytest.raises(ValueError, match="has no imbalance ratio to set: its classes are balanced"):
-        tasks.with_ratio("fashion", 50)
+        tasks.get("fashion").with_ratio(50)
     with pytest.raises(ValueError, match="unknown task 'mnist'"):
         tasks.get("mnist")
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from test_cli import GRID, call
 
-from benchmarks.runs import tracking
+from benchmarks.commands import options
+from benchmarks.core.errors import BadInput
 
 
 def test_a_tracker_that_is_not_there_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(tracking.importlib.util, "find_spec", lambda name: None)
-    assert tracking.missing("trackio") == "trackio is not installed: pip install trackio"
+    monkeypatch.setattr(options, "find_spec", lambda name: None)
+    with pytest.raises(BadInput, match="--track: trackio is not installed: pip install trackio"):
+        options.choice_of(SimpleNamespace(track="trackio"))
 
 
 def test_every_new_record_becomes_a_run(tmp_path):

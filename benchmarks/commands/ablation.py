@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from rich.console import Console
 
 from benchmarks.analysis.ablation import ABLATIONS, SEEDS, TASKS, Ablation
-from benchmarks.commands import contract, experiment
+from benchmarks.commands import contract
+from benchmarks.commands.experiment import Options
 from benchmarks.commands.options import choice_of, execution, folder_of
 from benchmarks.core import settings
 from benchmarks.core.errors import BadInput
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE, Choice
 from benchmarks.registry.methods import METHODS
-
-
-@dataclass
-class Options(experiment.Options):
-    pass
 
 
 def refuse(target: str, options: Options) -> None:

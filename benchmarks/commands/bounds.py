@@ -10,6 +10,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.core.environment import processes
@@ -37,18 +38,18 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 JOBS = min(2, CORES)
 
 
-def check(words: Iterable[str], flags: Iterable[str] = ()) -> None:
-    """Look at all words of a command line whose options are known.
-
-    Args:
-        flags: the options that take no value.
+def check(words: list[str], flags: Iterable[str]) -> None:
+    """Look at all words of a command line whose options are known; `flags` are those that take no value.
 
     Raises:
-        BadInput: a word that cannot be meant; one line.
+        BadInput: a word that cannot be meant.
     """
-    words, values = list(words), dict[str, str]()
+    values: dict[str, str] = {}
     for word in words:
-        _character(word)
+        if len(word) > LONGEST:
+            raise BadInput(f"a word of {len(word):,} characters; {LONGEST:,} at most: {word[:20]}...")
+        if any(unicodedata.category(one) == "Cc" for one in word):
+            raise BadInput(f"a word holds a control character: {word[:100]!r}")
     for name, value in given(words):
         if name in values:
             raise BadInput(f"--{name} is given twice; once tells which is meant")
@@ -80,7 +81,6 @@ def given(words: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def budgets(words: Iterable[str]) -> tuple[int, ...]:
-    """Numbers of labelled samples. Raises BadInput."""
     found = []
     for word in words:
         if not re.fullmatch("[0-9]{1,12}", word) or not 1 <= int(word) <= MOST_SAMPLES:
@@ -97,23 +97,14 @@ def engine(name: str, address: str, gpus: float | None) -> None:
         if address or gpus is not None:
             raise BadInput(f"--{'address' if address else 'gpus-per-run'} goes with --engine ray")
         return
-    from benchmarks.runs import cluster
-
     if processes() > 1:
         raise BadInput("--engine ray: a cell on Ray is one process; several go with --engine local")
-    if reason := cluster.missing():
-        raise BadInput(f"--engine ray: {reason}")
+    if not find_spec("ray"):
+        raise BadInput("--engine ray: Ray is not installed: pip install 'tgt-suite[cluster]'")
     if address and not re.fullmatch(r"[\w.-]+:[0-9]{1,5}", address):
         raise BadInput(f"--address takes HOST:PORT, not {address!r}")
     if gpus is not None and not (0 < gpus <= 1 or gpus in range(2, 1025)):
         raise BadInput(f"--gpus-per-run takes a share of one GPU (such as 0.5) or a whole number, not {gpus:g}")
-
-
-def _character(word: str) -> None:
-    if len(word) > LONGEST:
-        raise BadInput(f"a word of {len(word):,} characters; {LONGEST:,} at most: {word[:20]}...")
-    if any(unicodedata.category(one) == "Cc" for one in word):
-        raise BadInput(f"a word holds a control character: {word[:100]!r}")
 
 
 def _path(name: str, value: str) -> None:
@@ -124,12 +115,9 @@ def _path(name: str, value: str) -> None:
         raise BadInput(f"--results: {there} is a file, not a folder")
     if name == "out" and path.is_dir():
         raise BadInput(f"--out: {path} is a folder, not a file")
-    if name == "with" and (absent := [word for word in value.split(",") if word.strip() and not _is_file(word)]):
-        raise BadInput(f"--with: there is no file {absent[0].strip()}")
-
-
-def _is_file(word: str) -> bool:
-    return Path(word.strip()).is_file()
+    files = [word.strip() for word in value.split(",")] if name == "with" else []
+    if absent := [word for word in files if word and not Path(word).is_file()]:
+        raise BadInput(f"--with: there is no file {absent[0]}")
 
 
 def _number(name: str, value: str) -> None:

@@ -11,11 +11,8 @@ from rich.console import Console
 from benchmarks.commands import contract
 from benchmarks.commands.options import (
     Cells,
-    Computing,
     Contract,
     Runs,
-    Tasks,
-    Where,
     choice_of,
     execution,
     fits_all,
@@ -28,16 +25,14 @@ from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
 from benchmarks.records.groups import TRIAL_SIZES, Group
 from benchmarks.registry import tasks
-from benchmarks.registry.experiments import EXPERIMENTS, Choice
-from benchmarks.registry.hyperparameters import Place, chosen, place_of, searched, searched_as, tuned
+from benchmarks.registry.experiments import Choice
+from benchmarks.registry.hyperparameters import Place, chosen, place_of, read_tuned, searched, searched_as, tuned
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.task import Task
 
 if TYPE_CHECKING:
-    from benchmarks.analysis.pairwise import Differences
     from benchmarks.analysis.sequential import Watch
     from benchmarks.records.groups import Groups
-    from benchmarks.records.record import Record
     from benchmarks.runs.fill import Execution
     from benchmarks.runs.run import Run
     from benchmarks.runs.scheduler import Plan
@@ -48,7 +43,7 @@ DEFAULT_TASK = {"image": "fashion-lt", "text": "movie-5", "retrieval": "wiki-tit
 
 
 @dataclass
-class Options(Contract, Runs, Cells, Tasks, Computing, Where):
+class Options(Contract, Cells, Runs):
     seeds: int | Literal["auto"] | None = None  # type: ignore[assignment]
     """Replications, seeds 0 to N - 1. auto: more of them until all is decided or hopeless, 20 at most."""
     against: str = ""
@@ -72,23 +67,22 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     ours = one_of(words[0], target, "; its rivals are named by --against")
     against = named(options.against)
     for name in (ours, *against):
-        known("method", name, METHODS)
+        known(name)
     if ours in against:
         raise BadInput(f"--against: {ours} cannot be its own rival")
     chosen_tasks = choice.tasks or (DEFAULT_TASK.get(METHODS[ours].domain, "fashion-lt"),)
     for name in (ours, *against):
         fits_all(name, chosen_tasks, options.size)
     breaches = contract.breaches((ours, *against), chosen_tasks, options.unchecked, options.jobs)
-    status, cells = 0, []
+    cells = []
     for task_name in chosen_tasks:
         one = replace(choice, tasks=(task_name,))
         task = tasks.get(task_name)
         wanted = (ours, *(against or rivals(task.at(choice.size), ours)))
         if options.search:
-            one, found = search(wanted, one, folder, options, console)
-            status = max(status, found)
+            one = search(wanted, one, folder, options, console)
         cells.append(Asked(task, wanted, one))
-    return max(status, _together(cells, breaches, folder, options, console))
+    return _together(cells, breaches, folder, options, console)
 
 
 def patient(options: Options, wanted: tuple[str, ...]) -> Execution:
@@ -108,9 +102,7 @@ class Asked:
     choice: Choice
 
 
-def search(
-    wanted: tuple[str, ...], choice: Choice, folder: Path, options: Options, console: Console
-) -> tuple[Choice, int]:
+def search(wanted: tuple[str, ...], choice: Choice, folder: Path, options: Options, console: Console) -> Choice:
     """Choose hyper-parameters on validation samples for the rows that no search of this version has chosen for.
 
     Those are custom methods, and on a custom task their rivals as well: all by the same search.
@@ -130,7 +122,7 @@ def search(
         if not searched(row, place, choice.tuned, tuned(choice.size))
     ]
     if not rows:
-        return choice, 0
+        return choice
     first, plans = searching.first(rows, choice.size), []
     told = f"choosing hyper-parameters of {', '.join(dict.fromkeys(row.method for row in rows))} on validation samples"
     console.print(f"{told}: {len(first)} settings", markup=False)
@@ -143,7 +135,7 @@ def search(
     if options.plan:
         run_all(first)
         console.print(f"{searching.MORE}; then, with what was chosen:", markup=False)
-        return choice, 0
+        return choice
     found = searching.search(rows, choice.size, run_all)
     for place, method, _ in rows:
         if method not in found.get(str(place), {}):
@@ -154,11 +146,10 @@ def search(
         console.print(line, markup=False)
     searching.write(found, folder)
     artefacts.of_search(folder, REFERENCE / choice.size).write(folder)
-    return replace(choice, tuned=searching.read(folder)), 0
+    return replace(choice, tuned=read_tuned(folder / "tuned.json"))
 
 
 def _places(choice: Choice) -> list[Place]:
-    """Where the hyper-parameters of a comparison's runs come from."""
     task = tasks.get(choice.tasks[0])
     cells = ((teacher, budget) for teacher in choice.teachers for budget in _budgets(task, choice))
     return list(dict.fromkeys(place_of(task, choice.size, *cell) for cell in cells))
@@ -173,6 +164,7 @@ def _together(asked: list[Asked], breaches: list[str], folder: Path, options: Op
     """Run what is asked, look by look, and write what came of it; the exit status."""
     from benchmarks.analysis import pairwise, sequential, strata
     from benchmarks.runs.fill import fill
+    from benchmarks.runs.grid import grid
 
     looks = sequential.LOOKS if options.seeds == "auto" else (asked[0].choice.seeds or SEEDS,)
     watch = sequential.Watch[tuple[Group, str]](looks, pairwise.ALPHA)
@@ -182,14 +174,18 @@ def _together(asked: list[Asked], breaches: list[str], folder: Path, options: Op
         if options.plan and seeds < looks[-1]:  # a plan is of the most that may run
             continue
         for one in running:
-            runs = grid(one.wanted, one.task, replace(one.choice, seeds=seeds))
+            choice = replace(one.choice, methods=one.wanted, budgets=_budgets(one.task, one.choice), seeds=seeds)
+            runs = grid("table1", choice)  # any table will do: tasks, methods and budgets are all given
             plans[one.task.name], found = fill(runs, folder, replace(patient(options, one.wanted), reuse=True), console)
             status = max(status, found)
             if not options.plan:
                 strata.tell(one.task.name, one.choice.size, runs[0].task.examples().test_labels)
         if options.plan:
             continue
-        p = {place: found.p for one in running for place, found in _differences(one, plans[one.task.name]).items()}
+        p: dict[tuple[Group, str], float] = {}
+        for one in running:
+            found_here = pairwise.differences(one.wanted[0], _groups(plans[one.task.name]))
+            p |= {place: difference.p for place, difference in found_here.items()}
         going = {group.task for group, _ in watch.see(look, p)}
         running = [one for one in running if one.task.name in going]
         if not running:
@@ -197,19 +193,7 @@ def _together(asked: list[Asked], breaches: list[str], folder: Path, options: Op
     if options.plan:
         return status
     _write(asked, plans, watch, breaches, folder, console)
-    unfinished = [
-        run
-        for plan in plans.values()
-        for run in plan.runs
-        if (record := plan.record(run)) is None or record.status == "failed"
-    ]
-    return max(status, 1 if unfinished else 0)
-
-
-def _differences(one: Asked, plan: Plan) -> Differences:
-    from benchmarks.analysis import pairwise
-
-    return pairwise.differences(one.wanted[0], _groups(plan))
+    return status
 
 
 def _write(
@@ -240,14 +224,6 @@ def _groups(plan: Plan) -> Groups:
     return grouped((run.spec, plan.record(run)) for run in plan.runs)
 
 
-def grid(wanted: tuple[str, ...], task: Task, choice: Choice) -> list[Run]:
-    """Runs of the methods on a task, at its table's budgets unless the choice names others."""
-    from benchmarks.runs.grid import grid as grid_of
-
-    name = next(iter(EXPERIMENTS))  # any will do: tasks, methods and budgets are all given
-    return grid_of(name, replace(choice, methods=wanted, budgets=_budgets(task, choice)))
-
-
 def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -> list[str]:
     """How the comparison was made, for whoever doubts it."""
     task, choice, wanted, ours, looks = one.task, one.choice, one.wanted, one.wanted[0], watch.looks
@@ -266,7 +242,8 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
             "looks as O'Brien and Fleming's bounds would (Lan and DeMets 1983); intervals are not corrected for looks."
         )
     if lent := [record for run in plan.runs if run.key in plan.lent and (record := plan.record(run))]:
-        rows, machines = (sorted({*found}) for found in zip(*map(_origin, lent), strict=True))
+        rows = sorted({record.spec.method for record in lent})
+        machines = sorted({str(record.environment.get("cpu")) for record in lent})
         out.append(
             f"{len(lent)} of {len(plan.runs)} runs, of {', '.join(rows)}, are the committed reference's "
             f"(results/reference/{choice.size}): their keys, of versions, data, teachers and settings, are equal. "
@@ -292,7 +269,3 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
             "earlier search chose."
         )
     return out
-
-
-def _origin(record: Record) -> tuple[str, str]:
-    return record.spec.method, str(record.environment.get("cpu"))

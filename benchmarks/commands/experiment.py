@@ -9,18 +9,7 @@ from rich.console import Console
 
 from benchmarks.commands import contract
 from benchmarks.commands.bounds import CANNOT
-from benchmarks.commands.options import (
-    Cells,
-    Computing,
-    Methods,
-    Runs,
-    Settings,
-    Tasks,
-    Where,
-    choice_of,
-    execution,
-    folder_of,
-)
+from benchmarks.commands.options import Cells, Methods, Runs, Settings, choice_of, execution, folder_of
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
 from benchmarks.data.asset import Unavailable
@@ -34,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Options(Settings, Runs, Cells, Methods, Tasks, Computing, Where):
+class Options(Settings, Methods, Cells, Runs):
     dry_run: int | None = None
     """At --size paper: so many steps of every row, to see that all works; nothing is kept."""
 

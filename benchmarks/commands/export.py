@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rich.console import Console
 
 from benchmarks.commands.options import CustomFiles, choice_of, folder_of
 
-
-@dataclass
-class Options(CustomFiles):
-    pass
+Options = CustomFiles
 
 
 def run(target: str, words: list[str], options: Options, console: Console) -> int:

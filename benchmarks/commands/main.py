@@ -29,19 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BadInput as error:
         _say(str(error))
         return 2
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:
         told = _of_a_users_file(error)
         if gpu_is_full(error):
             told = f"the GPU has no memory left; fewer --jobs would share it ({in_a_line(error)})"
-        if not told and isinstance(error, RuntimeError) and type(error).__module__.split(".")[0] != "benchmarks":
+        of_the_suite = isinstance(error, RuntimeError) and type(error).__module__.split(".")[0] == "benchmarks"
+        if not (told or of_the_suite or isinstance(error, OSError | ValueError)):
             raise  # a bug, not a condition of the machine: its trace is wanted
         _say(told or str(error))
         return 1
-    except Exception as error:
-        if told := _of_a_users_file(error):
-            _say(told)
-            return 1
-        raise
     except KeyboardInterrupt:
         _say("interrupted; finished cells are kept, the same command goes on from here")
         return 130
@@ -69,7 +65,10 @@ def _run(arguments: list[str]) -> int:
     first_option = next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))
     words, rest = arguments[:first_option], arguments[first_option:]
     if not words and (not rest or rest[0] in ("-h", "--help")):
-        print(overview())
+        print("usage: ./reproduce.sh COMMAND... [options]\n")
+        for name, one in TARGETS.items():
+            print(f"  {name + ' ' + one.words:28} {one.about}")
+        print("\n./reproduce.sh COMMAND --help tells its options.")
         return 0
     targets, more = split(words, helped=bool({"-h", "--help"} & set(rest)))
     options = parse(targets, rest)
@@ -79,11 +78,13 @@ def _run(arguments: list[str]) -> int:
         raise BadInput("--set has no effect on fig1, which is part of all: name the tables and figures it is for")
     from rich.console import Console
 
+    from benchmarks.data.asset import nothing_fetched  # only now: it takes numpy
+
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 160  # a log has no edge to fit into
     ready = [(module_of(target), target) for target in targets]
-    with _planning() if getattr(options, "plan", False) else contextlib.nullcontext():
+    with nothing_fetched() if getattr(options, "plan", False) else contextlib.nullcontext():
         for module, target in ready:
             if hasattr(module, "refuse"):
                 module.refuse(target, options)
@@ -98,12 +99,6 @@ def _run_joined(arguments: list[str]) -> int:
 
     with joined.launched() as leads:
         return _run(arguments) if leads else joined.follow(lambda spec, overrides: execute(Run(spec, overrides)))
-
-
-def _planning() -> contextlib.AbstractContextManager[None]:
-    from benchmarks.data import asset  # only now: it takes numpy
-
-    return asset.nothing_fetched()
 
 
 def split(words: list[str], helped: bool = False) -> tuple[list[str], list[str]]:
@@ -158,13 +153,10 @@ def parse(targets: list[str], rest: list[str]) -> Any:
     if unknown:
         raise BadInput(_no_such_option(unknown[0], targets))
     if all(TARGETS[target].of_all for target in targets):
-        outside = [
-            word for word in f"{options.tasks},{options.methods}".split(",") if word and not word.endswith(".py")
-        ]
-        if outside:
-            raise BadInput(
-                f"{targets[0]} is of all records; --tasks and --methods name files of custom ones, not {outside[0]}"
-            )
+        words = f"{options.tasks},{options.methods}".split(",")
+        if outside := [word for word in words if word and not word.endswith(".py")]:
+            which = f"{targets[0]} is of all records; --tasks and --methods name files of custom ones"
+            raise BadInput(f"{which}, not {outside[0]}")
     return options
 
 
@@ -202,16 +194,3 @@ def _no_such_option(word: str, targets: list[str]) -> str:
     there += "" if heed else did_you_mean(name.replace("_", "-"), own).replace("mean ", "mean --")
     hint = "; its rivals are named by --against" if (name, targets) == ("methods", ["compare"]) else ""
     return f"{word} has no effect on {targets[0]}{hint}; {there}"
-
-
-def overview() -> str:
-    lines = [f"  {name + ' ' + target.words:28} {target.about}" for name, target in TARGETS.items()]
-    return "\n".join(
-        [
-            "usage: ./reproduce.sh COMMAND... [options]",
-            "",
-            *lines,
-            "",
-            "./reproduce.sh COMMAND --help tells its options.",
-        ]
-    )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -33,14 +34,10 @@ ALL = "all"
 
 
 @dataclass
-class Size:
+class Where:
     size: Literal["smoke", "small", "paper"] = "small"
     """smoke: seconds, to see that it works. small: minutes on two cores. paper: the paper's own data and networks of
     its kind, on GPUs (docs/paper.md)."""
-
-
-@dataclass
-class Where(Size):
     results: Path = paths.LOCAL
     """Folder for records, tables and figures; a folder SIZE is made in it."""
 
@@ -65,7 +62,24 @@ class Work:
 
 
 @dataclass
-class Runs(Work):
+class Data:
+    data: str = ""
+    """A task without code: a .csv, .tsv, .parquet, .jsonl or .npz file, a folder of images by class, or one that
+    `datasets` saved. Without --text and images it is one of numbers. At --size paper: the folder of the data sets."""
+    text: str = ""
+    """Of --data: the column of the texts."""
+    label: str = ""
+    """Of --data: the column of the classes; `label` by default."""
+
+
+@dataclass
+class Tasks(Data):
+    tasks: Annotated[str, tyro.conf.arg(aliases=["--task"])] = ""
+    """Comma-separated names, or files with a custom task; the target's own by default."""
+
+
+@dataclass
+class Runs(Work, Tasks, Computing, Where):
     retry: bool = False
     """Run failed cells again."""
     patience: int | None = None
@@ -82,23 +96,6 @@ class Runs(Work):
     default. SIGTERM saves it too."""
     track: Literal["", "trackio", "wandb"] = ""
     """A tracker that gets a copy of each new record; it must be installed."""
-
-
-@dataclass
-class Data:
-    data: str = ""
-    """A task without code: a .csv, .tsv, .parquet, .jsonl or .npz file, a folder of images by class, or one that
-    `datasets` saved. Without --text and images it is one of numbers. At --size paper: the folder of the data sets."""
-    text: str = ""
-    """Of --data: the column of the texts."""
-    label: str = ""
-    """Of --data: the column of the classes; `label` by default."""
-
-
-@dataclass
-class Tasks(Data):
-    tasks: Annotated[str, tyro.conf.arg(aliases=["--task"])] = ""
-    """Comma-separated names, or files with a custom task; the target's own by default."""
 
 
 @dataclass
@@ -173,11 +170,8 @@ def choice_of(options: Any, default_tasks: tuple[str, ...] = ()) -> Choice:
     Args:
         default_tasks: tasks that a target takes where none are named, to look whether the methods fit them.
     """
-    if getattr(options, "track", ""):
-        from benchmarks.runs import tracking
-
-        if reason := tracking.missing(options.track):
-            raise BadInput(f"--track: {reason}")
+    if (tracker := getattr(options, "track", "")) and not find_spec(tracker):
+        raise BadInput(f"--track: {tracker} is not installed: pip install {tracker}")
     teacher = getattr(options, "teacher", "full")
     seeds = getattr(options, "seeds", None)
     kind, precision = device(options)
@@ -221,25 +215,13 @@ def execution(options: Any) -> Execution:
     """How the options want a grid to be filled. Raises BadInput where the machine has no such device."""
     from benchmarks.runs.device import there
     from benchmarks.runs.fill import Execution
-    from benchmarks.runs.resume import EVERY
 
-    engine: Any = getattr(options, "engine", "local")
-    address = getattr(options, "address", "")
-    bounds.engine(engine, address, getattr(options, "gpus_per_run", None))
-    if (kind := device(options)[0]) not in there() and not address:  # of a cluster the nodes have it
+    given = {name: getattr(options, name, None) for name in (field.name for field in fields(Execution))}
+    asked = Execution(**{name: value for name, value in given.items() if value is not None})
+    bounds.engine(asked.engine, asked.address, asked.gpus_per_run)
+    if (kind := device(options)[0]) not in there() and not asked.address:  # of a cluster the nodes have it
         raise BadInput(f"--device: this machine, or its torch, has no {kind}; there is {', '.join(there())}")
-    return Execution(
-        options.size,
-        options.jobs,
-        options.plan,
-        getattr(options, "retry", False),
-        getattr(options, "track", ""),
-        patience=getattr(options, "patience", None) or 0,
-        engine=engine,
-        address=address,
-        gpus=getattr(options, "gpus_per_run", None),
-        save_every=getattr(options, "save_every", None) or EVERY,
-    )
+    return asked
 
 
 def named(text: str) -> tuple[str, ...]:
@@ -264,10 +246,9 @@ def one_of(word: str, target: str, more: str = "") -> str:
     return given[0]
 
 
-def known(kind: str, name: str, there: Any) -> None:
-    """Raises BadInput for a name that there is not."""
-    if name not in there:
-        raise BadInput(unknown(kind, name, there))
+def known(method: str) -> None:
+    if method not in METHODS:
+        raise BadInput(unknown("method", method, METHODS))
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -311,7 +292,7 @@ def _methods(options: Any, on: tuple[str, ...]) -> tuple[str, ...]:
     if chosen == (ALL,):
         return ()
     for name in chosen:
-        known("method", name, METHODS)
+        known(name)
         fits_all(name, on, options.size)
     return chosen
 

@@ -24,7 +24,7 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.records.submission import About, Submission, read
 
     method = one_of(words[0], target)
-    known("method", method, METHODS)
+    known(method)
     row, folder = METHODS[method], folder_of(options)
     if not row.packages:
         raise BadInput(f"submit: {method} is a row of the suite; a method of your own is a file")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Options(Work, Cells, Tasks, Where):
+class Options(Cells, Work, Tasks, Where):
     anew: bool = False
     """Train those that come with the reference again, and tell whether the same weights come out."""
 

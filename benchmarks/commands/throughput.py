@@ -24,7 +24,7 @@ STEPS = {"smoke": 12, "small": 40}  # of a round: a multiple of every pool's ren
 
 
 @dataclass
-class Options(Work, Methods, Tasks, Computing, Where):
+class Options(Methods, Work, Tasks, Computing, Where):
     pass
 
 

@@ -9,14 +9,14 @@ from typing import Literal
 from rich.console import Console
 
 from benchmarks.commands import contract
-from benchmarks.commands.options import Computing, Methods, Runs, Tasks, Where, choice_of, execution, folder_of
+from benchmarks.commands.options import Methods, Runs, choice_of, execution, folder_of
 from benchmarks.core.errors import BadInput
 from benchmarks.core.paths import REFERENCE
 from benchmarks.registry import tasks
 
 
 @dataclass
-class Options(Runs, Methods, Tasks, Computing, Where):
+class Options(Methods, Runs):
     results: Path = REFERENCE
     """Folder for the trials and for what they chose, SIZE/tuned.json; runs whose results go there use it."""
     budgets: str = ""

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.core.fingerprint import folders_digest
+from benchmarks.core.fingerprint import code_digest, digest
 from benchmarks.core.paths import ROOT
 
 #: What can change a number; where a record's code came from, not part of its key.
@@ -45,9 +45,11 @@ def processes() -> int:
     return int(os.environ["WORLD_SIZE"]) if {"WORLD_SIZE", "RANK", "MASTER_ADDR"} <= os.environ.keys() else 1
 
 
+@cache
 def code_sha256() -> str:
     """Hash of today's code as far as it can change a number."""
-    return folders_digest(ROOT, CODE)
+    files = [path for name in CODE for path in sorted((ROOT / name).rglob("*.py")) or [ROOT / name]]
+    return digest({str(path.relative_to(ROOT)): code_digest(path.read_text()) for path in files})
 
 
 def _has_bfloat16() -> bool:

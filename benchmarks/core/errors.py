@@ -39,10 +39,9 @@ def gpu_is_full(error: BaseException) -> bool:
 def unknown(kind: str, name: str, there: Iterable[str]) -> str:
     """What is said of a name that there is not: the one that may be meant, or the names there are."""
     names = list(there)
-    told = did_you_mean(name, names)
-    return f"unknown {kind} {name!r}" + (
-        f"{told} ./reproduce.sh list names all" if told else f"; there are {', '.join(names)}"
-    )
+    near = did_you_mean(name, names)
+    told = f"{near} ./reproduce.sh list names all" if near else f"; there are {', '.join(names)}"
+    return f"unknown {kind} {name!r}{told}"
 
 
 def did_you_mean(name: str, there: Iterable[str]) -> str:

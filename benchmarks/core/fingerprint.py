@@ -15,7 +15,6 @@ import numpy as np
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -86,13 +85,6 @@ def sources_of(module: str, packages: tuple[str, ...]) -> dict[str, str]:
         parent = name if spec.submodule_search_locations else name.rpartition(".")[0]
         queue += [found for found in imports_of(source, parent) if found.split(".")[0] in packages]
     return seen
-
-
-@cache
-def folders_digest(root: Path, names: tuple[str, ...]) -> str:
-    """Hash of the Python code of files, and of all below folders, that are named from `root`."""
-    files = [path for name in names for path in sorted((root / name).rglob("*.py")) or [root / name]]
-    return digest({str(path.relative_to(root)): code_digest(path.read_text()) for path in files})
 
 
 def imports_of(source: str, package: str = "") -> Iterable[str]:

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -27,10 +27,8 @@ LIST = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _MEGABYTES = 128  # the largest file that is made has 70
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
-Made = TypeVar("Made")
 #: (name in the cache, SHA-256 or "") -> SHA-256 and content of a file as another machine has it: a node's driver.
-Elsewhere = Callable[[str, str], tuple[str, bytes] | None]
-ELSEWHERE: list[Elsewhere] = []
+ELSEWHERE: list[Callable[[str, str], tuple[str, bytes] | None]] = []
 
 
 class Tampered(MachineFailure):
@@ -84,12 +82,10 @@ def _parsed(path: Path, stamp: tuple[int, ...]) -> dict[str, str]:
 
 
 def whole(path: Path) -> bool:
-    """Whether a file is there and has the hash that is listed."""
     return os.path.lexists(path) and found(path) == listed(path)
 
 
 def enter(path: Path, sha256: str) -> None:
-    """List the hash that a file must have."""
     folder = path.parent
     with FileLock(folder / f".{LIST}.lock"):
         if (folder / LIST).is_dir():
@@ -119,7 +115,6 @@ def delivered(path: Path, sha256: str = "") -> bytes | None:
 
 
 def told(path: Path, sha256: str, expected: str | None) -> str:
-    """What is wrong with a file, in both hashes."""
     return f"{path}: hash is {sha256}, expected {expected or f'one that {LIST} lists'}"
 
 
@@ -155,8 +150,8 @@ def make_way(path: Path, wrong: str) -> None:
 
 def file(
     path: Path,
-    make: Callable[[], Made],
-    save: Callable[[Made, Path], object],
+    make: Callable[[], Any],
+    save: Callable[[Any, Path], object],
     as_made: Callable[[Path], bool] = whole,
     anew: bool = False,
 ) -> Path:
@@ -180,7 +175,7 @@ def file(
         made = make() if raw is None else None
         with paths.atomic(path) as temporary:
             if raw is None:
-                save(cast(Made, made), temporary)
+                save(made, temporary)
             else:
                 temporary.write_bytes(raw)
             # Entered first: if all ends between the two, a file is missing, and none is there unlisted.

@@ -11,7 +11,6 @@ LONGEST = 200
 
 
 def of(values: Mapping[str, Any]) -> str:
-    """The line of some values; empty of none."""
     texts = ((name, value if isinstance(value, str) else json.dumps(value)) for name, value in sorted(values.items()))
     return ",".join(f"{name}={text}" for name, text in texts)
 

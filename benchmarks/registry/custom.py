@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.core.errors import BadInput
+from benchmarks.core.errors import BadInput, in_a_line
 from benchmarks.registry.methods import METHODS, row_of
 from benchmarks.registry.own_tasks import task_of
 from benchmarks.registry.tasks import TASKS
@@ -107,8 +107,7 @@ def _imported(path: Path) -> ModuleType:
     try:
         module = importlib.import_module(path.stem)
     except (Exception, SystemExit) as error:
-        told = (str(error).splitlines() or [""])[0]
-        raise BadInput(f"{place(error, path)}: {type(error).__name__}: {told}") from error
+        raise BadInput(f"{place(error, path)}: {in_a_line(error)}") from error
     if Path(module.__file__ or "").resolve() != path:
         raise BadInput(f"{path}: another module is called {path.stem}; call the file something else")
     return module
@@ -127,8 +126,7 @@ def blamed(error: BaseException) -> str:
     """What to tell of an error that passed through a registered file: the place in it, and the error; else empty."""
     for path in (one for one in _FILES if isinstance(one, Path)):
         if ", line " in (where := place(error, path)):
-            told = (str(error).splitlines() or [""])[0]
-            return f"{where}: {type(error).__name__}: {told}"
+            return f"{where}: {in_a_line(error)}"
     return ""
 
 

@@ -59,10 +59,7 @@ class Experiment:
 
 EXPERIMENTS = {
     "table1": Experiment(
-        "Long-tailed image classification",
-        ("fashion-lt", "glyph-lt"),
-        ("imagenet-lt", "places-lt", "sun-lt"),
-        680,
+        "Long-tailed image classification", ("fashion-lt", "glyph-lt"), ("imagenet-lt", "places-lt", "sun-lt"), 680
     ),
     "table2": Experiment(
         "Text classification",

@@ -11,6 +11,7 @@ import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ class Row:
         student: which of a task's students it trains, "student" or "pretrained".
         needs_prior: it decodes samples of the generator's prior; where a generator has none, it is left out.
         generator_has: what else of a generator it uses, by name; where a user's lacks one of these, it is left out.
-    pool_of: of a row with its samples in a pool, the name of the same without one; "" of all others.
+        pool_of: of a row with its samples in a pool, the name of the same without one; "" of all others.
         schedule: its steps are so many times the task's: a method at the length that its paper asks for.
         tuned_as: the row whose searched hyper-parameters it takes; "" is its own. For longer schedules of a row.
         extra: for the time it takes, tables are filled with it only where a person asks for it.
@@ -95,10 +96,6 @@ class Row:
         return self.student != "student"
 
     @property
-    def pooled(self) -> bool:
-        return bool(self.pool_of)
-
-    @property
     def domain(self) -> str:
         """The only domain it is for, by its row or, of a method from outside, by an attribute `domain` of its class."""
         return self.only_for or (getattr(self.load(), "domain", "") if self.packages else "")
@@ -139,8 +136,6 @@ def row_of(target: str, facts: Mapping[str, Any], packages: tuple[str, ...] = ()
 def _wrong(name: str, value: Any) -> str:
     """Why a fact cannot be said of a row; "" if it can."""
     if name not in FACTS:
-        from difflib import get_close_matches  # only here, where milliseconds do not count
-
         near = get_close_matches(name, FACTS, 1)
         return f"a row has no {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FACTS)}")
     if not isinstance(value, FACTS[name]):

@@ -41,14 +41,8 @@ def get(name: str) -> Task:
 
 
 def known(name: str) -> bool:
-    """Whether there is a task of this name."""
     try:
         get(name)
     except ValueError:
         return False
     return True
-
-
-def with_ratio(name: str, ratio: int) -> str:
-    """Name of an exponential task at another imbalance ratio. Raises ValueError where it has none to set."""
-    return get(name).with_ratio(ratio).name

@@ -18,9 +18,9 @@ from benchmarks.records.record import Record, Store
 from benchmarks.records.results import Results
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE, EXPERIMENTS, Choice
+from benchmarks.registry.hyperparameters import read_tuned
 from benchmarks.registry.methods import METHODS
 from benchmarks.report import artefacts, verification
-from benchmarks.runs import search
 from benchmarks.runs.grid import rerun_of
 
 #: Parts of a run's identity that are its method's own.
@@ -58,7 +58,7 @@ def problems(results: Results, size: str) -> Iterator[Problem]:
         return
     reference = REFERENCE in results.folder.resolve().parents
     yield from _lines(path)
-    yield from stale(results.records, search.read(results.folder))
+    yield from stale(results.records, read_tuned(results.folder / "tuned.json"))
     yield from _other_code(results.records, size, results.folder)
     for record in results.records:
         if record.status == "failed":

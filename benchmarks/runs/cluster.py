@@ -7,7 +7,6 @@ one that kills its process twice is a failed record.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import secrets
 import socket
@@ -30,11 +29,6 @@ LOOK = 1.0  # seconds between two looks at what the nodes tell
 MEMORY = {"smoke": 1.5 * 2**30, "small": 3 * 2**30}
 
 
-def missing() -> str:
-    """Why there can be no Ray; "" if there can."""
-    return "" if importlib.util.find_spec("ray") else "Ray is not installed: pip install 'tgt-suite[cluster]'"
-
-
 @dataclass
 class _Try:
     """A task under way, and what became of the same cell's earlier ones."""
@@ -47,7 +41,7 @@ class _Try:
 
 @dataclass
 class Ray:
-    """An engine (`engine.Engine`).
+    """Makes cells on a cluster.
 
     Attributes:
         jobs: cells at once where Ray starts here. address: of a cluster's head, "" to start here. gpus: of each cell,
@@ -96,7 +90,9 @@ class Ray:
                     self._again(one, error, store, done)
                 else:
                     if isinstance(found, node.Refused):
-                        self._refuse(found)
+                        if found.node not in self._refused:
+                            tell(found.reason)
+                        self._refused.add(found.node)
                         self._submit(one)
                     else:
                         _keep(Record.parse(found), store, done)
@@ -122,11 +118,6 @@ class Ray:
         )  # fmt: skip
         one = _Try(one.run, f"{one.run.key} {secrets.token_hex(4)}", one.deaths, one.hung)
         self._under_way[task.remote(self._desk, [self._handed], node.Wanted.of(one.run), one.name)] = one
-
-    def _refuse(self, found: node.Refused) -> None:
-        if found.node not in self._refused:
-            tell(found.reason)
-        self._refused.add(found.node)
 
     def _again(self, one: _Try, error: Exception, store: Store, done: Callable[[Record], None]) -> None:
         """A task whose process ended: made once more, or as often as its node was what ended."""

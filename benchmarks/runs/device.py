@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from benchmarks.runs import joined
+from benchmarks.runs import joined, memory
 
 #: Of a module, what computes in the device's precision. What comes out is float32: losses and scores are taken in it.
 _ASKED = ("forward", "encode", "decode", "embed", "score")
@@ -67,7 +67,6 @@ class Device:
             yield
 
     def synchronise(self) -> None:
-        """Wait for the device's work to be done, so that a clock read now has it."""
         if self.kind != "cpu":
             getattr(torch, self.kind).synchronize()
 
@@ -85,13 +84,15 @@ class Device:
             torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
     def reset_peak_memory(self) -> None:
+        memory.reset_peak_memory()
         if self.kind == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
 
-    def peak_memory_mb(self) -> float | None:
-        """Most that tensors took of the device's memory since it was reset; None where nobody counts."""
-        return torch.cuda.max_memory_allocated() / 2**20 if self.kind == "cuda" else None
+    def peak_memory(self) -> dict[str, float]:
+        """The most in MB since it was reset: of the process, and on a GPU what tensors took of its memory."""
+        of_device = {"device_memory_mb": torch.cuda.max_memory_allocated() / 2**20} if self.kind == "cuda" else {}
+        return {"peak_memory_mb": memory.peak_memory_mb(), **of_device}
 
     def environment(self) -> dict[str, Any]:
         """What a record tells of the device: nothing of the CPU, which it tells of anyway."""

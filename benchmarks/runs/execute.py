@@ -24,7 +24,6 @@ from benchmarks.runs import joined, loop, resume
 from benchmarks.runs.device import Device
 from benchmarks.runs.diagnose import diagnose
 from benchmarks.runs.guard import contained, guarded
-from benchmarks.runs.memory import peak_memory_mb, reset_peak_memory
 from benchmarks.runs.run import Run
 from benchmarks.teachers import store
 from benchmarks.teachers.answer_cache import LentData, RunData
@@ -69,7 +68,6 @@ def execute(
 
 
 def failed(run: Run, reason: str) -> Record:
-    """The record of a run that came to nothing."""
     return Record(status="failed", reason=reason, **_common(run))
 
 
@@ -98,7 +96,6 @@ def _train(run: Run, watch: Callable[[int, int, float], None], state: Path | Non
     size = run.task.size
     device = run.device
     run.split.write()
-    reset_peak_memory()
     device.reset_peak_memory()
     costs = costs_on(device)
     data, student = teacher_and_data(run, costs), new_student(run)
@@ -126,7 +123,7 @@ def _train(run: Run, watch: Callable[[int, int, float], None], state: Path | Non
     paid = {
         **{name: costs.counts[name] for name in COUNTED},
         "seconds": round(last.seconds, 3),
-        **{name: round(max(peak, earlier.get(name, 0)), 1) for name, peak in _memory(device).items()},
+        **{name: round(max(peak, earlier.get(name, 0)), 1) for name, peak in device.peak_memory().items()},
         "student_parameters": sum(parameter.numel() for parameter in student.parameters()),
         "student_macs": _macs(student, few),
     }
@@ -140,18 +137,12 @@ def _train(run: Run, watch: Callable[[int, int, float], None], state: Path | Non
     }
 
 
-def _memory(device: Device) -> dict[str, float]:
-    """The most that was taken so far."""
-    peak = device.peak_memory_mb()
-    return {"peak_memory_mb": peak_memory_mb(), **({} if peak is None else {"device_memory_mb": peak})}
-
-
 def _keeper(run: Run, state: Path, every: float, costs: Costs, evaluation: Evaluation) -> resume.Keeper:
     """Of a run's state: what other code, packages or machines made of it is not gone on from."""
     machine = {name: environment()[name] for name in ("cpu_model", "bfloat16", "packages")}
     of = {"key": run.key, "code_sha256": code_sha256(), **machine, **run.device.environment()}
-    memory = partial(_memory, run.device)
-    return resume.Keeper(state, of, run.spec.label, every, costs, evaluation, run.device.generators, memory)
+    generators, memory = run.device.generators, run.device.peak_memory
+    return resume.Keeper(state, of, run.spec.label, every, costs, evaluation, generators, memory)
 
 
 class Evaluation:
@@ -211,7 +202,6 @@ def _diagnose(run: Run, student: torch.nn.Module, method: Method, data: Training
 
 
 def teacher_and_data(run: Run, costs: Costs) -> RunData:
-    """The run's frozen teacher and training samples."""
     task, examples, indices = run.task, run.task.examples(), run.split.indices
     parts = {part: run.device.module(module) for part, module in store.load(task, *run.recipes.values()).items()}
 

@@ -14,7 +14,6 @@ from benchmarks.core.paths import REFERENCE
 from benchmarks.data.reading import readers
 from benchmarks.records.record import Record, Store
 from benchmarks.runs import resume, scheduler, tracking
-from benchmarks.runs.engine import Engine, Local
 from benchmarks.runs.progress import Progress
 from benchmarks.runs.run import Run
 from benchmarks.teachers.training import at_chance
@@ -29,8 +28,8 @@ class Execution:
         plan: tell what is missing and run nothing. retry: run failed cells again. track: a tracker, "" for none.
         reuse: take runs from the committed reference where their keys are equal.
         patience: seconds without a step after which a run is ended; 0 for never.
-        engine: what makes the cells. address: of a Ray cluster's head, "" for one that starts here. gpus: see
-            `cluster.Ray`.
+        engine: what makes the cells. address: of a Ray cluster's head, "" for one that starts here. gpus_per_run:
+            see `cluster.Ray`.
         save_every: seconds between two saves of a run's state.
     """
 
@@ -43,14 +42,7 @@ class Execution:
     patience: float = 0
     engine: Literal["local", "ray"] = "local"
     address: str = ""
-    gpus: float | None = None
-
-    def on(self, folder: Path) -> Engine:
-        if self.engine == "local":
-            return Local(folder, self.jobs, self.patience, self.save_every)
-        from benchmarks.runs.cluster import Ray  # only now: it takes a second to import
-
-        return Ray(self.jobs, self.address, self.gpus, self.patience)
+    gpus_per_run: float | None = None
 
     save_every: float = resume.EVERY
 
@@ -84,14 +76,21 @@ def fill(
         plan = scheduler.plan(runs, store, options.jobs, history, options.retry, lent)
     for told in _doubtful(plan):
         console.print(told, markup=False, style="bold")
-    if teachers_only or not plan.missing:
+    if teachers_only:
         return plan, 0
-    engine = options.on(folder)
-    if options.engine == "local" and (place := plan.missing[0].spec.place):
+    if not plan.missing:
+        return plan, _status(plan, folder, console)
+    ray, at_work = None, lambda: scheduler.at_work(folder)
+    if options.engine == "ray":
+        from benchmarks.runs.cluster import Ray  # only now: it takes a second to import
+
+        ray = Ray(options.jobs, options.address, options.gpus_per_run, options.patience)
+        at_work = ray.at_work
+    elif place := plan.missing[0].spec.place:
         console.print(f"on {place}: {', '.join(map(str, plan.missing[0].device.environment().values()))}", markup=False)
     arrived: dict[str, Record] = dict(plan.records)
     show = None if table is None else lambda: table(dict(arrived))
-    with Progress(console, len(plan.missing), plan.seconds, engine.at_work, show) as progress:
+    with Progress(console, len(plan.missing), plan.seconds, at_work, show) as progress:
 
         def done(record: Record) -> None:
             arrived[record.key] = record
@@ -102,7 +101,10 @@ def fill(
                 except Exception as error:  # a server that is away must not end the grid: the record itself is kept
                     console.print(f"not sent to {options.track}: {record.spec.label}: {error}", markup=False)
 
-        engine.run(plan, store, done)
+        if ray:
+            ray.run(plan, store, done)
+        else:
+            scheduler.run_missing(plan, store, options.jobs, done, options.patience, options.save_every)
     plan = scheduler.plan(runs, store, options.jobs, history, lent=lent)
     return plan, _status(plan, folder, console)
 
@@ -136,6 +138,6 @@ def _print_plan(plan: scheduler.Plan, options: Execution, console: Console) -> N
         line = f"{task:12} {teacher:10} n={budget:<6} {method:24} recorded {there}  missing {not_there}"
         console.print(line, markup=False)
     console.print(
-        f"{len(plan.runs)} cells: {plan.recorded} recorded, {len(plan.missing)} missing; "
+        f"{len(plan.runs)} cells: {len(plan.runs) - len(plan.missing)} recorded, {len(plan.missing)} missing; "
         f"{len(plan.teachers)} teacher networks to train; about {plan.seconds / 60:.0f} min with {options.jobs} jobs"
     )

@@ -26,7 +26,9 @@ def grid(name: str, choice: Choice) -> list[Run]:
 
 
 def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run]:
-    task = tasks.get(tasks.with_ratio(task_name, choice.ratio) if choice.ratio else task_name)
+    task = tasks.get(task_name)
+    if choice.ratio:
+        task = tasks.get(task.with_ratio(choice.ratio).name)
     size = task.at(choice.size).size
     cells = product(
         choice.teachers,
@@ -35,23 +37,10 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
         range(choice.seeds or size.seeds or experiment.seeds),
         choice.methods or prior.fitting(experiment.methods(task, choice.extra), task.at(choice.size)),
     )
-    specs = [
-        Spec(
-            task=task.name,
-            size=choice.size,
-            teacher=teacher,  # type: ignore[arg-type]
-            budget=budget,
-            seed=seed,
-            draw=draw,
-            method=method,
-            match=choice.match,  # type: ignore[arg-type]
-            settings=choice.settings,
-            device=choice.device,  # type: ignore[arg-type]
-            precision=choice.precision,  # type: ignore[arg-type]
-            processes=processes(),
-        )
-        for teacher, budget, draw, seed, method in cells
-    ]
+    axes = "teacher", "budget", "draw", "seed", "method"
+    same = {name: getattr(choice, name) for name in ("size", "match", "settings", "device", "precision")}
+    same |= {"task": task.name, "processes": processes()}
+    specs = [Spec.model_validate({**same, **dict(zip(axes, cell, strict=True))}) for cell in cells]
     return [rerun_of(spec, choice.tuned) for spec in specs]
 
 

@@ -68,7 +68,6 @@ def _digest(tensors: dict[str, Tensor]) -> str:
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Names of the facts that are not what they were."""
     return [name for name in before if before[name] != after.get(name)]
 
 

@@ -24,12 +24,11 @@ def prepared(jobs: int) -> Iterator[tuple]:
     Raises:
         BadInput: a custom teacher that cannot be handed over.
     """
-    if jobs == 1 or not (_data() or own.MADE):
-        yield tuple(custom.files()), None, os.getpid()
-        return
     with TemporaryDirectory(prefix="tgt-") as folder:
-        path = Path(folder) / "made.pickle"
-        path.write_bytes(pickled())
+        path = None
+        if jobs > 1 and (_data() or own.MADE):
+            path = Path(folder) / "made.pickle"
+            path.write_bytes(pickled())
         yield tuple(custom.files()), path, os.getpid()
 
 
@@ -60,7 +59,6 @@ def _read(path: Path) -> None:
 
 
 def unpickled(raw: bytes) -> None:
-    """Have here what another process made."""
     made, teachers = cloudpickle.loads(raw)
     task._LOADED.update(made)
     task._CHECKED.update({id(found): found for found in made.values()})

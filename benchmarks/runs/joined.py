@@ -81,7 +81,6 @@ def student(module: nn.Module, device: str) -> nn.Module:
 
 
 def average(parameters: Iterable[nn.Parameter]) -> None:
-    """Take the mean over the processes of each parameter's gradient."""
     for parameter in parameters if count() > 1 else ():
         if parameter.grad is not None:
             _reduce(parameter.grad).div_(count())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+from contextlib import suppress
+from pathlib import Path
 
 
 def reset_peak_memory() -> None:
@@ -14,18 +16,15 @@ def reset_peak_memory() -> None:
     """
     if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    except OSError:
-        pass
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory_mb() -> float:
     """The process's peak resident memory; reported as the shape of the platform allows."""
     try:
-        with open("/proc/self/status") as file:
-            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
     except (OSError, StopIteration):
         unit = 1024 if os.uname().sysname == "Darwin" else 1
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / unit

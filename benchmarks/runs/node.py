@@ -43,7 +43,6 @@ class Handed:
         return cls(tuple(path.stem for path in files), data, sources, handover.pickled())
 
     def take(self) -> None:
-        """Make known here what was known there."""
         folder = paths.cache() / "outside" / digest(self.sources)[:16]
         for name, source in self.sources.items():
             if not (path := folder / f"{name}.py").exists():
@@ -73,8 +72,6 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Refused:
-    """Why a node may not run a cell: a line."""
-
     node: str
     reason: str
 

@@ -34,7 +34,6 @@ class Unfit(Exception):
 
 
 def path_of(folder: Path, key: str) -> Path:
-    """Where the state of the run of a key lies, in a results folder."""
     return folder / ".states" / f"{key}.safetensors"
 
 

@@ -62,7 +62,6 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Updates of the student."""
         return self.spec.steps or self.task.size.steps * self.row.schedule
 
     @property
@@ -97,9 +96,10 @@ class Run:
         Custom methods and tasks alone are also known by their code: nobody raises a version while trying ideas.
         """
         spec, size, row = self.spec, self.task.size, self.row
+        usual = {name for name in UNUSUAL if getattr(spec, name) == Spec.model_fields[name].default}
         found = {
             "protocol": PROTOCOL,
-            **spec.model_dump(exclude={"trial", *(name for name in UNUSUAL if getattr(spec, name) == usual(name))}),
+            **spec.model_dump(exclude={"trial", *usual}),
             "task_version": self.task.version,
             "method_version": version_of(row.load()),
             "student": self.task.students[row.student],
@@ -121,11 +121,6 @@ class Run:
     @cached_property
     def key(self) -> str:
         return key_of(self.identity)
-
-
-def usual(name: str) -> Any:
-    """A spec's value where nobody says otherwise."""
-    return Spec.model_fields[name].default
 
 
 @cache

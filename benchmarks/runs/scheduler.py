@@ -44,10 +44,6 @@ class Plan:
     def record(self, run: Run) -> Record | None:
         return self.records.get(run.key) if run.has_teachers else None
 
-    @property
-    def recorded(self) -> int:
-        return len(self.runs) - len(self.missing)
-
 
 def plan(
     runs: Iterable[Run],
@@ -132,9 +128,7 @@ def run_missing(
 ) -> None:
     """Run the missing cells; each worker appends its record itself, so a killed harness loses no finished cell.
 
-    Args:
-        patience: seconds without a step after which a run counts as hung, and is ended; 0 for never.
-        save_every: seconds between two saves of a run's state.
+    patience, save_every: see `fill.Execution`.
     """
     folder, harness = store.path.parent, os.getpid()
     if processes() > 1:  # this one leads, and the others are at work on what it is

@@ -115,23 +115,12 @@ def _settings(rows: Iterable[Row], size: str, seed: int) -> list[Setting]:
 
 def _run(setting: Setting, size: str, seed: int) -> Run:
     place, method, device = setting.row
-    spec = Spec(
-        task=place.task,
-        size=size,
-        teacher=place.teacher,  # type: ignore[arg-type]
-        budget=place.budget,
-        seed=seed,
-        method=method,
-        trial=setting.trial,
-        device=device.kind,  # type: ignore[arg-type]
-        precision=device.precision,  # type: ignore[arg-type]
-        processes=processes(),
-    )
+    where: dict[str, Any] = {"device": device.kind, "precision": device.precision, "processes": processes()}
+    spec = Spec(**place._asdict(), **where, size=size, seed=seed, method=method, trial=setting.trial)
     return Run(spec, setting.params)
 
 
 def _judge(settings: list[Setting], size: str, seeds: tuple[int, ...], fill: Fill) -> dict[Setting, float]:
-    """Mean validation metric of each setting whose runs all finished."""
     runs = {setting: [_run(setting, size, seed) for seed in seeds] for setting in settings}
     plan = fill([run for some in runs.values() for run in some])
     found = {}
@@ -187,17 +176,12 @@ def _further(row: Row, winner: Setting, values: dict[str, list[Any]], size: str)
     return found
 
 
-def read(folder: Path) -> Tuned:
-    """What a search left in a results folder; empty where there was none."""
-    return read_tuned(folder / "tuned.json")
-
-
 def write(chosen: Tuned, folder: Path) -> Path:
     """Write or extend tuned.json: places and methods that were not searched this time keep what they had."""
     path = folder / "tuned.json"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".tuned.lock"):  # another search may write what it chose at the same time
-        kept = read(folder)
+        kept = read_tuned(path)
         for place, rows in chosen.items():
             kept.setdefault(place, {}).update(rows)
         with paths.atomic(path) as temporary:
@@ -215,7 +199,6 @@ def _text(found: Tuned) -> str:
 
 
 def lines(chosen: Tuned) -> Iterable[str]:
-    """What was chosen, a line a row."""
     for place, rows in chosen.items():
         for method, row in rows.items():
             score = ", ".join(f"{name} {100 * value:.1f} %" for name, value in row["validation"].items())

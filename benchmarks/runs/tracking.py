@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 
 from benchmarks.records.record import Record
 
 PROJECT = "tgt-suite"
-
-
-def missing(tracker: str) -> str:
-    """Why a tracker cannot be used; "" if it can."""
-    return "" if importlib.util.find_spec(tracker) else f"{tracker} is not installed: pip install {tracker}"
 
 
 def send(record: Record, tracker: str) -> None:

@@ -139,7 +139,6 @@ class _Pool:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """A thread that ends the workers of calls without a sign of life."""
         stop = threading.Event()
         watcher = threading.Thread(target=self._end_hung, args=(stop,), daemon=True)
         if self.patience:
