@@ -28,12 +28,13 @@ from tgt.method import DISTILLATION_SEARCH, LEARNING_RATES, Batch, Method, Metho
 
 @dataclass(frozen=True)
 class DataFreeConfig(MethodConfig):
+    lr: float = 3.2e-2
     generator_lr: float = 3e-3
     noise_dim: int = 100
     width: int = 16  # channels of the generator's last feature maps; twice as many before
     student_steps: int = 5  # student updates between two updates of the generator
     memory: int = 150  # batches of the generator that the student draws from
-    temperature: float = 1.0  # of the student's distillation
+    temperature: float = 4.0  # of the student's distillation
     w_adversarial: float = 1.0
     w_one_hot: float = 1.0
     w_balance: float = 5.0
@@ -50,8 +51,8 @@ class DataFreeConfig(MethodConfig):
 class NoiseDecoder(nn.Sequential):
     """Noise (B, noise_dim) -> images (B, C, H, W) in [0, 1].
 
-    CMI's generator with one change: all convolutions but the last stand before the second upsampling, which is bilinear
-    here. That takes three fifths of the time.
+    CMI's generator, narrower, and without its batch-norm before the sigmoid, with which the student learnt far less on
+    validation images of Fashion-MNIST.
 
     Raises:
         ValueError: H or W is no multiple of 4.
@@ -69,10 +70,10 @@ class NoiseDecoder(nn.Sequential):
             nn.Conv2d(2 * width, 2 * width, 3, padding=1, bias=False),
             nn.BatchNorm2d(2 * width),
             nn.LeakyReLU(0.2, inplace=True),
+            nn.Upsample(scale_factor=2),
             nn.Conv2d(2 * width, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Upsample(scale_factor=2, mode="bilinear"),
             nn.Conv2d(width, channels, 3, padding=1),
             nn.Sigmoid(),
         )
@@ -86,7 +87,7 @@ class DataFree(Method):
     """
 
     Config = DataFreeConfig
-    version = 1
+    version = 2
     search = {
         "lr": LEARNING_RATES,
         "temperature": DISTILLATION_SEARCH["temperature"],
@@ -106,7 +107,6 @@ class DataFree(Method):
             "only_for": "image",
             "schedule": 8,
             "extra": True,
-            "tuned_as": "data-free",
             "tables": ["image"],
             "order": 81,
             "colour": "#a39b00",
