@@ -32,7 +32,7 @@ class SentenceEncoder(MiniLM):
         return F.normalize(found, dim=1)
 
     def _means(self, text: Tensor, mask: Tensor) -> Tensor:
-        words, mask = enclosed(embed(text, self.table), mask, self.table[[CLS]], self.table[[SEP]])
+        words, mask = enclosed(embed(text, self.table), mask, self.table[CLS : CLS + 1], self.table[SEP : SEP + 1])
         states = self.bert(inputs_embeds=words, attention_mask=mask.long()).last_hidden_state
         return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 
