@@ -108,6 +108,12 @@ def _phases(steps: int, restarts: tuple[float, ...]) -> dict[int, int]:
     return {begin: end - begin for begin, end in pairwise(first) if end > begin}
 
 
+def _finite(loss: float, step: int) -> float:
+    if not math.isfinite(loss):
+        raise Diverged(f"the loss is {loss} at step {step}")
+    return loss
+
+
 def train(
     student: nn.Module,
     method: Method,
@@ -159,9 +165,7 @@ def train(
             decay.step()
         costs.add("student_samples", real + num_generated)
         if step % LOOK_EVERY == 0 or step == schedule.steps:
-            if not math.isfinite(value := loss.item()):
-                raise Diverged(f"the loss is {value} at step {step}")
-            watch(step, value)
+            watch(step, _finite(loss.item(), step))
         if step in checkpoints:
             student.eval()
             with costs.phase("evaluate"), torch.no_grad():
