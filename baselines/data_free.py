@@ -51,8 +51,8 @@ class DataFreeConfig(MethodConfig):
 class NoiseDecoder(nn.Sequential):
     """Noise (B, noise_dim) -> images (B, C, H, W) in [0, 1].
 
-    CMI's generator, narrower, and without its batch-norm before the sigmoid, with which the student learnt far less on
-    validation images of Fashion-MNIST.
+    CMI's generator, narrower, and without its batch-norm before the sigmoid, with which a student of Fashion-MNIST
+    hardly learnt in a trial.
 
     Raises:
         ValueError: H or W is no multiple of 4.

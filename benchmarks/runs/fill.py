@@ -43,7 +43,6 @@ class Execution:
     engine: Literal["local", "ray"] = "local"
     address: str = ""
     gpus_per_run: float | None = None
-
     save_every: float = resume.EVERY
 
 
