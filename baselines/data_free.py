@@ -103,9 +103,9 @@ class DataFree(Method):
             "colour": "#F0E442",
         },
         "data-free-long": {
-            "about": "as data-free, for sixteen times the task's steps",
+            "about": "as data-free, for eight times the task's steps",
             "only_for": "image",
-            "schedule": 16,
+            "schedule": 8,
             "extra": True,
             "tables": ["image"],
             "order": 81,
