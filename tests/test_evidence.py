@@ -1,5 +1,7 @@
 """What the findings quote from records beside the reference."""
 
+import json
+
 from benchmarks.analysis import crossed, ledger, scores
 from benchmarks.core import paths
 from benchmarks.records import Results
@@ -32,3 +34,12 @@ def test_few_images_by_todays_search_are_quoted_as_recorded():
         assert f"| {one}, {other} | {few} | {more} |" in text
     assert told(cells[0]["tgt-gradient"], cells[1]["distillation-augmented"]) == "+3.9 [-0.4, 8.1]"
     assert told(cells[0]["prior-sampling"], cells[1]["distillation-augmented"]) == "+4.1 [1.2, 7.1]"
+
+
+def test_long_data_free_runs_are_quoted_as_recorded():
+    text = " ".join((paths.ROOT / "docs" / "findings.md").read_text().split())
+    lines = (ledger.LEDGER / "evidence" / "data-free-long.jsonl").read_text().splitlines()
+    runs = sorted((json.loads(line) for line in lines), key=lambda run: run["seed"])
+    for steps in (8000, 16000):
+        found = [100 * run["metrics"]["accuracy"] for run in runs if run["identity"]["steps"] == steps]
+        assert "{:.1f} % ({:.1f}, {:.1f} and {:.1f};".format(sum(found) / len(found), *found) in text
