@@ -9,7 +9,6 @@ from benchmarks.records import Results
 from benchmarks.records.groups import Group
 from benchmarks.registry.hyperparameters import read_tuned
 
-
 FEW = ledger.LEDGER / "evidence" / "fashion-few" / "small"
 BUDGETS = 50, 150, 500, 1500
 FINDINGS = " ".join((paths.ROOT / "docs" / "findings.md").read_text().split())
