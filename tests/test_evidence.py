@@ -40,14 +40,23 @@ def test_few_images_by_todays_search_are_quoted_as_recorded():
     ):  # fmt: skip
         assert f"| {one}, {other} | {' | '.join(told(found[one], found[other]) for found in cells)} |" in FINDINGS
     steps = [told(few["tgt-gradient"], more["distillation-augmented"]) for few, more in pairwise(cells)]
+    assert steps[0] == "+3.9 [-0.4, 8.1]"
     assert "{}, {} and {} points above it".format(*steps) in FINDINGS
+    assert told(cells[0]["prior-sampling"], cells[1]["distillation-augmented"]) == "+4.1 [1.2, 7.1]"
+    assert "The prior with 50 images is 4.1 points [1.2, 7.1] above augmented distillation with 150" in FINDINGS
     times = multipliers.frame(results.groups())
-    best = times[times["rival"] == "best distillation"].set_index(["method", "budget"])["multiplier"]
-    rounded = {row: [round(best[row, budget]) for budget in BUDGETS[:3]] for row in ("tgt-random", "prior-sampling")}
+    best = times[times["rival"] == "best distillation"].set_index(["method", "budget"])
+    rounded = {
+        row: [round(best.multiplier[row, budget]) for budget in BUDGETS[:3]] for row in ("tgt-random", "prior-sampling")
+    }
     assert "`tgt-random` is worth {}, {} and {} times the images".format(*rounded["tgt-random"]) in FINDINGS
     assert "the prior {}, {} and {} times".format(*rounded["prior-sampling"]) in FINDINGS
-    assert f"needs about {best['tgt-gradient', 50]:.0f} times the images" in FINDINGS
-    assert f"with 50 and {best['tgt-gradient', 150]:.0f} times with 150" in FINDINGS
+    few, more = (best.loc[("tgt-gradient", budget)] for budget in (50, 150))
+    assert f"needs about {few.multiplier:.0f} times the images" in FINDINGS
+    assert (
+        f"with 50 and {more.multiplier:.0f} times with 150 ({few.low:.1f} to {few.high:.1f}, and at least" in FINDINGS
+    )
+    assert f"at least {more.low:.1f}, resampled" in FINDINGS
 
 
 def test_more_steps_on_few_images_are_quoted_as_recorded(tmp_path):
