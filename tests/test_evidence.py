@@ -1,7 +1,9 @@
-"""What the findings quote from records beside the reference."""
+"""What the findings quote from records, of the reference and beside it."""
 
 import json
 from itertools import pairwise
+
+import pytest
 
 from benchmarks.analysis import claims, crossed, ledger, multipliers, scores
 from benchmarks.analysis.search_orders import Orders
@@ -86,3 +88,41 @@ def test_long_data_free_runs_are_quoted_as_recorded():
     for steps in (8000, 16000):
         found = [100 * run["metrics"]["accuracy"] for run in runs if run["identity"]["steps"] == steps]
         assert "{:.1f} % ({:.1f}, {:.1f} and {:.1f};".format(sum(found) / len(found), *found) in FINDINGS
+
+
+@pytest.mark.parametrize("budget", [500, 2500])
+def test_movie_sentences_are_quoted_as_recorded(budget):
+    rows = REFERENCE.groups()[Group("movie-5", "full", budget, "samples")]
+    found = {row: scores.of(seeds, "accuracy") for row, seeds in rows.items()}
+    for row, seeds in rows.items():
+        means = " | ".join(f"{100 * scores.of(seeds, one).values.mean():.1f}" for one in ("accuracy", "macro_f1"))
+        less = "" if row == "distillation" else f"{told(found[row], found['distillation'])} "
+        assert f"| {row} | {means} | {less}|" in FINDINGS
+    text = FINDINGS[FINDINGS.index(f"**{budget:,} labels**") :]
+    for rival in ("prior-sampling-pool", "tgt-random-pool", *["interpolation-pool"] * ("interpolation-pool" in rows)):
+        assert told(found["tgt-gradient-pool"], found[rival]) in text
+    assert told(found["tgt-random-pool"], found["prior-sampling-pool"]) in text
+
+
+@pytest.mark.parametrize("row", ["tgt-random-pool", "interpolation-pool"])
+def test_pools_of_other_sizes_are_quoted_as_recorded(row):
+    """Of the seeds that all sizes have."""
+    group = Group("movie-5", "full", 500, "samples")
+    sizes = [REFERENCE.groups(settings)[group][row] for settings in ("pool=1000", "", "pool=8000")]
+    shared = set.intersection(*map(set, sizes))
+    found = [scores.of({unit: one[unit] for unit in shared}, "accuracy") for one in sizes]
+    assert "{:.1f}, {:.1f} and {:.1f}".format(*(100 * one.values.mean() for one in found)) in FINDINGS
+    assert told(found[1], found[0]) in FINDINGS
+
+
+def test_the_curve_of_movie_sentences_is_quoted_as_recorded():
+    cells = [REFERENCE.groups()[Group("movie-5", "full", budget, "samples")] for budget in (250, 8510)]
+    for row in cells[0]:
+        quoted = f"| {row} |"
+        for rows in cells:
+            found, base = (scores.of(rows[one], "accuracy") for one in (row, "distillation"))
+            quoted += f" {100 * found.values.mean():.1f} | {'' if row == 'distillation' else told(found, base) + ' '}|"
+        assert quoted in FINDINGS
+    times = multipliers.frame(REFERENCE.tables()["fig2-movie-5"][1])
+    ours = times[times["method"] == "tgt-gradient-pool"].multiplier
+    assert "needs about {:.0f}, {:.0f} and {:.0f} times the labels".format(*ours) in FINDINGS
