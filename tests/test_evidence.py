@@ -80,6 +80,11 @@ def test_more_steps_on_few_images_are_quoted_as_recorded(tmp_path):
     for budget in (150, 500):
         found = cell_of(long, budget)
         assert "{}, {} and {}".format(*(told(found["tgt-gradient-long"], found[one]) for one in rivals)) in FINDINGS
+    rival = "distillation-augmented-long"
+    few, more = (told(cell_of(short, n)["tgt-gradient"], cell_of(long, m)[rival]) for n, m in ((50, 150), (150, 500)))
+    both = told(cell_of(long, 150)["tgt-gradient-long"], cell_of(long, 500)[rival])
+    assert f"with 150 images {both} above what augmented distillation of as many steps has with 500" in FINDINGS
+    assert f"is {few} points above its next budget with 50 images and {more} with 150" in FINDINGS
 
 
 def test_long_data_free_runs_are_quoted_as_recorded():

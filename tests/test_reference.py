@@ -24,7 +24,6 @@ RESULTS = Results.load(FOLDER)
 TABLES = {files: groups for files, (_, groups) in RESULTS.tables().items()}
 TRIALS = 8  # of the two searches that a finding compares
 
-
 FILES = {name: (name, ()) for name in EXPERIMENTS} | {
     f"{name}-{task}": (name, (task,)) for name, experiment in EXPERIMENTS.items() for task in experiment.also
 }
@@ -50,6 +49,7 @@ def test_every_committed_csv_is_what_the_committed_records_give():
     found = {file: text for one in artefacts.of(RESULTS, Choice()) for file, text in one.csvs.items()}
     assert {"aggregate.csv", "price.csv", "diagnostics.csv", "ablation-sigma.csv", "theory-slopes.csv"} <= set(found)
     assert [file for file, text in found.items() if (FOLDER / file).read_text() != text] == []
+    assert {file.name for file in FOLDER.glob("ablation-*.csv")} <= set(found)  # none is left of records that went
 
 
 def test_the_readme_quotes_the_reference():
