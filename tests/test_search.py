@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.records.record import Spec
-from benchmarks.registry import tasks
-from benchmarks.registry.hyperparameters import SEARCH, Place, chosen, config, place_of, read_tuned, searched
+from benchmarks.registry import hyperparameters, tasks
+from benchmarks.registry.hyperparameters import SEARCH, Place, alike, chosen, config, place_of, read_tuned, searched
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.runs import search
 from benchmarks.runs.grid import rerun_of
@@ -149,3 +149,14 @@ def test_what_was_chosen_serves_the_nearest_budget_and_its_own_kind_of_teacher(t
     found[str(place)]["one-hot"]["search"] = SEARCH
     assert searched("one-hot", place, found)
     assert chosen("mine", Place("fashion", "full", 1500), "small", found) is None
+
+
+def test_a_table_has_the_rows_that_were_tuned_alike(monkeypatch):
+    """Of rows with and without a search a table would compare searches, not methods."""
+    rows, entry = ("one-hot", "distillation", "mine"), {"params": {}, "search": SEARCH}
+    committed = {str(PLACE): {"one-hot": entry, "distillation": {**entry, "search": SEARCH - 1}}}
+    monkeypatch.setattr(hyperparameters, "tuned", {"smoke": committed, "small": {}}.get)
+    assert alike(rows, [PLACE], "smoke", {}) == ("one-hot",)
+    assert alike(rows, [PLACE], "smoke", {str(PLACE): {"mine": entry}}) == ("one-hot", "mine")
+    assert alike(rows, [PLACE], "small", {str(PLACE): {"mine": entry}}) == rows  # of no use alone
+    assert alike(rows, [PLACE, Place("fashion", "full", 150)], "smoke", {}) == rows  # no row has both

@@ -26,7 +26,7 @@ from benchmarks.core.paths import REFERENCE
 from benchmarks.records.groups import TRIAL_SIZES, Group
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import Choice
-from benchmarks.registry.hyperparameters import Place, chosen, place_of, read_tuned, searched, searched_as, tuned
+from benchmarks.registry.hyperparameters import Place, alike, chosen, place_of, read_tuned, searched, searched_as, tuned
 from benchmarks.registry.methods import METHODS, rows_of
 from benchmarks.task import Task
 
@@ -53,7 +53,7 @@ class Options(Contract, Cells, Runs):
 
 
 def rivals(task: Task, ours: str) -> tuple[str, ...]:
-    """What a method is compared with unless a person says: distillation, decoded noise, and every row of TGT."""
+    """What a method is compared with unless a person says: distillation, decoded noise, and the rows of TGT."""
     from benchmarks.runs import prior
 
     wanted = {"distillation", "prior-sampling", "prior-sampling-pool"}
@@ -78,7 +78,8 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     for task_name in chosen_tasks:
         one = replace(choice, tasks=(task_name,))
         task = tasks.get(task_name)
-        wanted = (ours, *(against or rivals(task.at(choice.size), ours)))
+        usual = alike(rivals(task.at(choice.size), ours), _places(one), choice.size, choice.tuned)
+        wanted = (ours, *(against or usual))
         if options.search:
             one = search(wanted, one, folder, options, console)
         cells.append(Asked(task, wanted, one))

@@ -15,7 +15,6 @@ from benchmarks.core.paths import REFERENCE
 from benchmarks.data.asset import Unavailable
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice
-from benchmarks.registry.methods import METHODS
 
 if TYPE_CHECKING:
     from benchmarks.records.record import Record
@@ -59,8 +58,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
             f"nothing can run; ./reproduce.sh {target} --size paper --plan tells what is needed", markup=False
         )
         return CANNOT
-    if left_out := _left_out(target, choice):
-        console.print(f"left out for the time they take (--methods all): {', '.join(left_out)}", markup=False)
+    if left_out := _left_out(target, choice, {run.spec.method for run in runs}):
+        why = "left out, for the time they take or as no search was made for them (--methods all)"
+        console.print(f"{why}: {', '.join(left_out)}", markup=False)
 
     def live(records: dict[str, Record]) -> Any:
         return artefacts.live(console, [(run.spec, records.get(run.key)) for run in runs])
@@ -82,14 +82,14 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     return status
 
 
-def _left_out(target: str, choice: Choice) -> list[str]:
-    """Rows of a target's tasks that only a person's word fills it with."""
+def _left_out(target: str, choice: Choice, there: set[str]) -> list[str]:
+    """Rows of a target's tasks that only a person's word fills it with: those that are in none of its cells."""
     if choice.methods or choice.extra:
         return []
     experiment = EXPERIMENTS[target]
     of_tasks = [tasks.get(name) for name in choice.tasks or experiment.at(choice.size)]
     rows = dict.fromkeys(row for task in of_tasks for row in experiment.methods(task, extra=True))
-    return [row for row in rows if METHODS[row].extra]
+    return [row for row in rows if row not in there]
 
 
 def available(names: list[str], choice: Choice, console: Console) -> tuple[list[Run], dict[str, str]]:

@@ -107,8 +107,9 @@ class Contract:
 @dataclass
 class Methods(Contract):
     methods: str = ""
-    """Comma-separated names, or files with a custom method; by default the target's own rows. all: those too that it
-    leaves out for the time they take."""
+    """Comma-separated names, or files with a custom method; by default the target's own rows: where
+    hyper-parameters were searched, those of the search. all: the rest too, and those left out for the time they
+    take."""
 
 
 @dataclass

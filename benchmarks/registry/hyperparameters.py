@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -65,6 +66,21 @@ def searched(method: str, place: Place, *several: Tuned) -> bool:
     """Whether the first of several files that holds a method at a place has it from this version of the search."""
     found = _entry(method, place, several)
     return found is not None and found.get("search") == SEARCH
+
+
+def alike(rows: Iterable[str], places: Iterable[Place], size: str, own: Tuned) -> tuple[str, ...]:
+    """The rows that were tuned alike at all places: those that this version of the committed search has chosen for.
+
+    Args:
+        own: what a person's own searches chose: their rows are among them.
+
+    Returns:
+        All rows where the committed search has chosen for none of them, or no row is tuned at all places.
+    """
+    rows, places = tuple(rows), tuple(places)
+    if not any(searched(row, place, tuned(size)) for row in rows for place in places):
+        return rows
+    return tuple(row for row in rows if all(searched(row, place, own, tuned(size)) for place in places)) or rows
 
 
 def _entry(method: str, place: Place, several: tuple[Tuned, ...]) -> dict[str, Any] | None:

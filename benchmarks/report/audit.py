@@ -21,7 +21,7 @@ from benchmarks.registry.experiments import BASELINE, EXPERIMENTS, Choice
 from benchmarks.registry.hyperparameters import read_tuned
 from benchmarks.registry.methods import METHODS
 from benchmarks.report import artefacts, verification
-from benchmarks.runs.grid import rerun_of
+from benchmarks.runs.grid import rerun_of, rows_at
 
 #: Parts of a run's identity that are its method's own.
 OF_METHOD = {"method", "config", "method_version", "method_sha256", "steps", "student"}
@@ -65,10 +65,11 @@ def problems(results: Results, size: str) -> Iterator[Problem]:
             yield Problem(f"failed: {record.spec.label}: {record.reason}")
     for settings in results.settings:
         records = [record for record in results.records if record.spec.settings == settings]
-        for problem in _of_groups(records, settings, reference):
+        choice = Choice(size=size, settings=settings, tuned=read_tuned(results.folder / "tuned.json"))
+        for problem in _of_groups(records, choice, reference):
             where = f"--set {settings}: " if settings else ""
             yield Problem(where + problem.told, problem.count, problem.wrong)
-        yield from _tables(results, Choice(size=size, settings=settings), needed=reference and not settings)
+        yield from _tables(results, choice, needed=reference and not settings)
 
 
 def _lines(path: Path) -> Iterator[Problem]:
@@ -151,15 +152,15 @@ def _other_code(records: list[Record], size: str, folder: Path) -> Iterator[Prob
     yield Problem(f"same key, code changed since: {told} (./reproduce.sh verify)", count, wrong=good < len(noted))
 
 
-def _of_groups(records: list[Record], settings: str, reference: bool) -> Iterator[Problem]:
+def _of_groups(records: list[Record], choice: Choice, reference: bool) -> Iterator[Problem]:
     """Missing seeds and rows, mixed teachers."""
     groups: dict[Group, list[Record]] = {}
     for record in records:
         groups.setdefault(group_of(record.spec), []).append(record)
     for group, found in groups.items():
         yield from _missing_seeds(group, found, reference)
-        if not settings:  # runs with other settings are what someone wanted to see of them
-            for row in sorted(_rows_of(group) - {record.spec.method for record in found}):
+        if not choice.settings:  # runs with other settings are what someone wanted to see of them
+            for row in sorted(_rows_of(group, choice) - {record.spec.method for record in found}):
                 yield Problem(f"missing: {group.label}: no record of {row}", wrong=reference)
         try:
             grouped((record.spec, record) for record in found)
@@ -180,13 +181,13 @@ def _missing_seeds(group: Group, records: list[Record], wrong: bool) -> Iterator
                 yield Problem(f"missing: {group.label}: {method} has no seed {told_seeds}{told}", wrong=wrong)
 
 
-def _rows_of(group: Group) -> set[str]:
+def _rows_of(group: Group, choice: Choice) -> set[str]:
     """Rows that a group must have: those of the table whose own group it is."""
     for experiment in EXPERIMENTS.values():
         if group.task in experiment.tasks and group.teacher == "full" and group.match == "samples":
             task = tasks.get(group.task)
             if any(group.budget in experiment.budgets(size) for size in task.sizes.values()):
-                return set(experiment.methods(task))
+                return set(rows_at(experiment, task, group.teacher, group.budget, choice))
     return set()
 
 

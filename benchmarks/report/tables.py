@@ -15,7 +15,7 @@ from benchmarks.records.groups import Cells, Group, Seeds, Unit, finished, size_
 from benchmarks.records.record import Record
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import BASELINE
-from benchmarks.registry.methods import METHODS, fact
+from benchmarks.registry.methods import METHODS, fact, rows_of
 from benchmarks.report.grid import Cell, Grid, id_of
 from benchmarks.task import Task
 from benchmarks.teachers.training import at_chance
@@ -156,10 +156,22 @@ def _of_search(group: Group, cells: Cells, rows: list[list[Cell]], orders: Order
     if others := [method for method in cells if not orders.searched(method, *where)]:
         told = "all rows" if len(others) == len(cells) else ", ".join(others)
         yield f"Not chosen by the suite's search, but by an earlier one or by default: the hyper-parameters of {told}."
+    if absent := _unsearched(group, cells, orders):
+        yield f"Not in the table, since their hyper-parameters were not searched here: {', '.join(absent)}."
     found = {method: orders.edges(method, *where) for method in cells}
     if any(found.values()):
         told = "; ".join(f"{method} {', '.join(names)}" for method, names in found.items() if names)
         yield f"Chosen at an end of an axis, beyond which the search did not go: {told}."
+
+
+def _unsearched(group: Group, cells: Cells, orders: Orders) -> list[str]:
+    """Rows of the task that are absent where others are of today's search, and that it has not chosen for."""
+    where = group.task, group.teacher, group.budget
+    if not any(orders.searched(method, *where) for method in cells):
+        return []
+    long_tail = any(fact(method).long_tail for method in cells)
+    rows = [row for row in rows_of(tasks.get(group.task)) if not METHODS[row].extra and row not in cells]
+    return [row for row in rows if not orders.searched(row, *where) and (long_tail or not METHODS[row].long_tail)]
 
 
 def _notes(task: Task, group: Group, cells: Cells) -> Iterator[str]:

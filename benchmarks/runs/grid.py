@@ -10,10 +10,11 @@ from benchmarks.core.environment import processes
 from benchmarks.records.record import Spec
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import EXPERIMENTS, Choice, Experiment
-from benchmarks.registry.hyperparameters import Tuned, chosen, place_of
+from benchmarks.registry.hyperparameters import Tuned, alike, chosen, place_of
 from benchmarks.registry.methods import METHODS
 from benchmarks.runs import prior
 from benchmarks.runs.run import Run
+from benchmarks.task import Task
 
 
 def grid(name: str, choice: Choice) -> list[Run]:
@@ -30,18 +31,26 @@ def _of_task(experiment: Experiment, task_name: str, choice: Choice) -> list[Run
     if choice.ratio:
         task = tasks.get(task.with_ratio(choice.ratio).name)
     size = task.at(choice.size).size
-    cells = product(
-        choice.teachers,
-        choice.budgets or experiment.budgets(size),
-        range(choice.draws),
-        range(choice.seeds or size.seeds or experiment.seeds),
-        choice.methods or prior.fitting(experiment.methods(task, choice.extra), task.at(choice.size)),
-    )
+    draws, seeds = range(choice.draws), range(choice.seeds or size.seeds or experiment.seeds)
+    cells = [
+        cell
+        for teacher, budget in product(choice.teachers, choice.budgets or experiment.budgets(size))
+        for cell in product([teacher], [budget], draws, seeds, rows_at(experiment, task, teacher, budget, choice))
+    ]
     axes = "teacher", "budget", "draw", "seed", "method"
     same = {name: getattr(choice, name) for name in ("size", "match", "settings", "device", "precision")}
     same |= {"task": task.name, "processes": processes()}
     specs = [Spec.model_validate({**same, **dict(zip(axes, cell, strict=True))}) for cell in cells]
     return [rerun_of(spec, choice.tuned) for spec in specs]
+
+
+def rows_at(experiment: Experiment, task: Task, teacher: str, budget: int, choice: Choice) -> tuple[str, ...]:
+    """The rows that a person named; else the experiment's, without those that were tuned less than its others there."""
+    if choice.methods:
+        return choice.methods
+    rows = prior.fitting(experiment.methods(task, choice.extra), task.at(choice.size))
+    place = place_of(task, choice.size, teacher, budget)
+    return rows if choice.extra else alike(rows, [place], choice.size, choice.tuned)
 
 
 def rerun_of(spec: Spec, tuned: Tuned) -> Run:
