@@ -36,10 +36,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
     from benchmarks.runs.fill import fill
     from benchmarks.runs.grid import grid
 
-    ablation, choice, status = ABLATIONS[target], choice_of(options, TASKS), 0
-    folder = folder_of(options)
-    for one in grids(ablation, choice):
-        status = max(status, fill(grid("table1", one), folder, execution(options), console)[1])
+    ablation, choice, folder = ABLATIONS[target], choice_of(options, TASKS), folder_of(options)
+    runs = {run.spec: run for one in grids(ablation, choice) for run in grid("table1", one)}  # the baseline's once
+    _, status = fill(list(runs.values()), folder, execution(options), console)  # at once: no value waits for another
     if not options.plan and (made := artefacts.of_ablation(target, Results.load(folder), choice)):
         written = made.write(artefacts.folder_of(folder, choice.settings))
         console.print("written: " + ", ".join(str(path) for path in written), markup=False)
