@@ -64,6 +64,22 @@ def test_the_frame_by_hand(tmp_path):
     assert artefacts.of_ablation("ablation-share", results, Choice()) is None
 
 
+def test_the_baseline_stands_beside_rows_of_the_same_teacher_alone(tmp_path):
+    """Of more draws than the varied rows it is of the same teacher all the same; of another teacher it is not."""
+    records = [varied(seed, 0.7, sigma) for seed in (0, 1) for sigma in (1, 2)]
+    baseline = [record("distillation", seed, 0.6) for seed in (0, 1)]
+    redrawn = [record("distillation", seed, 0.6) for seed in (0, 1)]
+    for one in redrawn:
+        one.spec = one.spec.model_copy(update={"draw": 1})
+        one.identity = {**one.identity, "teacher_sha256": {"labeler": "another"}}
+    frame = ablation.frame("ablation-sigma", Results(tmp_path, records + baseline + redrawn), Choice())
+    assert set(frame.method) == {"tgt-random", "distillation"}
+    for one in baseline:
+        one.identity = {**one.identity, "teacher_sha256": {"labeler": "another"}}
+    frame = ablation.frame("ablation-sigma", Results(tmp_path, records + baseline), Choice())
+    assert set(frame.method) == {"tgt-random"}
+
+
 def test_the_command_draws_what_it_ran(tmp_path):
     words = ("ablation-steps", "--size", "smoke", "--tasks", "fashion-lt", "--seeds", "1", "--results", str(tmp_path))
     done = call(*words)

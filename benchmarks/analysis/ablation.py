@@ -80,7 +80,7 @@ def frame(target: str, results: Results, choice: Choice) -> pd.DataFrame:
             if group.teacher not in one.teachers or group.match != choice.match or not varied:
                 continue
             rival = base.get(group, {}).get(BASELINE)
-            if rival and _made_by("teacher_sha256", rival) == _made_by("teacher_sha256", *varied.values()):
+            if rival and _same_teachers(rival, *varied.values()):
                 varied[BASELINE] = rival
             cell = cells.setdefault((group.task, group.budget), {})
             cell |= {(value, method): seeds for method, seeds in varied.items()}
@@ -89,7 +89,7 @@ def frame(target: str, results: Results, choice: Choice) -> pd.DataFrame:
 
 
 def _rows(task: str, budget: int, cell: dict[tuple[str, str], Seeds]) -> Iterator[tuple]:
-    if len(_made_by("protocol", *cell.values())) > 1:
+    if len({run.identity.get("protocol") for seeds in cell.values() for run in finished(seeds).values()}) > 1:
         return
     recorded = {place: scores.of(seeds, tasks.get(task).metric) for place, seeds in cell.items()}
     common = sorted(set.intersection(*(set(found.units) for found in recorded.values())))
@@ -102,9 +102,11 @@ def _rows(task: str, budget: int, cell: dict[tuple[str, str], Seeds]) -> Iterato
         yield task, budget, value, method, mean.n, mean.mean, mean.low, mean.high, *seen
 
 
-def _made_by(part: str, *rows: Seeds) -> set[str]:
-    """The values of a part of the identity of finished runs, as text."""
-    return {str(record.identity.get(part)) for seeds in rows for record in finished(seeds).values()}
+def _same_teachers(baseline: Seeds, *rows: Seeds) -> bool:
+    """Whether every run of the rows has the teacher of the baseline's run of the same seed and draw."""
+    known = {unit: record.identity.get("teacher_sha256") for unit, record in finished(baseline).items()}
+    runs = [pair for seeds in rows for pair in finished(seeds).items()]
+    return all(unit in known and record.identity.get("teacher_sha256") == known[unit] for unit, record in runs)
 
 
 def _seen(seeds: Seeds, common: list[Unit], name: str) -> float:
