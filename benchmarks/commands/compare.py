@@ -242,7 +242,8 @@ def _how(one: Asked, watch: Watch[tuple[Group, str]], plan: Plan, groups: int) -
             f"{', '.join(str(n) for n in looks if n <= most)} seeds. The level of {watch.alpha:.2f} is spent over the "
             "looks as O'Brien and Fleming's bounds would (Lan and DeMets 1983); intervals are not corrected for looks."
         )
-    if lent := [record for run in plan.runs if run.key in plan.lent and (record := plan.record(run))]:
+    borrowed = (run for run in plan.runs if plan.lent and run.key in plan.lent)  # a key needs the teachers
+    if lent := [record for run in borrowed if (record := plan.record(run))]:
         rows = sorted({record.spec.method for record in lent})
         machines = sorted({str(record.environment.get("cpu")) for record in lent})
         out.append(
