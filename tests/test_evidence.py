@@ -1,7 +1,7 @@
 """What the findings quote from records, of the reference and beside it."""
 
 import json
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -131,3 +131,43 @@ def test_the_curve_of_movie_sentences_is_quoted_as_recorded():
     times = multipliers.frame(REFERENCE.tables()["fig2-movie-5"][1])
     ours = times[times["method"] == "tgt-gradient-pool"].multiplier
     assert "needs about {:.0f}, {:.0f} and {:.0f} times the labels".format(*ours) in FINDINGS
+
+
+def test_teachers_of_the_students_own_sentences_are_quoted_as_recorded():
+    """Of the seeds that both kinds of teacher have; one-hot and the pretrained student have no teacher."""
+    full, same = (REFERENCE.groups()[Group("movie-5", kind, 500, "samples")] for kind in ("full", "same-data"))
+    shared = set(same["distillation"])
+    rows = {row: full[row] for row in ("one-hot", "pretrained-one-hot")} | same
+    found = {row: {unit: seeds[unit] for unit in shared} for row, seeds in rows.items()}
+    accuracy = {row: scores.of(seeds, "accuracy") for row, seeds in found.items()}
+    for row in ("one-hot", "distillation", "prior-sampling-pool", "tgt-random-pool", "tgt-gradient-pool"):
+        means = " | ".join(f"{100 * scores.of(found[row], one).values.mean():.1f}" for one in ("accuracy", "macro_f1"))
+        less = "" if row == "distillation" else f"{told(accuracy[row], accuracy['distillation'])} "
+        assert f"| {row} | {means} | {less}| {told(accuracy[row], accuracy['pretrained-one-hot'])} |" in FINDINGS
+
+
+@pytest.mark.parametrize("row", ["tgt-random-pool", "tgt-gradient-pool"])
+def test_shares_of_generated_sentences_are_quoted_as_recorded(row):
+    group = Group("movie-5", "full", 500, "samples")
+    found = {one: scores.of(REFERENCE.groups(f"share={one}")[group][row], "accuracy") for one in (0.25, 0.5, 0.75, 0.9)}
+    clear = []
+    for one, other in combinations(found, 2):
+        difference = crossed.paired(found[other], found[one])
+        assert difference is not None
+        if difference.low > 0 or difference.high < 0:
+            clear.append((one, other))
+    assert clear == ([(0.25, 0.9)] if row == "tgt-gradient-pool" else [])
+    if clear:
+        assert f"90 % above 25 % by {told(found[0.9], found[0.25])}" in FINDINGS
+    least, most = (100 * pick(one.values.mean() for one in found.values()) for pick in (min, max))
+    assert f"`{row}` {least:.1f} to {most:.1f} %" in FINDINGS
+
+
+def test_starts_on_sentences_are_quoted_as_recorded():
+    group = Group("movie-5", "full", 500, "samples")
+    prior, balanced = (REFERENCE.groups(f"start={one}")[group] for one in ("prior", "balanced"))
+    noise, ascent = (
+        told(*(scores.of(found[row], "accuracy") for found in (prior, balanced)))
+        for row in ("tgt-random-pool", "tgt-gradient-pool")
+    )
+    assert f"by {noise} with noise and {ascent} with the gradient" in FINDINGS
