@@ -1,6 +1,7 @@
 """What the findings quote from records, of the reference and beside it."""
 
 import json
+import re
 from itertools import combinations, pairwise
 
 import pytest
@@ -9,7 +10,8 @@ from benchmarks.analysis import claims, crossed, ledger, multipliers, scores
 from benchmarks.analysis.search_orders import Orders
 from benchmarks.core import paths
 from benchmarks.records import Results
-from benchmarks.records.groups import Group
+from benchmarks.records.groups import Group, values
+from benchmarks.registry import tasks
 
 FOLDER = paths.REFERENCE / "small"
 EVIDENCE = ledger.LEDGER / "evidence"
@@ -171,3 +173,62 @@ def test_starts_on_sentences_are_quoted_as_recorded():
         for row in ("tgt-random-pool", "tgt-gradient-pool")
     )
     assert f"by {noise} with noise and {ascent} with the gradient" in FINDINGS
+
+
+def test_natural_questions_are_quoted_as_recorded():
+    both = [REFERENCE.groups()[Group("nq-wiki", "full", budget, "samples")] for budget in (250, 627)]
+    claim = next(claim for claim in ledger.load() if claim.id == "C5")
+    signs = r"(?<=\[)\+|\+(?=[\d.]+\])"  # of an interval's ends
+    few, metric = (re.sub(signs, "", " ".join(finding.split())) for finding in claim.findings[:2])
+
+    def compared(one, other, name="success_20"):
+        """With 250 questions, with 627, and in the mean of both."""
+        cells = [(scores.of(rows[one], name), scores.of(rows[other], name)) for rows in both]
+        means = [scores.mean(cell) for cell in zip(*cells, strict=True)]
+        return [told(*pair) for pair in (*cells, means)]
+
+    for row in both[0]:
+        found = [100 * scores.of(rows[row], "success_20").values.mean() for rows in both]
+        less = ["", ""] if row == "distillation" else [f"{one} " for one in compared(row, "distillation")]
+        assert f"| {row} | {found[0]:.1f} | {less[0]}| {found[1]:.1f} | {less[1]}|" in FINDINGS
+    for rival in ("prior-sampling-pool", "corpus-pool"):
+        apart = compared("tgt-random-passages-pool", rival)
+        assert f"(`{rival}`; {apart[0]}, {apart[1]})" in FINDINGS
+        assert f"({rival}: {apart[0]}, {apart[1]})" in few
+    assert "({}, {})".format(*compared("tgt-gradient-pool", "tgt-random-pool")) in FINDINGS
+    passages = compared("tgt-random-passages-pool", "tgt-random-pool")[2]
+    assert f"another {passages[1:].replace(' [', ' points [')} in the mean of both" in FINDINGS
+    ranks = compared("tgt-gradient-pool", "distillation", "mrr_10")
+    assert f"({ranks[2]}; {ranks[0]} with 250 questions, {ranks[1]} with 627;" in FINDINGS
+    assert "({}, {})".format(*compared("prior-sampling-pool", "distillation", "mrr_10")) in FINDINGS
+    assert f"top-1 {compared('tgt-gradient-pool', 'distillation', 'success_1')[2]}" in FINDINGS
+    assert f"gains {ranks[2]} points over distillation in the mean of both budgets ({ranks[0]}, {ranks[1]})" in metric
+    gains = [
+        compared("tgt-gradient-pool", "distillation", name)[2][1:] for name in ("success_100", "trivia_success_20")
+    ]
+    assert f"gains {gains[0].replace(' [', ' points [')}" in FINDINGS
+    assert f"a second test set, {gains[1]}" in FINDINGS
+    for one in compared("tgt-gradient-pool", "distillation")[:2]:
+        assert one in few
+
+
+@pytest.mark.parametrize("folder", ["small-cuda", "retrieval"])
+def test_the_gpu_runs_are_quoted_as_recorded(folder, tmp_path):
+    """Over seeds alone; those of retrieval have settings that are no longer the reference's, on both devices."""
+    ours, theirs = REFERENCE, Results.load(paths.REFERENCE / "small-cuda")
+    if folder == "retrieval":
+        for name in ("retrieval", "retrieval-cpu"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "records.jsonl").write_text((EVIDENCE / "gpu" / f"{name}.jsonl").read_text())
+        theirs, ours = (Results.load(tmp_path / name) for name in ("retrieval", "retrieval-cpu"))
+    text = (paths.ROOT / "docs" / "reproducibility.md").read_text()
+    for group, rows in theirs.groups().items():
+        metric = tasks.get(group.task).metric
+        for method, seeds in rows.items():
+            gpu = values(seeds, metric)
+            cpu = {unit: one for unit, one in values(ours.groups()[group][method], metric).items() if unit in gpu}
+            means = [100 * sum(found.values()) / len(gpu) for found in (cpu, gpu)]
+            found = crossed.paired(scores.plain(gpu), scores.plain(cpu))
+            assert found is not None
+            low, mean, high = (100 * number + 0.0 for number in (found.low, found.mean, found.high))
+            assert f"| {method} | {means[0]:.1f} | {means[1]:.1f} | {mean:+.1f} [{low:.1f}, {high:.1f}] |" in text
