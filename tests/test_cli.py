@@ -160,6 +160,19 @@ def test_plan_runs_nothing(tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+def test_a_plan_without_data_says_what_to_do_first(tmp_path):
+    done = call("table1", "--plan", env={"TGT_CACHE": str(tmp_path)})
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[-1] == "nothing can be planned before the data are there: ./reproduce.sh data"
+
+
+def test_teachers_plan_tells_of_networks_alone():
+    done = call("teachers", "--plan", "--size", "smoke", "--tasks", "fashion-lt", "--teacher", "same-data")
+    assert done.returncode == 0
+    assert "teacher networks to train; about" in done.stdout.splitlines()[-1]
+    assert "recorded" not in done.stdout
+
+
 def test_a_missing_client_leaves_the_task_unavailable_and_visible(tmp_path):
     """No apt-get, no cached fonts: the other task's table is made, and the absence stands in it."""
     tools = tmp_path / "bin"

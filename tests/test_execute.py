@@ -36,6 +36,18 @@ def test_a_plan_guesses_by_other_methods_and_tasks_of_the_domain():
     assert scheduler._estimate(run("movie-5", "one-hot"), history) == 1 + scheduler.GUESS_SECONDS
 
 
+def test_a_plan_guesses_a_teachers_time_by_others_of_the_domain():
+    def run(task):
+        return Run(Spec(task=task, size="small", teacher="full", budget=500, seed=0, method="distillation"))
+
+    told = {"phases": {}, "identity": {"steps": 1}, "environment": {}, "metrics": {}, "costs": {}}
+    taught = {"generator": {"seconds": 400.0}, "labeler": {"seconds": 150.0}}
+    history = scheduler._history([Record(key="", status="ok", spec=run("movie-5").spec, teachers=taught, **told)])
+    assert [scheduler._teaching(run("trec-50"), part, history) for part in taught] == [400, 150]
+    image = run("glyph-lt")
+    assert scheduler._teaching(image, "labeler", history) == pytest.approx(0.06 * image.recipes["labeler"].steps)
+
+
 def test_a_diverging_run_is_a_failed_record_with_its_reason(smoke_run, tmp_path):
     broken = Run(smoke_run.spec, (("lr", 1e30),))
     record = execute(broken)

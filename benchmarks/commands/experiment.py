@@ -58,6 +58,9 @@ def run(target: str, words: list[str], options: Options, console: Console) -> in
             f"nothing can run; ./reproduce.sh {target} --size paper --plan tells what is needed", markup=False
         )
         return CANNOT
+    if absent and not runs and options.plan:
+        console.print("nothing can be planned before the data are there: ./reproduce.sh data", markup=False)
+        return CANNOT
     if left_out := _left_out(target, choice, {run.spec.method for run in runs}):
         why = "left out, for the time they take or as no search was made for them (--methods all)"
         console.print(f"{why}: {', '.join(left_out)}", markup=False)

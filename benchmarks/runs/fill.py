@@ -62,7 +62,7 @@ def fill(
     lent = [record for record in history if record.status == "ok"] if options.reuse else []
     plan = scheduler.plan(runs, store, options.jobs, history, options.retry, lent)
     if options.plan:
-        _print_plan(plan, options, console)
+        (_print_teachers if teachers_only else _print_plan)(plan, options, console)
         return plan, 0
     if not plan.missing:
         return plan, _status(plan, folder, console)
@@ -139,4 +139,13 @@ def _print_plan(plan: scheduler.Plan, options: Execution, console: Console) -> N
     console.print(
         f"{len(plan.runs)} cells: {len(plan.runs) - len(plan.missing)} recorded, {len(plan.missing)} missing; "
         f"{len(plan.teachers)} teacher networks to train; about {plan.seconds / 60:.0f} min with {options.jobs} jobs"
+    )
+
+
+def _print_teachers(plan: scheduler.Plan, options: Execution, console: Console) -> None:
+    for run, part in plan.teachers:
+        console.print(f"{run.spec.task:12} {run.spec.teacher:10} n={run.spec.budget:<6} {part}", markup=False)
+    console.print(
+        f"{len(plan.teachers)} teacher networks to train; "
+        f"about {plan.teacher_seconds / 60:.0f} min with {options.jobs} jobs"
     )

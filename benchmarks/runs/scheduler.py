@@ -39,6 +39,7 @@ class Plan:
     teachers: tuple[tuple[Run, str], ...]  # a run and the part of its teacher that is missing
     missing: tuple[Run, ...]
     seconds: float
+    teacher_seconds: float = 0.0  # of these, what the teachers take
     lent: frozenset[str] = frozenset()  # keys of the records that are the committed reference's
 
     def record(self, run: Run) -> Record | None:
@@ -62,7 +63,7 @@ def plan(
     own = store.read()
     records = {**{record.key: record for record in lent}, **own}
     seconds = _history([*history, *records.values()])
-    untrained: dict[Path, tuple[Run, str, int]] = {}
+    untrained: dict[Path, tuple[Run, str]] = {}
     missing = []
     for run in runs:
         record = records.get(run.key) if run.has_teachers else None
@@ -71,15 +72,19 @@ def plan(
         missing.append(run)
         for part, recipe in run.recipes.items():
             if not recipe.trained:
-                untrained[recipe.path] = run, part, recipe.steps
-    work = sum(_estimate(run, seconds) for run in missing)
-    work += sum(0.06 * steps for _, _, steps in untrained.values())
-    parts = tuple((run, part) for run, part, _ in untrained.values())
-    return Plan(runs, records, parts, tuple(missing), work / jobs, frozenset(records.keys() - own.keys()))
+                untrained[recipe.path] = run, part
+    parts = tuple(untrained.values())
+    teaching = sum(_teaching(run, part, seconds) for run, part in parts) / jobs
+    work = sum(_estimate(run, seconds) for run in missing) / jobs + teaching
+    return Plan(runs, records, parts, tuple(missing), work, teaching, frozenset(records.keys() - own.keys()))
 
 
 def _history(records: Iterable[Record]) -> dict[tuple[str, str, str], float]:
-    """Mean seconds a step, evaluation included, of finished runs by size, task or domain, and method or ""."""
+    """Mean seconds of finished runs by size, task or domain, and what took them.
+
+    A step, evaluation included, of a method, or of any of them (""); the whole training of a teacher's "generator" or
+    "labeler".
+    """
     spent: dict[tuple[str, str, str], list[float]] = {}
     finished = [record for record in records if record.status == "ok" and not record.spec.settings]
     known = {name: tasks.get(name).domain for name in {record.spec.task for record in finished} if tasks.known(name)}
@@ -87,6 +92,9 @@ def _history(records: Iterable[Record]) -> dict[tuple[str, str, str], float]:
         spec, seconds = record.spec, sum(record.phases.values()) / record.identity["steps"]
         for place, method in product((spec.task, known.get(spec.task, "")), (spec.method, "")):
             spent.setdefault((spec.size, place, method), []).append(seconds)
+        for place, (part, told) in product((spec.task, known.get(spec.task, "")), record.teachers.items()):
+            if "seconds" in told:
+                spent.setdefault((spec.size, place, part), []).append(told["seconds"])
     return {cell: sum(values) / len(values) for cell, values in spent.items()}
 
 
@@ -95,6 +103,12 @@ def _estimate(run: Run, history: dict[tuple[str, str, str], float]) -> float:
     cells = product([run.spec.size], (run.spec.task, run.task.domain), (run.spec.method, ""))
     known = next((history[cell] for cell in cells if cell in history), None)
     return 1.0 + (GUESS_SECONDS * run.steps / run.task.size.steps if known is None else known * run.steps)
+
+
+def _teaching(run: Run, part: str, history: dict[tuple[str, str, str], float]) -> float:
+    """Seconds that one part of a run's teacher takes to train."""
+    cells = ((run.spec.size, place, part) for place in (run.spec.task, run.task.domain))
+    return next((history[cell] for cell in cells if cell in history), 0.06 * run.recipes[part].steps)
 
 
 def train_teachers(
