@@ -6,12 +6,13 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from benchmarks.analysis import claims, crossed, ledger, multipliers, scores
+from benchmarks.analysis import ablation, claims, crossed, ledger, multipliers, scores
 from benchmarks.analysis.search_orders import Orders
 from benchmarks.core import paths
 from benchmarks.records import Results
 from benchmarks.records.groups import Group, values
 from benchmarks.registry import tasks
+from benchmarks.registry.experiments import Choice
 
 FOLDER = paths.REFERENCE / "small"
 EVIDENCE = ledger.LEDGER / "evidence"
@@ -175,41 +176,86 @@ def test_starts_on_sentences_are_quoted_as_recorded():
     assert f"by {noise} with noise and {ascent} with the gradient" in FINDINGS
 
 
-def test_natural_questions_are_quoted_as_recorded():
-    both = [REFERENCE.groups()[Group("nq-wiki", "full", budget, "samples")] for budget in (250, 627)]
+def test_scales_of_the_noise_are_quoted_as_recorded():
+    """Over seeds alone."""
+    group = Group("fashion-lt", "full", 2478, "samples")
+    scales = {one: REFERENCE.groups(f"sigma={one}")[group] for one in ("0", "0.5", "1", "2", "3", "5")}
+
+    def found(row, scale, metric="balanced_accuracy"):
+        return scores.plain(values(scales[scale][row], metric))
+
+    means = [f"{100 * found('tgt-random', scale).values.mean():.1f}" for scale in scales]
+    assert f"{', '.join(means[:-1])} and {means[-1]} % at sigma 0, 0.5, 1, 2, 3 and 5" in FINDINGS
+    assert f"(sigma 5 against none {told(found('tgt-random', '5'), found('tgt-random', '0'))})" in FINDINGS
+    few = [100 * found("tgt-random", scale, "few_shot").values.mean() for scale in ("0", "5")]
+    assert "few-shot classes ({:.1f} to {:.1f} %)".format(*few) in FINDINGS
+    none, one, five = (found("tgt-gradient", scale) for scale in ("0", "1", "5"))
+    assert f"({100 * none.values.mean():.1f} % without, {100 * one.values.mean():.1f} at sigma 1)" in FINDINGS
+    assert f"costs it {told(one, five)[1:].replace(' [', ' points [')} against 1" in FINDINGS
+    middle = [found("tgt-gradient", scale, "medium_shot") for scale in ("5", "1")]
+    assert f"medium-shot classes ({told(*middle)})" in FINDINGS
+    frame = ablation.frame("ablation-sigma", REFERENCE, Choice()).set_index(["task", "method", "value"]).sort_index()
+    rows = frame.loc["fashion-lt", "tgt-random"]
+    rare = [100 * rows.made_few_shot[scale] for scale in ("0", "5")]
+    assert "{:.0f} % of what is made without noise and {:.0f} % at sigma 5".format(*rare) in FINDINGS
+    assert f"keeps its class in {100 * rows.class_kept['5']:.0f} of 100 cases" in FINDINGS
+
+
+def on_both(rows_of, one, other, name="success_20"):
+    """A row less another with 250 questions, with 627, and in the mean of both."""
+    cells = [(scores.of(rows_of(budget)[one], name), scores.of(rows_of(budget)[other], name)) for budget in (250, 627)]
+    means = [scores.mean(cell) for cell in zip(*cells, strict=True)]
+    return [told(*pair) for pair in (*cells, means)]
+
+
+def of_questions(budget):
+    return REFERENCE.groups()[Group("nq-wiki", "full", budget, "samples")]
+
+
+def of_weighted_questions(budget):
+    """With the full weight on labels, as which `prior-sampling-pool` was searched."""
+    weighted = REFERENCE.groups("w_sup=1")[Group("nq-wiki", "full", budget, "samples")]
+    return {**weighted, "prior-sampling-pool": of_questions(budget)["prior-sampling-pool"]}
+
+
+@pytest.mark.parametrize("rows_of", [of_questions, of_weighted_questions])
+def test_natural_questions_are_quoted_as_recorded(rows_of):
+    for row in rows_of(250):
+        found = [100 * scores.of(rows_of(budget)[row], "success_20").values.mean() for budget in (250, 627)]
+        less = [f"{one} " for one in on_both(rows_of, row, "distillation")] if row != "distillation" else ["", ""]
+        quoted = f"| {row} | {found[0]:.1f} | {less[0]}| {found[1]:.1f} | {less[1]}|"
+        if rows_of is of_weighted_questions:
+            quoted += " |" if row == "distillation" else f" {on_both(rows_of, row, 'distillation', 'mrr_10')[2]} |"
+        assert quoted in FINDINGS
+
+
+def test_what_narrows_the_gap_on_natural_questions_is_quoted_as_recorded():
     claim = next(claim for claim in ledger.load() if claim.id == "C5")
     signs = r"(?<=\[)\+|\+(?=[\d.]+\])"  # of an interval's ends
     few, metric = (re.sub(signs, "", " ".join(finding.split())) for finding in claim.findings[:2])
-
-    def compared(one, other, name="success_20"):
-        """With 250 questions, with 627, and in the mean of both."""
-        cells = [(scores.of(rows[one], name), scores.of(rows[other], name)) for rows in both]
-        means = [scores.mean(cell) for cell in zip(*cells, strict=True)]
-        return [told(*pair) for pair in (*cells, means)]
-
-    for row in both[0]:
-        found = [100 * scores.of(rows[row], "success_20").values.mean() for rows in both]
-        less = ["", ""] if row == "distillation" else [f"{one} " for one in compared(row, "distillation")]
-        assert f"| {row} | {found[0]:.1f} | {less[0]}| {found[1]:.1f} | {less[1]}|" in FINDINGS
+    searched, weighted = of_questions, of_weighted_questions
+    passages, gradient = "tgt-random-passages-pool", "tgt-gradient-pool"
     for rival in ("prior-sampling-pool", "corpus-pool"):
-        apart = compared("tgt-random-passages-pool", rival)
+        apart = on_both(searched, passages, rival)
         assert f"(`{rival}`; {apart[0]}, {apart[1]})" in FINDINGS
         assert f"({rival}: {apart[0]}, {apart[1]})" in few
-    assert "({}, {})".format(*compared("tgt-gradient-pool", "tgt-random-pool")) in FINDINGS
-    passages = compared("tgt-random-passages-pool", "tgt-random-pool")[2]
-    assert f"another {passages[1:].replace(' [', ' points [')} in the mean of both" in FINDINGS
-    ranks = compared("tgt-gradient-pool", "distillation", "mrr_10")
+    assert "({}, {})".format(*on_both(searched, gradient, "tgt-random-pool")) in FINDINGS
+    assert f"another {on_both(searched, passages, 'tgt-random-pool')[2][1:].replace(' [', ' points [')}" in FINDINGS
+    for one in on_both(searched, gradient, "distillation")[:2]:
+        assert one in few
+    ranks = on_both(searched, gradient, "distillation", "mrr_10")
     assert f"({ranks[2]}; {ranks[0]} with 250 questions, {ranks[1]} with 627;" in FINDINGS
-    assert "({}, {})".format(*compared("prior-sampling-pool", "distillation", "mrr_10")) in FINDINGS
-    assert f"top-1 {compared('tgt-gradient-pool', 'distillation', 'success_1')[2]}" in FINDINGS
-    assert f"gains {ranks[2]} points over distillation in the mean of both budgets ({ranks[0]}, {ranks[1]})" in metric
-    gains = [
-        compared("tgt-gradient-pool", "distillation", name)[2][1:] for name in ("success_100", "trivia_success_20")
-    ]
+    assert f"gains {ranks[2]} points over distillation in the mean of both budgets ({ranks[0]}, {ranks[1]};" in metric
+    gains = [on_both(searched, gradient, "distillation", name)[2][1:] for name in ("success_100", "trivia_success_20")]
     assert f"gains {gains[0].replace(' [', ' points [')}" in FINDINGS
     assert f"a second test set, {gains[1]}" in FINDINGS
-    for one in compared("tgt-gradient-pool", "distillation")[:2]:
-        assert one in few
+    both = [on_both(weighted, gradient, "distillation", name)[2] for name in ("success_20", "mrr_10")]
+    assert "it is {} above distillation in top-20 accuracy and {} in MRR@10".format(*both) in metric
+    words = on_both(weighted, "corpus-pool", passages)[2]
+    decoded, around = (on_both(weighted, passages, one)[2] for one in ("prior-sampling-pool", "tgt-random-pool"))
+    assert f"exploring around passages ({words} in" in FINDINGS
+    assert f"as they are ({decoded}) and around the questions ({around}; both by noise)" in FINDINGS
+    assert f"tgt-random-passages-pool ({words}), which is above prior-sampling-pool ({decoded})" in metric
 
 
 @pytest.mark.parametrize("folder", ["small-cuda", "retrieval"])
