@@ -212,50 +212,73 @@ def of_questions(budget):
     return REFERENCE.groups()[Group("nq-wiki", "full", budget, "samples")]
 
 
-def of_weighted_questions(budget):
-    """With the full weight on labels, as which `prior-sampling-pool` was searched."""
-    weighted = REFERENCE.groups("w_sup=1")[Group("nq-wiki", "full", budget, "samples")]
-    return {**weighted, "prior-sampling-pool": of_questions(budget)["prior-sampling-pool"]}
+def weighted_and_searched(row, other="", name="success_20"):
+    """A row with the full weight on labels, and another row (or itself) as searched; with 250 and 627 questions."""
+    weighted = REFERENCE.groups("w_sup=1")
+    groups = [Group("nq-wiki", "full", budget, "samples") for budget in (250, 627)]
+    return [(scores.of(weighted[g][row], name), scores.of(of_questions(g.budget)[other or row], name)) for g in groups]
 
 
-@pytest.mark.parametrize("rows_of", [of_questions, of_weighted_questions])
-def test_natural_questions_are_quoted_as_recorded(rows_of):
-    for row in rows_of(250):
-        found = [100 * scores.of(rows_of(budget)[row], "success_20").values.mean() for budget in (250, 627)]
-        less = [f"{one} " for one in on_both(rows_of, row, "distillation")] if row != "distillation" else ["", ""]
-        quoted = f"| {row} | {found[0]:.1f} | {less[0]}| {found[1]:.1f} | {less[1]}|"
-        if rows_of is of_weighted_questions:
-            quoted += " |" if row == "distillation" else f" {on_both(rows_of, row, 'distillation', 'mrr_10')[2]} |"
-        assert quoted in FINDINGS
+def in_the_mean(cells):
+    return told(*(scores.mean(cell) for cell in zip(*cells, strict=True)))
+
+
+def test_natural_questions_are_quoted_as_recorded():
+    for row in of_questions(250):
+        found = [100 * scores.of(of_questions(budget)[row], "success_20").values.mean() for budget in (250, 627)]
+        less = [f"{one} " for one in on_both(of_questions, row, "distillation")] if row != "distillation" else ["", ""]
+        assert f"| {row} | {found[0]:.1f} | {less[0]}| {found[1]:.1f} | {less[1]}|" in FINDINGS
+
+
+@pytest.mark.parametrize(
+    "row", ["corpus-pool", "tgt-random-pool", "tgt-gradient-pool", "tgt-random-passages-pool", "distillation"]
+)
+def test_the_weight_of_labels_on_natural_questions_is_quoted_as_recorded(row):
+    itself = weighted_and_searched(row)
+    means = " | ".join(f"{100 * weighted.values.mean():.1f}" for weighted, _ in itself)
+    less = [in_the_mean(weighted_and_searched(row, "distillation", name)) for name in ("success_20", "mrr_10")]
+    if row == "distillation":
+        less = ["", in_the_mean(weighted_and_searched(row, name="mrr_10"))]
+    assert " ".join(f"| {row} | {means} | {in_the_mean(itself)} | {less[0]} | {less[1]} |".split()) in FINDINGS
 
 
 def test_what_narrows_the_gap_on_natural_questions_is_quoted_as_recorded():
     claim = next(claim for claim in ledger.load() if claim.id == "C5")
     signs = r"(?<=\[)\+|\+(?=[\d.]+\])"  # of an interval's ends
     few, metric = (re.sub(signs, "", " ".join(finding.split())) for finding in claim.findings[:2])
-    searched, weighted = of_questions, of_weighted_questions
     passages, gradient = "tgt-random-passages-pool", "tgt-gradient-pool"
     for rival in ("prior-sampling-pool", "corpus-pool"):
-        apart = on_both(searched, passages, rival)
+        apart = on_both(of_questions, passages, rival)
         assert f"(`{rival}`; {apart[0]}, {apart[1]})" in FINDINGS
         assert f"({rival}: {apart[0]}, {apart[1]})" in few
-    assert "({}, {})".format(*on_both(searched, gradient, "tgt-random-pool")) in FINDINGS
-    assert f"another {on_both(searched, passages, 'tgt-random-pool')[2][1:].replace(' [', ' points [')}" in FINDINGS
-    for one in on_both(searched, gradient, "distillation")[:2]:
+    below = [on_both(of_questions, gradient, rival)[2] for rival in ("corpus-pool", "prior-sampling-pool")]
+    for text in (FINDINGS, few):
+        assert "{} and {} in the mean of both".format(*below) in text
+    assert "({}, {})".format(*on_both(of_questions, gradient, "tgt-random-pool")) in FINDINGS
+    assert f"another {on_both(of_questions, passages, 'tgt-random-pool')[2][1:].replace(' [', ' points [')}" in FINDINGS
+    for one in on_both(of_questions, gradient, "distillation")[:2]:
         assert one in few
-    ranks = on_both(searched, gradient, "distillation", "mrr_10")
-    assert f"({ranks[2]}; {ranks[0]} with 250 questions, {ranks[1]} with 627;" in FINDINGS
-    assert f"gains {ranks[2]} points over distillation in the mean of both budgets ({ranks[0]}, {ranks[1]};" in metric
-    gains = [on_both(searched, gradient, "distillation", name)[2][1:] for name in ("success_100", "trivia_success_20")]
-    assert f"gains {gains[0].replace(' [', ' points [')}" in FINDINGS
-    assert f"a second test set, {gains[1]}" in FINDINGS
-    both = [on_both(weighted, gradient, "distillation", name)[2] for name in ("success_20", "mrr_10")]
-    assert "it is {} above distillation in top-20 accuracy and {} in MRR@10".format(*both) in metric
-    words = on_both(weighted, "corpus-pool", passages)[2]
-    decoded, around = (on_both(weighted, passages, one)[2] for one in ("prior-sampling-pool", "tgt-random-pool"))
-    assert f"exploring around passages ({words} in" in FINDINGS
-    assert f"as they are ({decoded}) and around the questions ({around}; both by noise)" in FINDINGS
-    assert f"tgt-random-passages-pool ({words}), which is above prior-sampling-pool ({decoded})" in metric
+    ranks, cumulated, first = (
+        on_both(of_questions, gradient, "distillation", name) for name in ("mrr_10", "ndcg_10", "success_1")
+    )
+    for text in (FINDINGS, metric):
+        assert f"({ranks[2]} and {cumulated[2]})" in text
+        assert f"{first[2]}" in text
+    assert f"{ranks[0]} with 250 questions and {ranks[1]} with 627" in FINDINGS
+    names = "success_100", "trivia_success_20", "trivia_mrr_10"
+    gains = [on_both(of_questions, gradient, "distillation", name)[2] for name in names]
+    assert "accuracy ({}); on TriviaQA's questions, a second test set, {} in top-20 accuracy and {} in".format(
+        *gains
+    ) in (FINDINGS)
+    assert f"gains {in_the_mean(weighted_and_searched(gradient))} points" in metric
+    searched, weighted = of_questions(250)[gradient], REFERENCE.groups("w_sup=1")
+    group = Group("nq-wiki", "full", 250, "samples")
+    judged = [
+        scores.plain({unit: run.curve[-1].validation["success_20"] for unit, run in seeds.items()})
+        for seeds in (weighted[group][gradient], searched)
+    ]
+    for text in (FINDINGS, metric):
+        assert f"validation questions ({told(*judged)}" in text
 
 
 @pytest.mark.parametrize("folder", ["small-cuda", "retrieval"])
