@@ -149,6 +149,19 @@ def test_teachers_of_the_students_own_sentences_are_quoted_as_recorded():
         assert f"| {row} | {means} | {less}| {told(accuracy[row], accuracy['pretrained-one-hot'])} |" in FINDINGS
 
 
+def test_scales_of_the_noise_on_sentences_are_quoted_as_recorded():
+    """Over seeds alone."""
+    group = Group("movie-5", "full", 500, "samples")
+    scales = [REFERENCE.groups(f"sigma={one}")[group] for one in ("0", "0.5", "1", "2", "3", "5")]
+    more = []
+    for row, word in (("tgt-random-pool", "has"), ("tgt-gradient-pool", "")):
+        found = [scores.plain(values(rows[row], "accuracy")) for rows in scales]
+        means = [f"{100 * one.values.mean():.1f}" for one in found]
+        assert " ".join(f"`{row}` {word} {', '.join(means[:-1])} and {means[-1]} %".split()) in FINDINGS
+        more.append(told(found[4], found[2]))
+    assert "(sigma 3 against 1 {} and {})".format(*more) in FINDINGS
+
+
 @pytest.mark.parametrize("row", ["tgt-random-pool", "tgt-gradient-pool"])
 def test_shares_of_generated_sentences_are_quoted_as_recorded(row):
     group = Group("movie-5", "full", 500, "samples")
