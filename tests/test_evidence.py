@@ -13,6 +13,7 @@ from benchmarks.records import Results
 from benchmarks.records.groups import Group, values
 from benchmarks.registry import tasks
 from benchmarks.registry.experiments import Choice
+from benchmarks.registry.hyperparameters import read_tuned
 
 FOLDER = paths.REFERENCE / "small"
 EVIDENCE = ledger.LEDGER / "evidence"
@@ -202,6 +203,8 @@ def test_scales_of_the_noise_are_quoted_as_recorded():
     assert f"(sigma 5 against none {told(found('tgt-random', '5'), found('tgt-random', '0'))})" in FINDINGS
     few = [100 * found("tgt-random", scale, "few_shot").values.mean() for scale in ("0", "5")]
     assert "few-shot classes ({:.1f} to {:.1f} %)".format(*few) in FINDINGS
+    few = [100 * found("tgt-gradient", scale, "few_shot").values.mean() for scale in ("0", "2")]
+    assert "few-shot classes rise from {:.1f} to {:.1f} % at sigma 2".format(*few) in FINDINGS
     none, one, five = (found("tgt-gradient", scale) for scale in ("0", "1", "5"))
     assert f"({100 * none.values.mean():.1f} % without, {100 * one.values.mean():.1f} at sigma 1)" in FINDINGS
     assert f"costs it {told(one, five)[1:].replace(' [', ' points [')} against 1" in FINDINGS
@@ -214,45 +217,55 @@ def test_scales_of_the_noise_are_quoted_as_recorded():
     assert f"keeps its class in {100 * rows.class_kept['5']:.0f} of 100 cases" in FINDINGS
 
 
-def on_both(rows_of, one, other, name="success_20"):
-    """A row less another with 250 questions, with 627, and in the mean of both."""
-    cells = [(scores.of(rows_of(budget)[one], name), scores.of(rows_of(budget)[other], name)) for budget in (250, 627)]
+QUESTIONS = [Group("nq-wiki", "full", budget, "samples") for budget in (250, 627)]
+WEIGHTED = "w_sup=1"  # the full weight on labels
+
+
+def on_both(one, other, name="success_20", settings=""):
+    """A row less another as searched: with 250 questions, with 627, and in the mean of both."""
+    ours, theirs = REFERENCE.groups(settings), REFERENCE.groups()
+    cells = [(scores.of(ours[group][one], name), scores.of(theirs[group][other], name)) for group in QUESTIONS]
     means = [scores.mean(cell) for cell in zip(*cells, strict=True)]
     return [told(*pair) for pair in (*cells, means)]
 
 
-def of_questions(budget):
-    return REFERENCE.groups()[Group("nq-wiki", "full", budget, "samples")]
-
-
-def weighted_and_searched(row, other="", name="success_20"):
-    """A row with the full weight on labels, and another row (or itself) as searched; with 250 and 627 questions."""
-    weighted = REFERENCE.groups("w_sup=1")
-    groups = [Group("nq-wiki", "full", budget, "samples") for budget in (250, 627)]
-    return [(scores.of(weighted[g][row], name), scores.of(of_questions(g.budget)[other or row], name)) for g in groups]
-
-
-def in_the_mean(cells):
-    return told(*(scores.mean(cell) for cell in zip(*cells, strict=True)))
+def means_of_questions(row, settings=""):
+    groups = REFERENCE.groups(settings)
+    return [f"{100 * scores.of(groups[group][row], 'success_20').values.mean():.1f}" for group in QUESTIONS]
 
 
 def test_natural_questions_are_quoted_as_recorded():
-    for row in of_questions(250):
-        found = [100 * scores.of(of_questions(budget)[row], "success_20").values.mean() for budget in (250, 627)]
-        less = [f"{one} " for one in on_both(of_questions, row, "distillation")] if row != "distillation" else ["", ""]
-        assert f"| {row} | {found[0]:.1f} | {less[0]}| {found[1]:.1f} | {less[1]}|" in FINDINGS
+    for row in REFERENCE.groups()[QUESTIONS[0]]:
+        few, all_ = means_of_questions(row)
+        less = ["", ""] if row == "distillation" else [f"{one} " for one in on_both(row, "distillation")]
+        assert f"| {row} | {few} | {less[0]}| {all_} | {less[1]}|" in FINDINGS
 
 
-@pytest.mark.parametrize(
-    "row", ["corpus-pool", "tgt-random-pool", "tgt-gradient-pool", "tgt-random-passages-pool", "distillation"]
-)
+GENERATING = "corpus-pool", "tgt-random-pool", "tgt-gradient-pool", "tgt-random-passages-pool"
+
+
+@pytest.mark.parametrize("row", ["distillation", *GENERATING])
 def test_the_weight_of_labels_on_natural_questions_is_quoted_as_recorded(row):
-    itself = weighted_and_searched(row)
-    means = " | ".join(f"{100 * weighted.values.mean():.1f}" for weighted, _ in itself)
-    less = [in_the_mean(weighted_and_searched(row, "distillation", name)) for name in ("success_20", "mrr_10")]
-    if row == "distillation":
-        less = ["", in_the_mean(weighted_and_searched(row, name="mrr_10"))]
-    assert " ".join(f"| {row} | {means} | {in_the_mean(itself)} | {less[0]} | {less[1]} |".split()) in FINDINGS
+    itself = on_both(row, row, settings=WEIGHTED)[2]
+    less = [on_both(row, "distillation", name, WEIGHTED)[2] for name in ("success_20", "mrr_10")]
+    cells = [*means_of_questions(row, WEIGHTED), itself, "" if row == "distillation" else less[0], less[1]]
+    assert " ".join(f"| {row} | {' | '.join(cells)} |".split()) in FINDINGS
+
+
+def test_no_trial_on_natural_questions_had_the_full_weight_with_the_other_chosen_values():
+    chosen = read_tuned(FOLDER / "tuned.json")["nq-wiki full 250"]
+    lines = (FOLDER / "tuning" / "records.jsonl").read_text().splitlines()
+    trials = [run for run in map(json.loads, lines) if run["task"] == "nq-wiki"]
+    counts = []
+    for row in GENERATING:
+        tried = {run["trial"]: run["identity"]["config"] for run in trials if run["method"] == row}
+        full = [config for config in tried.values() if config["w_sup"] == 1]
+        wanted = chosen[row]["params"] | {"w_sup": 1.0}
+        assert not [config for config in full if all(config[name] == value for name, value in wanted.items())]
+        counts.append((len(full), len(tried)))
+    (full_weight,) = {full for full, _ in counts}
+    sizes = [tried for _, tried in counts]
+    assert f"{full_weight} of the {min(sizes)} to {max(sizes)} settings that were tried" in FINDINGS
 
 
 def test_what_narrows_the_gap_on_natural_questions_is_quoted_as_recorded():
@@ -261,34 +274,30 @@ def test_what_narrows_the_gap_on_natural_questions_is_quoted_as_recorded():
     few, metric = (re.sub(signs, "", " ".join(finding.split())) for finding in claim.findings[:2])
     passages, gradient = "tgt-random-passages-pool", "tgt-gradient-pool"
     for rival in ("prior-sampling-pool", "corpus-pool"):
-        apart = on_both(of_questions, passages, rival)
+        apart = on_both(passages, rival)
         assert f"(`{rival}`; {apart[0]}, {apart[1]})" in FINDINGS
         assert f"({rival}: {apart[0]}, {apart[1]})" in few
-    below = [on_both(of_questions, gradient, rival)[2] for rival in ("corpus-pool", "prior-sampling-pool")]
+    below = [on_both(gradient, rival)[2] for rival in ("corpus-pool", "prior-sampling-pool")]
     for text in (FINDINGS, few):
         assert "{} and {} in the mean of both".format(*below) in text
-    assert "({}, {})".format(*on_both(of_questions, gradient, "tgt-random-pool")) in FINDINGS
-    assert f"another {on_both(of_questions, passages, 'tgt-random-pool')[2][1:].replace(' [', ' points [')}" in FINDINGS
-    for one in on_both(of_questions, gradient, "distillation")[:2]:
+    assert "({}, {})".format(*on_both(gradient, "tgt-random-pool")) in FINDINGS
+    assert f"another {on_both(passages, 'tgt-random-pool')[2][1:].replace(' [', ' points [')}" in FINDINGS
+    for one in on_both(gradient, "distillation")[:2]:
         assert one in few
-    ranks, cumulated, first = (
-        on_both(of_questions, gradient, "distillation", name) for name in ("mrr_10", "ndcg_10", "success_1")
-    )
+    names = "mrr_10", "ndcg_10", "success_1"
+    ranks, cumulated, first = (on_both(gradient, "distillation", name) for name in names)
     for text in (FINDINGS, metric):
         assert f"({ranks[2]} and {cumulated[2]})" in text
-        assert f"{first[2]}" in text
+        assert first[2] in text
     assert f"{ranks[0]} with 250 questions and {ranks[1]} with 627" in FINDINGS
     names = "success_100", "trivia_success_20", "trivia_mrr_10"
-    gains = [on_both(of_questions, gradient, "distillation", name)[2] for name in names]
-    assert "accuracy ({}); on TriviaQA's questions, a second test set, {} in top-20 accuracy and {} in".format(
-        *gains
-    ) in (FINDINGS)
-    assert f"gains {in_the_mean(weighted_and_searched(gradient))} points" in metric
-    searched, weighted = of_questions(250)[gradient], REFERENCE.groups("w_sup=1")
-    group = Group("nq-wiki", "full", 250, "samples")
+    quoted = "accuracy ({}); on TriviaQA's questions, a second test set, {} in top-20 accuracy and {} in"
+    assert quoted.format(*(on_both(gradient, "distillation", name)[2] for name in names)) in FINDINGS
+    assert f"gains {on_both(gradient, gradient, settings=WEIGHTED)[2]} points" in metric
+    weighted, searched = (REFERENCE.groups(settings)[QUESTIONS[0]][gradient] for settings in (WEIGHTED, ""))
     judged = [
         scores.plain({unit: run.curve[-1].validation["success_20"] for unit, run in seeds.items()})
-        for seeds in (weighted[group][gradient], searched)
+        for seeds in (weighted, searched)
     ]
     for text in (FINDINGS, metric):
         assert f"validation questions ({told(*judged)}" in text
